@@ -126,7 +126,7 @@ let package = Package(
         // What the agent says, as types and as JSON, and the client of its socket.
         wing("Host", "AgentAPI", ["Terms", "JSON", "Platform"]),
         // What the root helper can be asked for: it links no check.
-        wing("Host", "HelperAPI", ["Terms"]),
+        wing("Host", "HelperAPI", ["Terms", "Platform"]),
         // The checks of a host: from what was read to what it means. Pure.
         wing("Host", "Checks", ["Terms", "JSON", "Configuration", "AgentAPI", "HelperAPI"]),
         // What the root helper does to a host.
@@ -263,7 +263,8 @@ let package = Package(
                 "Terms", "Slabs", "Wire", "Failover", "Journal", "Pipeline", "Replication",
                 "Platform", "Secrets",
             ]),
-        tests("HATests", ["Terms", "JSON", "Failover", "Control"], exclude: ["Scenarios"]),
+        tests(
+            "HATests", ["Terms", "JSON", "Slabs", "Failover", "Control"], exclude: ["Scenarios"]),
         tests(
             "CoordinationTests",
             [
@@ -281,8 +282,8 @@ let package = Package(
         tests(
             "HostTests",
             [
-                "JSON", "Platform", "Configuration", "AgentAPI", "HelperAPI", "Checks", "Helper",
-                "Agent", "SNMP", "DevicePoller", "Subagent",
+                "Terms", "JSON", "Platform", "Configuration", "AgentAPI", "HelperAPI", "Checks",
+                "Helper", "Agent", "SNMP", "DevicePoller", "Subagent",
             ],
             exclude: ["Fixtures"]),
         tests(

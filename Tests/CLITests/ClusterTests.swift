@@ -149,11 +149,4 @@ private func plan() -> ClusterPlan {
         #expect(settings.matchd.cpu == nil)
         #expect(settings.agent.interfaces.isEmpty)
     }
-
-    @Test func `bytes are read back from their digits`() {
-        #expect(hexadecimal([0, 0x1F, 0xFF]) == "001fff")
-        #expect(hexadecimalBytes("001fff") == [0, 0x1F, 0xFF])
-        #expect(hexadecimalBytes("") == [])
-        for wrong in ["0", "0g", "0F", "+1"] { #expect(hexadecimalBytes(wrong) == nil) }
-    }
 }

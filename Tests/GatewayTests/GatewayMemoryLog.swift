@@ -28,7 +28,7 @@ final class MemoryLog: LogSink, LogArchive {
 
     func noteCommit(_ sequence: UInt64) {}
     func settle() throws(SinkError) {}
-    func freeBytes() -> UInt64 { 1 << 40 }
+    func freeBytes() -> UInt64? { 1 << 40 }
     var isBelowReserve: Bool { isFull.load(ordering: .acquiring) }
 
     func snapshot(atMost: UInt64) -> ArchivedSnapshot? { nil }

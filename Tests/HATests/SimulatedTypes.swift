@@ -1,23 +1,20 @@
 // What the simulation of two hosts and etcd is made of.
 
 import Failover
+import Slabs
 import Terms
 
-/// SplitMix64.
+/// Random numbers by a seed.
 struct SeededRandom {
-    private var state: UInt64
+    private var inner: SplitMix64
 
-    init(_ seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 0x1234_5678_9ABC_DEF1 }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
+    init(_ seed: UInt64) {
+        inner = SplitMix64(seed: seed &* 0x9E37_79B9_7F4A_7C15 &+ 0x1234_5678_9ABC_DEF1)
     }
 
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(max(1, bound))) }
+    mutating func next() -> UInt64 { inner.next() }
+
+    mutating func below(_ bound: Int) -> Int { inner.below(bound) }
 
     /// One in `n`; never for 0.
     mutating func oneIn(_ n: Int) -> Bool { n > 0 && below(n) == 0 }

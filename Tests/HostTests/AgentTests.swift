@@ -343,6 +343,28 @@ final class FakeHelper: Sendable {
         }
     }
 
+    @Test func `a change that the disk does not take is known, with why, and written later`()
+        async throws
+    {
+        let scratch = try Scratch()
+        let helper = try helper(scratch)
+        let path = Directory.join(scratch.path, "changes")
+        // Each write fails, and no other file can take the place of this one.
+        try #require(unsafe symlink("/dev/full", path) == 0)
+        try Directory.create(path + ".new")
+        let policy = ChangePolicy(allowed: ["governor"])
+        let full = try executor(scratch, policy)
+        #expect(full.fault == nil)
+        _ = await carryOut(full, [Self.request])
+        #expect(full.changes.count == 1)
+        #expect(full.fault != nil)
+        unsafe rmdir(path + ".new")
+        _ = await carryOut(full, [Self.request])
+        #expect(full.fault == nil)
+        #expect(try executor(scratch, policy).changes == full.changes)
+        #expect(helper.lines.count == 2)
+    }
+
     @Test func `the helper gets no request that is not allowed`() async throws {
         let scratch = try Scratch()
         let helper = try helper(scratch)

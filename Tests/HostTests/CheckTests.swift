@@ -70,6 +70,40 @@ import Testing
         }
     }
 
+    /// What is found of the watchdog where softdog is the first, in `soft`, and hardware the
+    /// second, in `hard`; nil: there is none.
+    private func watchdog(soft: String, hard: String?) throws -> Finding {
+        var machine = Machine.metal
+        let folder = "/sys/class/watchdog"
+        machine.now["\(folder)/watchdog0/identity"] = "Software Watchdog\n"
+        machine.now["\(folder)/watchdog0/state"] = soft + "\n"
+        if let hard {
+            machine.now["\(folder)/watchdog1/identity"] = "iTCO_wdt\n"
+            machine.now["\(folder)/watchdog1/state"] = hard + "\n"
+        }
+        return try #require(machine.findings.first { $0.name == "kernel.watchdog" })
+    }
+
+    @Test func `an armed hardware watchdog counts behind one in software`() throws {
+        for soft in ["active", "inactive"] {
+            let found = try watchdog(soft: soft, hard: "active")
+            #expect((found.state, found.text) == (.ok, "the watchdog iTCO_wdt is armed"))
+        }
+        let idle = try watchdog(soft: "active", hard: "inactive")
+        #expect((idle.state, idle.text) == (.warning, "the hardware watchdog is not armed"))
+        #expect(idle.source == "/sys/class/watchdog/watchdog1/state")
+        #expect(idle.fixLines.first?.hasSuffix("WatchdogDevice=/dev/watchdog1") == true)
+        let mute = try watchdog(soft: "active", hard: "?")
+        #expect(mute.state == .unknown)
+    }
+
+    @Test func `a watchdog in software is no hardware watchdog`() throws {
+        let idle = try watchdog(soft: "inactive", hard: nil)
+        #expect((idle.state, idle.text) == (.warning, "there is no hardware watchdog"))
+        let armed = try watchdog(soft: "active", hard: nil)
+        #expect(armed.text == "the watchdog is software in the kernel that it should watch")
+    }
+
     /// Writes the fixes of the faults as they are found.
     private func record(_ faults: [Fault]) throws {
         let blocks = Fault.text.split(separator: "\n\n")

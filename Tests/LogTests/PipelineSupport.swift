@@ -63,7 +63,7 @@ final class FaultySink: LogSink {
 
     func noteCommit(_ sequence: UInt64) { inner.noteCommit(sequence) }
     func settle() throws(SinkError) { try inner.settle() }
-    func freeBytes() -> UInt64 { inner.freeBytes() }
+    func freeBytes() -> UInt64? { inner.freeBytes() }
     var isBelowReserve: Bool { isFull.load(ordering: .acquiring) || inner.isBelowReserve }
 }
 

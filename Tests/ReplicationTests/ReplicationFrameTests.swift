@@ -78,7 +78,7 @@ private func decode(_ bytes: [UInt8], piece: Int = .max) -> [ReplicationDecoder.
     var items: [ReplicationDecoder.Item] = []
     var rest = bytes[...]
     while true {
-        do throws(ReplicationDecoder.Failure) {
+        do throws(ReplicationDecoder.FrameError) {
             while let item = try decoder.next() { items.append(item) }
         } catch { return nil }
         guard !rest.isEmpty else { return items }

@@ -176,6 +176,53 @@ enum TidyRules {
             .map { "\($0.value.joined(separator: ", ")): several types are called \($0.key)" }
     }
 
+    /// Nested types that others see and that have the name of a public type at the top of a file:
+    /// where both are known, a reader has to guess which one is meant.
+    static func shadowing(_ files: [SourceFile]) -> [String] {
+        let sources = files.filter { $0.place != nil && $0.place?.wing != "Tests" }
+        let top = /^(?:@\w+ )*(?:public|package) .*?\b(?:struct|class|enum|protocol|actor) (\w+)/
+        let nested = /^ +(?:@\w+ )*((?:\w+ )*?)(?:struct|class|enum|protocol|actor) (\w+)/
+        var places: [String: String] = [:]
+        for file in sources {
+            for (index, line) in file.code.enumerated() {
+                guard let name = line.firstMatch(of: top)?.output.1 else { continue }
+                places[String(name)] = "\(file.path):\(index + 1)"
+            }
+        }
+        return sources.flatMap { file in
+            file.code.enumerated().compactMap { index, line -> String? in
+                guard line.hasPrefix(" "), let found = line.firstMatch(of: nested)?.output,
+                    !found.1.contains("private"), let place = places[String(found.2)]
+                else { return nil }
+                return "\(file.path):\(index + 1): \(found.2) is called as the type of \(place)"
+            }
+        }
+    }
+
+    /// Errors whose name does not say so. A refusal is a word of its own, see the map.
+    static func misnamedErrors(_ files: [SourceFile]) -> [String] {
+        let declaration = /^\s*(?:[\w@]+ )*(?:struct|class|enum) (\w+)\s*:(?:.*[ ,])?Error\b/
+        return find(files.filter { $0.place?.wing != "Tests" }) { line in
+            guard line.contains("Error"), let name = line.firstMatch(of: declaration)?.output.1,
+                !name.hasSuffix("Error"), !name.hasSuffix("Refusal")
+            else { return nil }
+            return "\(name) is an error: let its name end so"
+        }
+    }
+
+    /// The sentence of the map that says to whom the shims belong.
+    static var shimsSentence: String {
+        let parts = shims.map { shim, users in
+            let names = order.filter { users.contains($0) }
+            let all =
+                names.count < 2
+                ? names.joined()
+                : names.dropLast().joined(separator: ", ") + " and " + (names.last ?? "")
+            return (order.firstIndex(of: shim) ?? 0, "`\(shim)` to \(all)")
+        }
+        return parts.sorted { $0.0 < $1.0 }.map(\.1).joined(separator: ", ") + "."
+    }
+
     /// Which target imports which, one row and one column each in their order: all marks stand
     /// left of the diagonal, since a target imports only from those before it.
     static func drawing(_ targets: [DeclaredTarget]) -> [String] {

@@ -50,6 +50,18 @@ private func expectNone(_ found: [String]) {
 
     @Test func `a type's name means one thing`() {
         expectNone(TidyRules.ambiguous(tree.swift("Sources/")))
+        expectNone(TidyRules.shadowing(tree.swift("Sources/")))
+    }
+
+    @Test func `an error is called one`() {
+        expectNone(TidyRules.misnamedErrors(tree.swift("Sources/")))
+    }
+
+    @Test func `the map says to whom the shims belong`() throws {
+        let map = try #require(tree.files.first { $0.path == "Sources/README.md" })
+        let text = map.lines.joined(separator: " ")
+        let sentence = TidyRules.shimsSentence
+        #expect(text.contains(sentence), "it should say: \(sentence)")
     }
 
     @Test func `the map's drawing of imports is that of Package.swift`() throws {
@@ -136,6 +148,27 @@ private func expectNone(_ found: [String]) {
         let other = file("@frozen enum A {\n    struct B {}", at: "Sources/Core/Wire/A.swift")
         #expect(TidyRules.ambiguous(one + other).count == 1)
         #expect(TidyRules.ambiguous(one).isEmpty)
+    }
+
+    @Test func `a nested type with the name of a public one is found`() {
+        let one = file("@frozen public struct A {}\nstruct B {}", at: "Sources/Core/Wire/A.swift")
+        for (text, count) in [
+            ("    public enum A {", 1), ("    final class A {", 1), ("        struct A: B {", 1),
+            ("    private struct A {", 0), ("    struct B {", 0), ("    // struct A {", 0),
+        ] {
+            let other = file(text, at: "Sources/Log/Link/A.swift")
+            #expect(TidyRules.shadowing(one + other).count == count, "\(text)")
+        }
+    }
+
+    @Test func `an error of another name is found`() {
+        for (text, count) in [
+            ("    enum Fault: Error {", 1), ("public struct A: Hashable, Error, B {", 1),
+            ("struct AError: Error {", 0), ("enum ARefusal: UInt8, Error {", 0),
+            ("struct A: ErrorList {", 0),
+        ] {
+            #expect(TidyRules.misnamedErrors(file(text)).count == count, "\(text)")
+        }
     }
 
     @Test func `imports are drawn`() {

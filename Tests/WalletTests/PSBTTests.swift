@@ -176,9 +176,9 @@ import UTXO
                 + good.inputs[place].all(PSBTType.Input.taprootSignature)
             #expect(signatures.count == 1)
             let signature = try #require(signatures.first?.value)
-            let start = try #require(toHex(good.bytes).firstRange(of: toHex(signature)))
-            let offset = toHex(good.bytes).distance(
-                from: toHex(good.bytes).startIndex, to: start.lowerBound)
+            let start = try #require(hex(good.bytes).firstRange(of: hex(signature)))
+            let offset = hex(good.bytes).distance(
+                from: hex(good.bytes).startIndex, to: start.lowerBound)
             // A byte of the second half, and the last: of ECDSA the type of the hash.
             for byte in [signature.count - 8, signature.count - 1] {
                 var bytes = good.bytes

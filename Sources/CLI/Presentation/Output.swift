@@ -5,7 +5,7 @@ package import JSON
 
 /// The forms of a result.
 package enum OutputFormat: String, CaseIterable, Sendable {
-    /// For people.
+    /// Tables and sentences, to be read on a terminal.
     case text
     /// For programs.
     case json

@@ -56,26 +56,11 @@ package enum Readable {
         }
     }
 
-    /// `2026-11-22T16:26:13.123456789Z` of nanoseconds since 1970 (RFC 3339, proleptic Gregorian);
-    /// with `digits` of the second's fraction, 0 … 9.
+    /// `2026-11-22T16:26:13.123456789Z` of nanoseconds since 1970, see `timeText`.
     package static func time(_ nanos: Int64, digits: Int = 9) -> String {
-        let seconds = nanos.dividedFloor(by: 1_000_000_000)
-        let fraction = nanos - seconds * 1_000_000_000
-        let days = seconds.dividedFloor(by: 86_400)
-        let second = seconds - days * 86_400
-        let date = CivilDate(days: days)
-        var text = "\(date.year)-\(two(date.month))-\(two(date.day))T"
-        text += "\(two(second / 3_600)):\(two(second / 60 % 60)):\(two(second % 60))"
-        if digits > 0 {
-            let all = String(fraction)
-            let padded = String(repeating: "0", count: 9 - all.count) + all
-            text += "." + padded.prefix(digits)
-        }
-        return text + "Z"
+        timeText(nanos: nanos, digits: digits)
     }
 
     /// 64 bits as 16 hexadecimal digits.
     package static func hex(_ value: UInt64) -> String { value.hexText }
-
-    private static func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }
 }

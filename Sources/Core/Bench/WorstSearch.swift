@@ -10,7 +10,7 @@ internal import Wire
 public struct WorstRecipe: Sendable {
     /// One pattern of commands, repeated.
     struct Step {
-        /// The action: see `WorstRecipe.apply`.
+        /// The action: see `WorstDraw`.
         var kind: UInt16
         /// Its count, as a share of the open orders.
         var times: UInt16
@@ -86,106 +86,133 @@ public struct WorstRecipe: Sendable {
     private static func apply(_ step: Step, _ v: inout WorstVenue, _ random: inout SplitMix64) {
         let share = 1 << Int(step.times & 15)
         let times = max(1, min(v.scale.orders(), v.scale.orders() * share >> 15))
-        for i in 0..<times {
-            let word = random.next()
-            let account = step.terms & 1 == 0 ? UInt32(1) : UInt32(word & 7) + 1
-            let side: Side = step.terms & 2 == 0 ? .sell : .buy
-            let lots = step.terms & 4 == 0 ? 1 : Int64(1) << Int64(word >> 8 & 15)
-            let modes: [SelfTradePrevention] = [.none, .expireMaker, .expireTaker, .decrement]
-            let mode = modes[Int(step.terms >> 3 & 3)]
-            let width = Int64(1) << Int64(step.price & 31)
-            let spread = (step.price & 32 == 0 ? Int64(i) : Int64(word >> 32)) % max(1, width)
-            let stride = Int64(1) << Int64(step.price >> 6 & 15)
-            let middle: Int64 = 1 << 30
-            let away = min(spread * stride, middle - 1)
-            let price = side == .buy ? middle - away : middle + away
-            let instrument = InstrumentID(step.terms & 32 == 0 ? 1 : UInt16(word >> 24 & 1) + 1)
-            let expires = v.now + (step.terms & 64 == 0 ? 1_000_000 : 1_000_000_000)
-            let id = OrderID(
-                v.lastOrder == 0 ? 0 : step.terms & 128 == 0 ? v.lastOrder : word % v.lastOrder + 1)
-            let owner = v.engine.order(id)?.account ?? AccountID(account)
-            let place: Place
-            switch step.kind & 15 {
-            case 0, 1:
-                place = v.order(account, side, lots, at: price, mode: mode, instrument: instrument)
-            case 2:
-                place = v.order(
-                    account, side, lots * 8, at: price, mode: mode, display: lots,
-                    instrument: instrument)
-            case 3:
-                place = v.order(
-                    account, side, lots, at: price, .gtd, mode: mode, expires: expires,
-                    instrument: instrument)
-            case 4:
-                place = v.order(
-                    account, side, lots, type: .stopLoss, mode: mode, stop: price,
-                    instrument: instrument)
-            case 5:
-                place = v.order(
-                    account, side, lots, at: side == .buy ? middle * 2 : 1, type: .takeProfitLimit,
-                    step.terms & 256 == 0 ? .gtc : .fok, mode: mode, stop: price,
-                    instrument: instrument)
-            case 6, 7:
-                let times = Int64(step.terms >> 8 & 255)
-                place = v.order(
-                    account, side, lots * times + 1, type: .market, mode: mode,
-                    instrument: instrument)
-            case 8:
-                place = v.order(
-                    account, side, 0, type: .market, mode: mode,
-                    amount: Int128(price) << Int128(i & 15), instrument: instrument)
-            case 9:
-                place = v.order(
-                    account, side, lots * Int64(step.terms >> 8) + 1,
-                    at: side == .buy ? middle * 2 : 1, .fok, mode: mode, instrument: instrument)
-            case 10:
-                v.measure(
-                    "cancel", .cancel(Cancel(account: owner, instrument: instrument, order: id)))
-                continue
-            case 11:
-                v.measure(
-                    "amend",
-                    .amend(
-                        Amend(
-                            account: owner, instrument: instrument, order: id,
-                            price: Price(ticks: price))))
-                continue
-            case 12:
-                v.measure(
-                    "cancel-replace",
-                    .cancelReplace(
-                        CancelReplace(
-                            stopOnFailure: false,
-                            cancel: Cancel(account: owner, instrument: instrument, order: id),
-                            place: v.order(
-                                owner.number, side, lots, at: price, mode: mode,
-                                instrument: instrument))))
-                continue
-            case 13:
-                v.measure(
-                    "mass cancel", .massCancel(MassCancel(account: AccountID(account))),
-                    ticks: step.terms & 512 == 0)
-                if i > 100 { return }
-                continue
-            case 14:
-                v.now += 1_000_000_000
-                v.goOn("expiry")
-                if i > 10 { return }
-                continue
-            default:
-                let states: [InstrumentState] = [.trading, .preOpen, .halt, .pause]
-                v.measure(
-                    "state",
-                    .setInstrumentState(
-                        SetInstrumentState(
-                            instrument: InstrumentID(0), state: states[i & 3],
-                            audit: WorstVenue.audit)))
-                if i > 16 { return }
+        for turn in 0..<times {
+            let draw = WorstDraw(step, turn, random.next(), v)
+            guard let place = draw.order(v) else {
+                // Some are so long that a few of them show what they do.
+                if draw.change(&v) { return }
                 continue
             }
             let outcome = v.measure("place", .place(place), ticks: step.terms & 1024 == 0)
             if outcome.refusal == .none { v.lastOrder = outcome.id }
         }
+    }
+}
+
+/// One command of a step: what its words and a random one choose.
+private struct WorstDraw {
+    private static let middle: Int64 = 1 << 30
+
+    let step: WorstRecipe.Step
+    let turn: Int
+    let account: UInt32
+    let side: Side
+    let lots: Int64
+    let mode: SelfTradePrevention
+    let price: Int64
+    let instrument: InstrumentID
+    let expires: Int64
+    /// An earlier order, and its account.
+    let id: OrderID
+    let owner: AccountID
+
+    init(_ step: WorstRecipe.Step, _ turn: Int, _ word: UInt64, _ v: borrowing WorstVenue) {
+        (self.step, self.turn) = (step, turn)
+        account = step.terms & 1 == 0 ? 1 : UInt32(word & 7) + 1
+        side = step.terms & 2 == 0 ? .sell : .buy
+        lots = step.terms & 4 == 0 ? 1 : Int64(1) << Int64(word >> 8 & 15)
+        let modes: [SelfTradePrevention] = [.none, .expireMaker, .expireTaker, .decrement]
+        mode = modes[Int(step.terms >> 3 & 3)]
+        let width = Int64(1) << Int64(step.price & 31)
+        let spread = (step.price & 32 == 0 ? Int64(turn) : Int64(word >> 32)) % max(1, width)
+        let stride = Int64(1) << Int64(step.price >> 6 & 15)
+        let away = min(spread * stride, Self.middle - 1)
+        price = side == .buy ? Self.middle - away : Self.middle + away
+        instrument = InstrumentID(step.terms & 32 == 0 ? 1 : UInt16(word >> 24 & 1) + 1)
+        expires = v.now + (step.terms & 64 == 0 ? 1_000_000 : 1_000_000_000)
+        id = OrderID(
+            v.lastOrder == 0 ? 0 : step.terms & 128 == 0 ? v.lastOrder : word % v.lastOrder + 1)
+        owner = v.engine.order(id)?.account ?? AccountID(account)
+    }
+
+    /// The order that it places; nil: it does something else.
+    func order(_ v: borrowing WorstVenue) -> Place? {
+        // A price that crosses the whole book.
+        let crossing = side == .buy ? Self.middle * 2 : 1
+        switch step.kind & 15 {
+        case 0, 1:
+            return v.order(account, side, lots, at: price, mode: mode, instrument: instrument)
+        case 2:
+            return v.order(
+                account, side, lots * 8, at: price, mode: mode, display: lots,
+                instrument: instrument)
+        case 3:
+            return v.order(
+                account, side, lots, at: price, .gtd, mode: mode, expires: expires,
+                instrument: instrument)
+        case 4:
+            return v.order(
+                account, side, lots, type: .stopLoss, mode: mode, stop: price,
+                instrument: instrument)
+        case 5:
+            return v.order(
+                account, side, lots, at: crossing, type: .takeProfitLimit,
+                step.terms & 256 == 0 ? .gtc : .fok, mode: mode, stop: price,
+                instrument: instrument)
+        case 6, 7:
+            return v.order(
+                account, side, lots * Int64(step.terms >> 8 & 255) + 1, type: .market, mode: mode,
+                instrument: instrument)
+        case 8:
+            return v.order(
+                account, side, 0, type: .market, mode: mode,
+                amount: Int128(price) << Int128(turn & 15), instrument: instrument)
+        case 9:
+            return v.order(
+                account, side, lots * Int64(step.terms >> 8) + 1, at: crossing, .fok, mode: mode,
+                instrument: instrument)
+        default: return nil
+        }
+    }
+
+    /// Measures what places no order; true where the step ends with it.
+    func change(_ v: inout WorstVenue) -> Bool {
+        let cancel = Cancel(account: owner, instrument: instrument, order: id)
+        switch step.kind & 15 {
+        case 10: v.measure("cancel", .cancel(cancel))
+        case 11:
+            v.measure(
+                "amend",
+                .amend(
+                    Amend(
+                        account: owner, instrument: instrument, order: id,
+                        price: Price(ticks: price))))
+        case 12:
+            let place = v.order(
+                owner.number, side, lots, at: price, mode: mode, instrument: instrument)
+            v.measure(
+                "cancel-replace",
+                .cancelReplace(CancelReplace(stopOnFailure: false, cancel: cancel, place: place)))
+        case 13:
+            v.measure(
+                "mass cancel", .massCancel(MassCancel(account: AccountID(account))),
+                ticks: step.terms & 512 == 0)
+            return turn > 100
+        case 14:
+            v.now += 1_000_000_000
+            v.goOn("expiry")
+            return turn > 10
+        default:
+            let states: [InstrumentState] = [.trading, .preOpen, .halt, .pause]
+            v.measure(
+                "state",
+                .setInstrumentState(
+                    SetInstrumentState(
+                        instrument: InstrumentID(0), state: states[turn & 3],
+                        audit: WorstVenue.audit)))
+            return turn > 16
+        }
+        return false
     }
 }
 

@@ -4,17 +4,49 @@ internal import Slabs
 internal import Terms
 internal import Wire
 
-/// The kind of an order's event, as a word of the hash.
+/// The kinds of events as the hash has them. Every journal's hash marks depend on them: a number
+/// never changes, and is never used again.
+enum EventCode: UInt64 {
+    case orderAccepted = 1
+    case orderRefused = 2
+    case trade = 3
+    case orderReplenished = 4
+    case orderEnded = 5
+    case orderAmended = 6
+    case orderTriggered = 7
+    case balanceAdjusted = 8
+    case assetChanged = 9
+    case instrumentChanged = 10
+    case accountChanged = 11
+    case venueChanged = 12
+    case apiKeyChanged = 13
+    case sessionOpened = 14
+    case sessionClosed = 15
+    case feesTransferred = 16
+    case depositCredited = 17
+    case depositNoted = 18
+    case addressAssigned = 19
+    case withdrawalChanged = 20
+    case transactionSigned = 21
+    case transactionSettled = 22
+    case transactionDropped = 23
+    case networkChanged = 24
+    case withdrawalsStopped = 25
+    case chainChanged = 26
+    case blockChecked = 27
+}
+
+/// The kind of an order's event and what goes with it, as a word of the hash.
 struct EventTag {
     let word: UInt64
 
-    static var accepted: EventTag { EventTag(word: 1) }
-    static var triggered: EventTag { EventTag(word: 7) }
+    static var accepted: EventTag { EventTag(word: EventCode.orderAccepted.rawValue) }
+    static var triggered: EventTag { EventTag(word: EventCode.orderTriggered.rawValue) }
     static func ended(_ reason: EndReason) -> EventTag {
-        EventTag(word: 5 | UInt64(reason.rawValue) << 8)
+        EventTag(word: EventCode.orderEnded.rawValue | UInt64(reason.rawValue) << 8)
     }
     static func amended(oldPrice: Int64) -> EventTag {
-        EventTag(word: 6 | UInt64(bitPattern: oldPrice) << 8)
+        EventTag(word: EventCode.orderAmended.rawValue | UInt64(bitPattern: oldPrice) << 8)
     }
 }
 
@@ -70,7 +102,7 @@ struct EventLog: ~Copyable {
 
     /// Hashes a new order's refusal.
     mutating func mix(_ refusal: Refusal) {
-        Self.mix(&hash, 2, UInt64(refusal.rawValue), 0, 0)
+        Self.mix(&hash, .orderRefused, UInt64(refusal.rawValue), 0, 0)
     }
 
     /// Hashes an order's event.
@@ -90,7 +122,8 @@ struct EventLog: ~Copyable {
         trade id: UInt64, price: Int64, lots: Int64, maker: UInt64, taker: UInt64,
         makerFee: Int128, takerFee: Int128, makerLeaves: Int64, takerLeaves: Int64
     ) {
-        Self.mix(&hash, 3 | id << 8, Self.word(price), Self.word(lots), maker)
+        Self.mix(
+            &hash, EventCode.trade.rawValue | id << 8, Self.word(price), Self.word(lots), maker)
         Self.mix(
             &hash, taker, UInt64(truncatingIfNeeded: makerFee),
             UInt64(truncatingIfNeeded: takerFee),
@@ -106,6 +139,13 @@ struct EventLog: ~Copyable {
         let right = (c &* 0x1656_67B1_9E37_79F9) &+ (d &* 0x27D4_EB2F_1656_67C5)
         h = (h ^ left &+ right) &* 0x0000_0100_0000_01B3
         h ^= h >> 29
+    }
+
+    @inline(__always)
+    private static func mix(
+        _ h: inout UInt64, _ code: EventCode, _ b: UInt64, _ c: UInt64, _ d: UInt64
+    ) {
+        mix(&h, code.rawValue, b, c, d)
     }
 
     @inline(__always) private static func word(_ value: Int64) -> UInt64 {
@@ -125,39 +165,40 @@ struct EventLog: ~Copyable {
         switch event {
         case .orderAccepted, .orderRefused, .trade, .orderEnded, .orderAmended, .orderTriggered:
             preconditionFailure("an order's events are hashed where they happen")
-        case .orderReplenished(let e): mix(&h, 4, e.order.number, word(e.displayed.lots), 0)
+        case .orderReplenished(let e):
+            mix(&h, .orderReplenished, e.order.number, word(e.displayed.lots), 0)
         case .balanceAdjusted(let account, let asset, let amount):
-            mix(&h, 8, UInt64(account.number), UInt64(asset.number), low(amount))
-        case .assetChanged(let id): mix(&h, 9, UInt64(id.number), 0, 0)
-        case .instrumentChanged(let id): mix(&h, 10, UInt64(id.number), 0, 0)
-        case .accountChanged(let id): mix(&h, 11, UInt64(id.number), 0, 0)
-        case .venueChanged: mix(&h, 12, 0, 0, 0)
-        case .apiKeyChanged(let key): mix(&h, 13, key.low.0, key.low.1, key.high.3)
-        case .sessionOpened(let id): mix(&h, 14, UInt64(id.number), 0, 0)
-        case .sessionClosed(let id): mix(&h, 15, UInt64(id.number), 0, 0)
+            mix(&h, .balanceAdjusted, UInt64(account.number), UInt64(asset.number), low(amount))
+        case .assetChanged(let id): mix(&h, .assetChanged, UInt64(id.number), 0, 0)
+        case .instrumentChanged(let id): mix(&h, .instrumentChanged, UInt64(id.number), 0, 0)
+        case .accountChanged(let id): mix(&h, .accountChanged, UInt64(id.number), 0, 0)
+        case .venueChanged: mix(&h, .venueChanged, 0, 0, 0)
+        case .apiKeyChanged(let key): mix(&h, .apiKeyChanged, key.low.0, key.low.1, key.high.3)
+        case .sessionOpened(let id): mix(&h, .sessionOpened, UInt64(id.number), 0, 0)
+        case .sessionClosed(let id): mix(&h, .sessionClosed, UInt64(id.number), 0, 0)
         case .feesTransferred(let account, let asset, let amount):
-            mix(&h, 16, UInt64(account.number), UInt64(asset.number), low(amount))
+            mix(&h, .feesTransferred, UInt64(account.number), UInt64(asset.number), low(amount))
         case .depositCredited(let account, let asset, let amount):
-            mix(&h, 17, UInt64(account.number), UInt64(asset.number), low(amount))
+            mix(&h, .depositCredited, UInt64(account.number), UInt64(asset.number), low(amount))
         case .depositNoted(let e):
-            mix(&h, 18, UInt64(e.account.number), low(e.transaction), low(e.amount))
+            mix(&h, .depositNoted, UInt64(e.account.number), low(e.transaction), low(e.amount))
             mix(
                 &h, UInt64(e.asset.number) << 16 | UInt64(e.network.number),
                 UInt64(e.status.rawValue), UInt64(e.output), UInt64(e.confirmations))
         case .addressAssigned(let account, let network, let index):
-            mix(&h, 19, UInt64(account.number), UInt64(network.number), UInt64(index))
+            mix(&h, .addressAssigned, UInt64(account.number), UInt64(network.number), UInt64(index))
         case .withdrawalChanged(let id, let status):
-            mix(&h, 20, id.number, UInt64(status.rawValue), 0)
-        case .transactionSigned(let id): mix(&h, 21, low(id), 0, 0)
-        case .transactionSettled(let id): mix(&h, 22, low(id), 0, 0)
-        case .transactionDropped(let id): mix(&h, 23, low(id), 0, 0)
+            mix(&h, .withdrawalChanged, id.number, UInt64(status.rawValue), 0)
+        case .transactionSigned(let id): mix(&h, .transactionSigned, low(id), 0, 0)
+        case .transactionSettled(let id): mix(&h, .transactionSettled, low(id), 0, 0)
+        case .transactionDropped(let id): mix(&h, .transactionDropped, low(id), 0, 0)
         case .networkChanged(let asset, let network):
-            mix(&h, 24, UInt64(asset.number), UInt64(network.number), 0)
+            mix(&h, .networkChanged, UInt64(asset.number), UInt64(network.number), 0)
         case .withdrawalsStopped(let asset, let isStopped):
-            mix(&h, 25, UInt64(asset.number), isStopped ? 1 : 0, 0)
-        case .chainChanged(let network): mix(&h, 26, UInt64(network.number), 0, 0)
+            mix(&h, .withdrawalsStopped, UInt64(asset.number), isStopped ? 1 : 0, 0)
+        case .chainChanged(let network): mix(&h, .chainChanged, UInt64(network.number), 0, 0)
         case .blockChecked(let network, let height):
-            mix(&h, 27, UInt64(network.number), height, 0)
+            mix(&h, .blockChecked, UInt64(network.number), height, 0)
         }
     }
 }

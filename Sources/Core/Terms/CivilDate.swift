@@ -1,4 +1,4 @@
-// Days as dates.
+// Days as dates, and moments as texts.
 
 /// A date of the proleptic Gregorian calendar.
 public struct CivilDate: Hashable, Sendable {
@@ -22,6 +22,32 @@ public struct CivilDate: Hashable, Sendable {
         year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
         day = dayOfYear - (153 * fromMarch + 2) / 5 + 1
     }
+
+    /// The day of a date counted from 1970-01-01, the inverse of `init(days:)`; the year is within
+    /// 2^50, the month 1 … 12. A day beyond its month is one of the next.
+    public static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
+        let years = month <= 2 ? year - 1 : year
+        let months = (month + 9) % 12
+        return years * 365 + years.dividedFloor(by: 4) - years.dividedFloor(by: 100)
+            + years.dividedFloor(by: 400) + (months * 153 + 2) / 5 + day - 1 - 719_468
+    }
+}
+
+/// `2026-11-22T16:26:13.123456789Z` of nanoseconds since 1970 (RFC 3339, proleptic Gregorian); with
+/// `digits` of the second's fraction, 0 … 9.
+public func timeText(nanos: Int64, digits: Int = 9) -> String {
+    func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }
+    let seconds = nanos.dividedFloor(by: 1_000_000_000)
+    let days = seconds.dividedFloor(by: 86_400)
+    let (date, second) = (CivilDate(days: days), seconds - days * 86_400)
+    var text = "\(date.year)-\(two(date.month))-\(two(date.day))T"
+    text += "\(two(second / 3_600)):\(two(second / 60 % 60)):\(two(second % 60))"
+    if digits > 0 {
+        let fraction = String(nanos - seconds * 1_000_000_000)
+        let padded = String(repeating: "0", count: 9 - fraction.utf8.count) + fraction
+        text += "." + padded.prefix(digits)
+    }
+    return text + "Z"
 }
 
 extension Int64 {

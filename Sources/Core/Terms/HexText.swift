@@ -8,6 +8,28 @@ extension UnsignedInteger where Self: FixedWidthInteger {
     }
 }
 
+extension Sequence<UInt8> {
+    /// Two hexadecimal digits for each byte, lower case.
+    public var hexText: String { lazy.map(\.hexText).joined() }
+}
+
+/// The bytes of hexadecimal digits, two each; nil of any other text. With `isLowerCase` upper-case
+/// digits are none, so that each sequence of bytes has one text.
+public func hexBytes(_ text: some StringProtocol, isLowerCase: Bool = false) -> [UInt8]? {
+    let digits = Array(text.utf8)
+    guard digits.count.isMultiple(of: 2) else { return nil }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(digits.count / 2)
+    for index in stride(from: 0, to: digits.count, by: 2) {
+        let pair = digits[index...index + 1]
+        guard let high = hexDigit(digits[index]), let low = hexDigit(digits[index + 1]),
+            !isLowerCase || !pair.contains(where: { 0x41...0x46 ~= $0 })
+        else { return nil }
+        bytes.append(high << 4 | low)
+    }
+    return bytes
+}
+
 /// The value of an ASCII hexadecimal digit; nil of any other byte.
 public func hexDigit(_ byte: UInt8) -> UInt8? {
     switch byte {

@@ -21,6 +21,6 @@ public struct LogLevel: Hashable, Sendable, CustomStringConvertible {
         format >= other.format && rules >= other.rules
     }
 
-    /// For people.
+    /// Both versions in a few words, for messages.
     public var description: String { "format \(format), rules \(rules)" }
 }

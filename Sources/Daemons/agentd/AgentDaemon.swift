@@ -38,7 +38,7 @@ struct AgentDaemon {
             ("events", agent.core.alarmLog.damaged), ("changes", agent.core.executor.damaged),
         ] where damaged > 0 {
             log.warning(
-                "\(settings.agent.state)/\(file): \(damaged) damaged lines were passed over")
+                "\(settings.agent.state)/\(file): \(damaged) damaged lines were skipped")
         }
         let loopback = agent.port > 0 ? " and 127.0.0.1 port \(agent.port)" : ""
         log.notice("serving at \(settings.agent.socket)\(loopback)")
@@ -49,7 +49,7 @@ struct AgentDaemon {
         ServiceManager.ready()
         var rounds: UInt64 = 0
         var summary = ""
-        var fault = ""
+        var faults: [String: String] = [:]
         daemon.watch {
             // Rounds that go on are the sign of life; a round is bounded, whatever hangs.
             let now = agent.core.rounds
@@ -59,13 +59,17 @@ struct AgentDaemon {
                 summary = agent.core.summary
                 ServiceManager.status(summary)
             }
-            let text = agent.core.alarmLog.fault.map { "\($0)" } ?? ""
-            if text != fault {
-                log.report(
-                    text.isEmpty ? .notice : .error,
-                    text.isEmpty ? "events are written again" : "events: \(text)")
+            for (name, fault) in [
+                ("events", agent.core.alarmLog.fault), ("changes", agent.core.executor.fault),
+            ] {
+                let text = fault.map { "\($0)" }
+                if text != faults[name] {
+                    log.report(
+                        text == nil ? .notice : .error,
+                        text.map { "\(name): \($0)" } ?? "\(name) are written again")
+                }
+                faults[name] = text
             }
-            fault = text
             return true
         }
         ServiceManager.stopping()
@@ -80,7 +84,7 @@ struct AgentDaemon {
     ) throws(SystemError) -> Sampler {
         let source = ExchangeSource(socket: settings.matchd.socket)
         return try Sampler(
-            ["/probe/exchange"], thread: "exchange", periodNanos: 1_000_000_000,
+            [ExchangeReading.path], thread: "exchange", periodNanos: 1_000_000_000,
             freshNanos: 5_000_000_000, changed: changed
         ) { source.texts() }
     }

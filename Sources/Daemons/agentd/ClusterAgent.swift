@@ -1,15 +1,13 @@
 // From [cluster] to the failover shell of this host.
 
 import Agent
+import AgentAPI
 import Checks
 import Configuration
 import Coordination
 import DaemonKit
 import Dispatch
 import Failover
-import Glibc
-import HelperAPI
-import JSON
 import Link
 import Logging
 import Platform
@@ -47,9 +45,14 @@ final class ClusterAgent: ClusterRole {
             file: Directory.join(settings.agent.state, "cluster.json"), note: log.reporting(.notice)
         )
         self.peer = peer
+        let helper = HelperClient(socket: settings.agent.helper)
         let host = ClusterHost(
-            control, peer, log, address: address, nic: cluster.serviceInterface,
-            helper: settings.agent.helper)
+            control, peer, log,
+            address: address.map {
+                HelperServiceAddress(
+                    own: $0, nic: cluster.serviceInterface, helper: helper, peer: peer,
+                    logger: log)
+            })
         var failover = FailoverSettings(
             host: HostName(cluster.host), peer: HostName(cluster.peer))
         failover.requiresWatchdog = cluster.watchdog == .required
@@ -59,7 +62,7 @@ final class ClusterAgent: ClusterRole {
         control.start(feeding: shell)
         shell.start()
         try WatchdogKeeper.start(
-            cluster.watchdog, feeding: shell, by: HelperClient(socket: settings.agent.helper), log)
+            cluster.watchdog, feeding: shell, by: helper, log)
         try peer.start(
             PeerLinkOptions(
                 host: cluster.host, peer: cluster.peer, address: "\(cluster.agent)",
@@ -69,7 +72,7 @@ final class ClusterAgent: ClusterRole {
                     key: cluster.keyFile)),
             feeding: shell
         ) { [shell, peer] in
-            .object(Self.members(shell, peer, etcd, address, removedFile))
+            Self.own(shell, peer, etcd, address, removedFile).json
         }
         etcd.start()
     }
@@ -88,34 +91,26 @@ final class ClusterAgent: ClusterRole {
     }
 
     /// Of this host, and as its peer's agent sent it, of the other.
-    var document: JSONValue {
-        let own = Self.members(shell, peer, etcd, address, removedFile)
-        return .object(own + [JSONValue.Member("peerAgent", peer.json)])
+    var document: ClusterDocument {
+        var document = Self.own(shell, peer, etcd, address, removedFile)
+        document.readPeer(peer.json)
+        return document
     }
 
     /// This host's part, as both agents show it.
-    private static func members(
+    private static func own(
         _ shell: FailoverShell, _ peer: PeerAgent, _ etcd: EtcdWatch,
         _ address: InterfaceAddress?, _ removedFile: String
-    ) -> [JSONValue.Member] {
-        // Nil: that is not known.
-        let isHere = address.flatMap { try? Host.hasAddress($0.address) }
-        return shell.status.members(pauseOrderedAt: peer.pauseOrderedAt) + [
-            JSONValue.Member("etcd", .array(etcd.members.map(\.json))),
-            JSONValue.Member("serviceAddress", .orNull(address.map { "\($0)" })),
-            JSONValue.Member("removedGateways", Self.removedGateways(removedFile)),
-            JSONValue.Member("serviceHere", isHere.map { .bool($0) } ?? .null),
-        ]
-    }
-
-    /// The gateways that were removed here, with seconds since 1970. Null: the list cannot be read,
-    /// and matchd, which takes no gateway then, says why.
-    private static func removedGateways(_ file: String) -> JSONValue {
-        guard let removed = try? RemovedGateways(file: file) else { return .null }
-        return .array(
-            removed.times.sorted { $0.key < $1.key }.map {
-                ["name": .string($0.key), "time": .number($0.value)]
-            })
+    ) -> ClusterDocument {
+        var document = shell.status.document
+        document.pauseOrderedAt = peer.pauseOrderedAt
+        document.etcd = etcd.members.map(ClusterArbiter.init)
+        document.serviceAddress = address.map { "\($0)" }
+        document.isServiceHere = address.flatMap { try? Host.hasAddress($0.address) }
+        // matchd, which takes no gateway where the list cannot be read, says why.
+        document.removedGateways = (try? RemovedGateways(file: removedFile))?.times
+            .sorted { $0.key < $1.key }.map { RemovedGateway(name: $0.key, time: $0.value) }
+        return document
     }
 
     func lacks(_ health: HealthQuestion) -> String? {
@@ -129,7 +124,9 @@ final class ClusterAgent: ClusterRole {
             freshNanos: 5_000_000_000, changed: {}
         ) { [shell, peer] in
             let now = BootTime(nanos: Clock.monotonicNanos())
-            return [ClusterReading.path: shell.status.reading(peer.json, at: now).text]
+            var document = shell.status.document
+            document.readPeer(peer.json)
+            return [ClusterReading.path: shell.status.reading(document, at: now).text]
         }
     }
 
@@ -154,30 +151,20 @@ final class ClusterAgent: ClusterRole {
 
 /// What the shell drives.
 private final class ClusterHost: FailoverHost {
-    /// How long the address waits for the peer to have it, less than it lives, and how often it
-    /// looks.
-    private static let leaveNanosMax: Int64 = 1_000_000_000
-    private static let leaveTurnMicros: UInt32 = 2_000
-
     private let control: MatchdControlClient
     private let peer: PeerAgent
     private let log: Logger
-    private let address: InterfaceAddress?
-    private let nic: String
-    private let helper: HelperClient
-    /// One change of the address after the other; the helper may take seconds.
-    private let queue = DispatchQueue(label: "service-address")
+    /// Nil: the cluster has no service address.
+    private let address: ServiceAddressChanger?
     /// What has to go through a restart waits for the disk.
     private let keeping = DispatchQueue(label: "keeping")
-    private let wishes = AddressWishes()
 
     init(
         _ control: MatchdControlClient, _ peer: PeerAgent, _ log: Logger,
-        address: InterfaceAddress?, nic: String, helper: String
+        address: HelperServiceAddress?
     ) {
         (self.control, self.peer, self.log) = (control, peer, log)
-        (self.address, self.nic) = (address, nic)
-        self.helper = HelperClient(socket: helper)
+        self.address = address.map { ServiceAddressChanger($0) }
     }
 
     func log(_ change: FailoverChange) {
@@ -185,36 +172,13 @@ private final class ClusterHost: FailoverHost {
         keeping.async { [peer] in peer.save() }
         peer.changed()
     }
-    func dropAddress() { change(.remove) }
-    func takeAddress() { change(.add) }
+    func dropAddress() { address?.drop() }
+    func leaveAddress() { address?.leave() }
+    func takeAddress() { address?.take() }
 
-    /// A claim needs the helper in a moment: it is started by removing what an earlier term may
-    /// have left. Not while the address is here, where the helper runs, and may be about to leave.
     func send(_ order: MatchdOrder) {
-        if case .promise = order.action, let address,
-            (try? Host.hasAddress(address.address)) != true
-        {
-            queue.async { [self] in ask(.remove) }
-        }
+        if case .promise = order.action { address?.prepare() }
         control.send(order)
-    }
-
-    /// The address stays until the peer has it, and within its lifetime: then its clients learn at
-    /// once to call again, and find the peer. Where nobody takes it, it is removed, and they go on
-    /// trying by the connections that they have, which a host that takes it resets.
-    func leaveAddress() {
-        guard address != nil else { return }
-        let wish = wishes.next()
-        let deadline = Clock.monotonicNanos() + Self.leaveNanosMax
-        queue.async { [self] in
-            while wishes.isNewest(wish) {
-                let isThere = peer.hasServiceAddress
-                if isThere || Clock.monotonicNanos() > deadline {
-                    return ask(isThere ? .leave : .remove)
-                }
-                usleep(Self.leaveTurnMicros)
-            }
-        }
     }
 
     func reportReaped(epoch: UInt32) {
@@ -224,40 +188,4 @@ private final class ClusterHost: FailoverHost {
 
     /// There is no wallet.
     func reconcileWallet(epoch: UInt32) async {}
-
-    private func change(_ change: HelperRequest.AddressChange) {
-        let wish = wishes.next()
-        queue.async { [self] in
-            // Only the newest counts, so that nothing queues up behind a helper that hangs.
-            guard wishes.isNewest(wish) else { return }
-            ask(change)
-        }
-    }
-
-    private func ask(_ change: HelperRequest.AddressChange) {
-        guard let address else { return }
-        var fault: String?
-        do throws(HelperClientError) {
-            let (undo, lines) = try helper.ask(
-                .serviceAddress(change, address: "\(address)", nic: nic))
-            // The peer waits for it.
-            if !undo.isEmpty { peer.changed() }
-            if let ended = lines.first {
-                let isDone = ended.hasPrefix("connections reset")
-                log.report(
-                    isDone ? .notice : .warning, "the service address \(address) is left: \(ended)")
-            }
-        } catch {
-            fault = "\(change == .add ? "taken" : "given up"): \(error)"
-        }
-        // A helper of an older release knows no other word.
-        if change == .leave, fault != nil { return ask(.remove) }
-        // It is renewed twice a second.
-        guard wishes.isNews(fault) else { return }
-        if let fault {
-            log.error("the service address \(address) was not \(fault)")
-        } else {
-            log.notice("the service address \(address) is changed again")
-        }
-    }
 }

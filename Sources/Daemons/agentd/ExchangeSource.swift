@@ -34,20 +34,16 @@ final class ExchangeSource: @unchecked Sendable {
         return try made.status(timeoutNanos: Self.answerNanosMax)
     }
 
-    private static func text(_ s: LinkStatus) -> String {
-        ExchangeReading([
-            .role: "\(s.role)", .epoch: "\(s.epoch)", .released: "\(s.released)",
-            .durable: "\(s.durable)", .applied: "\(s.applied)", .commands: "\(s.commands)",
-            .syncs: "\(s.syncs)", .syncP50Nanos: "\(s.syncP50)", .syncP99Nanos: "\(s.syncP99)",
-            .connections: "\(s.connections)", .connectionsMax: "\(s.connectionsMax)",
-            .followers: "\(s.followers)", .ingressFillPerMille: "\(s.ingressFill)",
-            .logFillPerMille: "\(s.logFill)", .diskFreeBytes: "\(s.diskFree)",
-            .diskReserveBytes: "\(s.diskReserve)", .belowReserve: s.isBelowReserve ? "1" : "0",
-            .hashMark: "\(s.hashMark)", .peerInSync: s.isPeerInSync ? "1" : "0",
-            .atRisk: "\(s.atRisk)", .gateWaitNanos: "\(s.gateWaitNanos)",
-            .clockOffsetNanos: "\(s.clockOffset)", .clockJumps: "\(s.clockJumps)",
-            .clockApart: s.isClockApart ? "1" : "0", .poisoned: "\(s.poisoned)",
-            .evicted: "\(s.evicted)",
-        ]).text
+    private static func text(_ status: LinkStatus) -> String {
+        ExchangeReading(
+            ExchangeCounter.watched.map { counter in
+                switch status[counter] {
+                case .number(let number): (counter, "\(number)")
+                case .flag(let flag): (counter, flag ? "1" : "0")
+                case .time(let nanos): (counter, "\(nanos)")
+                case .text(let text): (counter, text)
+                }
+            }
+        ).text
     }
 }

@@ -1,10 +1,10 @@
 // What load balancers and checks are shown of the cluster.
 
 import Agent
+import AgentAPI
 import Checks
 import Coordination
 import Failover
-import JSON
 
 extension FailoverStatus {
     /// Nanoseconds after which this host's decisions, or matchd's reports, are of the past.
@@ -28,36 +28,36 @@ extension FailoverStatus {
         }
     }
 
-    /// For the checks; `peer` is what is shown of the peer's agent.
-    func reading(_ peer: JSONValue, at now: BootTime) -> ClusterReading {
+    /// For the checks; `document` is what is shown of this status and of the peer's agent.
+    func reading(_ document: ClusterDocument, at now: BootTime) -> ClusterReading {
         func flag(_ condition: Bool) -> String { condition ? "1" : "0" }
         let hasArbiter = answeredAt.map { now.since($0) < Self.arbiterNanos } ?? false
         var values: [ClusterReading.Key: String] = [
             .role: role.rawValue, .epoch: "\(epoch)", .sentence: sentence,
             .inSync: flag(record?.inSync.count == 2), .arbiter: flag(hasArbiter),
-            .peer: flag(peer["reachable"]?.flag ?? false), .paused: flag(isPaused),
+            .peer: flag(document.isPeerReachable ?? false), .paused: flag(isPaused),
             .peerOut: flag(isPeerOut),
         ]
         values[.lag] = lagRecords.map { "\($0)" }
         values[.lagNanos] = lagNanos.map { "\($0)" }
-        values[.leader] = leader(peer, at: now) ?? "-"
+        values[.leader] = leader(document, at: now) ?? "-"
         values[.arbiterFault] = etcdFault
-        values[.peerFault] = peer["fault"]?.text
+        values[.peerFault] = document.peerFault
         return ClusterReading(values)
     }
 
     /// Who acknowledges commands, as far as this host knows: itself; or the host whose beacons its
     /// matchd echoes; or the peer, if its agent says so. Nil: nobody.
-    private func leader(_ peer: JSONValue, at now: BootTime) -> String? {
+    private func leader(_ document: ClusterDocument, at now: BootTime) -> String? {
         if lacks(.primary, at: now) == nil { return host.text }
         if let heard = report?.heardAt, now.since(heard) < Self.freshNanos, let record,
             record.primary != host
         {
             return record.primary.text
         }
-        guard peer["reachable"]?.flag == true, let document = peer["document"],
-            document["role"]?.text == FailoverRole.primary.rawValue
+        guard document.isPeerReachable == true, let other = document.peerDocument,
+            other.role == FailoverRole.primary.rawValue
         else { return nil }
-        return document["host"]?.text
+        return other.host
     }
 }

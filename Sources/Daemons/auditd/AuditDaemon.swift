@@ -9,9 +9,6 @@ import Platform
 
 /// The auditor of one state directory.
 struct AuditDaemon {
-    /// The shortest and the longest pause while nothing comes: it doubles up to there.
-    private static var pauseMillis: ClosedRange<Int32> { 20...1_000 }
-
     private let log: Logger
     private let auditor: Auditor
     /// Reports until what was there at first is executed: that may take long.
@@ -30,23 +27,20 @@ struct AuditDaemon {
     func follow(until signals: Signals) throws {
         log.notice("auditing from record \(auditor.engine.sequence + 1)")
         ServiceManager.ready()
-        var (statusTime, pause): (Int64, Int32) = (0, Self.pauseMillis.lowerBound)
+        var (statusTime, pace) = (Int64(0), AuditPace())
         var catchingUp: WorkReporter? = reporter
         while true {
             let isAhead = try auditor.step()
-            if isAhead {
-                pause = Self.pauseMillis.lowerBound
-            } else {
+            if !isAhead {
                 catchingUp?.end()
                 catchingUp = nil
             }
-            if let signal = signals.wait(milliseconds: isAhead ? 0 : pause) {
+            if let signal = signals.wait(milliseconds: pace.waitMillis(isAhead: isAhead)) {
                 log.notice("got signal \(signal), stopping")
                 break
             }
-            if !isAhead { pause = min(2 * pause, Self.pauseMillis.upperBound) }
             let now = Clock.monotonicNanos()
-            if auditor.isSnapshotDue(now) { try auditor.trySnapshot() }
+            try auditor.snapshotIfDue(at: now)
             ServiceManager.watchdog()
             if now > statusTime, catchingUp == nil {
                 statusTime = now + 1_000_000_000

@@ -3,7 +3,6 @@
 import Configuration
 import DaemonKit
 import Gateway
-import Glibc
 import History
 import Logging
 import Platform
@@ -98,14 +97,6 @@ struct GatewayDaemon {
             lastStatus = status
             return fault.text == nil
         }
-    }
-
-    /// Connections need more descriptors than the usual soft limit.
-    static func raiseFileLimit() {
-        var limit = rlimit()
-        guard unsafe getrlimit(__rlimit_resource_t(7), &limit) == 0 else { return }
-        limit.rlim_cur = limit.rlim_max
-        _ = unsafe setrlimit(__rlimit_resource_t(7), &limit)
     }
 }
 

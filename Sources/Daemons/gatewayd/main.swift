@@ -3,6 +3,7 @@
 import Configuration
 import DaemonKit
 import Gateway
+import Platform
 
 let arguments = DaemonArguments(
     name: "bourse-gatewayd",
@@ -16,6 +17,7 @@ if arguments.options["--endpoints"] != nil {
     }
 }
 DaemonProcess.run(arguments.name) { daemon in
-    GatewayDaemon.raiseFileLimit()
+    // Connections need more descriptors than the usual soft limit.
+    Host.raiseFileLimit()
     try GatewayDaemon(settings: arguments.settings, log: daemon.log).run(daemon)
 }

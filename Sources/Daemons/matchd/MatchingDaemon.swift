@@ -21,6 +21,7 @@ final class MatchingDaemon {
     let pipeline: Pipeline
     let memory: TableMemory?
     let sink: JournalSink
+    let history: JournalHistory
     let writer: JournalWriter
     /// Carries out the agent's orders; nil: no cluster.
     private let controller: ReplicaController?
@@ -66,7 +67,7 @@ final class MatchingDaemon {
         options.mark = Self.openMark(settings, identity, log)
         options.trace = try trace.map { path throws(SystemError) in try LatencyTrace(path) }
         try LogClock.checkHost(place, writer, options.mark)
-        let history = JournalHistory(
+        history = JournalHistory(
             directory: settings.journalDirectory, snapshots: snapshots, identity: identity)
         let engine = start.takeEngine()
         let pair = try settings.cluster.map { cluster in

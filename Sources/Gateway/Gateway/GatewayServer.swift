@@ -116,7 +116,7 @@ public final class GatewayServer: Sendable {
         public var isCaughtUp = false
         /// Whether commands can be sent.
         public var isConnected = false
-        /// Why the last connections to matchd failed or ended, for people; empty: none has.
+        /// Why the last connections to matchd failed or ended, in one line; empty: none has.
         public var lossText = ""
     }
 

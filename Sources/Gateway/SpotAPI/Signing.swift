@@ -87,16 +87,3 @@ public func isAPIKeyFormat(_ text: String) -> Bool {
                 || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte
         }
 }
-
-/// The bytes of a hexadecimal text, or nil.
-public func hexBytes(_ text: String) -> [UInt8]? {
-    let digits = Array(text.utf8)
-    guard digits.count.isMultiple(of: 2) else { return nil }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(digits.count / 2)
-    for i in stride(from: 0, to: digits.count, by: 2) {
-        guard let high = hexDigit(digits[i]), let low = hexDigit(digits[i + 1]) else { return nil }
-        bytes.append(high << 4 | low)
-    }
-    return bytes
-}

@@ -231,7 +231,7 @@ public final class EtcdClient: Sendable {
     }
 
     /// An answer, and the id of the etcd cluster that gave it.
-    private struct Reply<Answer> {
+    private struct EtcdReply<Answer> {
         let answer: Answer
         let cluster: UInt64
     }
@@ -242,10 +242,10 @@ public final class EtcdClient: Sendable {
     private func ask<Answer>(
         _ path: String, _ body: String, of expected: UInt64 = 0,
         accepts: (Answer) -> Bool = { _ in true }, _ read: (JSONValue) -> Answer?
-    ) async throws(EtcdError) -> Reply<Answer> {
+    ) async throws(EtcdError) -> EtcdReply<Answer> {
         let begin = first.load(ordering: .relaxed)
         var reasons: [String] = []
-        var elsewhere: Reply<Answer>?
+        var elsewhere: EtcdReply<Answer>?
         for turn in settings.endpoints.indices {
             let index = (begin + turn) % settings.endpoints.count
             switch await post(settings.endpoints[index], path, body, read) {
@@ -264,13 +264,13 @@ public final class EtcdClient: Sendable {
     }
 
     /// Why one member gave no answer.
-    private struct Failure: Error { let why: String }
+    private struct EndpointError: Error { let why: String }
 
     private func post<Answer>(
         _ endpoint: HTTPEndpoint, _ path: String, _ body: String, _ read: (JSONValue) -> Answer?
-    ) async -> Result<Reply<Answer>, Failure> {
-        func failure(_ why: String) -> Result<Reply<Answer>, Failure> {
-            .failure(Failure(why: "\(endpoint): \(why)"))
+    ) async -> Result<EtcdReply<Answer>, EndpointError> {
+        func failure(_ why: String) -> Result<EtcdReply<Answer>, EndpointError> {
+            .failure(EndpointError(why: "\(endpoint): \(why)"))
         }
         let response: PostResponse
         do {
@@ -288,6 +288,6 @@ public final class EtcdClient: Sendable {
         guard let answer = read(json) else {
             return failure("its answer is not one to the request")
         }
-        return .success(Reply(answer: answer, cluster: id))
+        return .success(EtcdReply(answer: answer, cluster: id))
     }
 }

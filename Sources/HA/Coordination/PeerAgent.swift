@@ -162,7 +162,8 @@ public final class PeerAgent: Sendable {
         return fault.map { "done here, but it will not last over a restart of this agent: \($0)" }
     }
 
-    /// What GET /v1/cluster shows of the peer's agent. `since` and `documentTime` are nanoseconds
+    /// What GET /v1/cluster shows of the peer's agent, as JSON: AgentAPI, which has the type, is of
+    /// a wing that this one does not import. `since` and `documentTime` are nanoseconds
     /// since 1970; `reapedEpoch` is the highest epoch whose process it saw end, 0: none.
     public var json: JSONValue {
         state.withLock { state in

@@ -83,7 +83,7 @@ final class PeerStream {
         hasMore = false
         while taken < Self.turnBytesMax {
             let progress = try step { () throws(TLSError) in
-                var result: Result<TLSStream.Progress, TLSError> = .success(.ended)
+                var result: Result<TLSStream.StepResult, TLSError> = .success(.ended)
                 unsafe room.withUnsafeMutableBytes { room in
                     do throws(TLSError) {
                         result = .success(unsafe try stream.read(into: room))
@@ -128,7 +128,7 @@ final class PeerStream {
     func flush() throws(PeerLinkError) {
         while !outgoing.isEmpty {
             let progress = try step { () throws(TLSError) in
-                var result: Result<TLSStream.Progress, TLSError> = .success(.ended)
+                var result: Result<TLSStream.StepResult, TLSError> = .success(.ended)
                 unsafe outgoing.withUnsafeBytes { bytes in
                     do throws(TLSError) { result = .success(unsafe try stream.write(bytes)) } catch
                     { result = .failure(error) }
@@ -147,8 +147,8 @@ final class PeerStream {
     func end() { if isReady { _ = try? stream.end() } }
 
     private func step(
-        _ body: () throws(TLSError) -> TLSStream.Progress
-    ) throws(PeerLinkError) -> TLSStream.Progress {
+        _ body: () throws(TLSError) -> TLSStream.StepResult
+    ) throws(PeerLinkError) -> TLSStream.StepResult {
         do throws(TLSError) { return try body() } catch { throw .tls(error) }
     }
 }

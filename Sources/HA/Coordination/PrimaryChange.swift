@@ -27,12 +27,16 @@ public struct PrimaryChange: Hashable, Sendable {
     /// Nil: no sign came in this run of the agent.
     public var pauseNanos: Int64?
 
-    /// As JSON; `why` is for people.
+    /// Why, as a clause of a sentence; nil: not known.
+    public var why: String? { cause.map { $0.words + (proof.map { "; \($0)" } ?? "") } }
+
+    /// As JSON, with the members of AgentAPI's `ClusterHandover`, which this wing does not import:
+    /// kept in a file, and read out of the peer's document.
     public var json: JSONValue {
         [
             "number": .number(number), "time": .number(realtimeNanos), "from": .orNull(from?.text),
             "to": .string(to.text), "epoch": .number(epoch), "cause": .orNull(cause?.text),
-            "why": .orNull(cause.map { $0.words + (proof.map { "; \($0)" } ?? "") }),
+            "why": .orNull(why),
             "proof": .orNull(proof), "pauseNanos": .orNull(pauseNanos),
         ]
     }
@@ -172,7 +176,7 @@ package struct HandoverWatch: Hashable, Sendable {
 }
 
 extension ClaimCause {
-    /// Why the host of the claim leads, for people.
+    /// Why the host of the claim leads, as a clause of a sentence.
     public var words: String {
         switch self {
         case .alone, .restart: "its own matchd had ended"

@@ -157,7 +157,7 @@ public enum FailoverExplanation: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension WatchdogState {
-    /// How it is, for people.
+    /// Its state as a sentence without a full stop.
     public var text: String {
         switch self {
         case .unknown: "how this machine's watchdog is, is not known"

@@ -45,7 +45,8 @@ public final class Agent: Sendable {
         let helper = HelperClient(socket: places.helper)
         all.append(
             try Sampler(
-                ["/probe/nvme", "/probe/ata"], thread: "health", periodNanos: 300_000_000_000,
+                [NVMeHealth.directory, ATAHealth.directory], thread: "health",
+                periodNanos: 300_000_000_000,
                 freshNanos: 900_000_000_000
             ) {
                 let disks = (try? Directory.names(in: "/sys/block")) ?? []
@@ -81,15 +82,14 @@ extension HostReader {
         [
             ClockProbe(), EthernetProbe(), FencingProbe(program: plan.fencing),
             FileSystemProbe(directories: plan.directories.map(\.path)),
-            // irqbalance moves interrupts: the checks look for it.
-            try UnitWatcher(plan.units + ["irqbalance.service"], changed: changed),
+            try UnitWatcher(plan.watchedUnits, changed: changed),
             try Sampler(
-                ["/probe/chrony"], thread: "chrony", periodNanos: 10_000_000_000,
+                [ChronyTracking.path], thread: "chrony", periodNanos: 10_000_000_000,
                 freshNanos: 60_000_000_000
             ) {
                 let done = try? Program.run("/usr/bin/chronyc", ["-c", "tracking"], secondsMax: 5)
                 guard let done, done.status == 0 else { return [:] }
-                return ["/probe/chrony": done.output]
+                return [ChronyTracking.path: done.output]
             },
         ]
     }

@@ -11,8 +11,6 @@ public final class AgentLoop: Sendable {
     static var periodNanos: Int64 { 1_000_000_000 }
     /// Minimum nanoseconds between two rounds, whatever changes.
     static var pauseNanosMin: Int64 { 100_000_000 }
-    /// Sources that signal changes: groups that read one of them are checked again.
-    static var wakers: Set<String> { ["/probe/units", "/probe/exchange"] }
 
     private let core: AgentCore
     private let reader: HostReader

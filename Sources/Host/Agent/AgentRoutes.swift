@@ -97,7 +97,7 @@ extension AgentCore {
         case "/v1/changes": return .json(.array(executor.changes.map(\.json)))
         case "/v1/cluster":
             guard let cluster else { return .refusal(404, Self.noCluster) }
-            return .json(cluster.document)
+            return .json(cluster.document.json)
         case "/v1/cluster/overview":
             return clusterOverview.map { .json($0.json) } ?? .refusal(404, Self.noCluster)
         case "/v1/events":
@@ -114,8 +114,7 @@ extension AgentCore {
     }
 
     private var clusterOverview: ClusterOverview? {
-        cluster.flatMap { ClusterDocument($0.document) }
-            .map { ClusterOverview($0, at: Clock.realtimeNanos()) }
+        cluster.map { ClusterOverview($0.document, at: Clock.realtimeNanos()) }
     }
 
     // MARK: Changes
@@ -161,7 +160,7 @@ extension AgentCore {
             verb, peerOffInEpoch: json["peerOffInEpoch"]?.whole.flatMap { UInt32(exactly: $0) },
             proof: proof, by: user
         ) { refusal in
-            done(refusal.map { .refusal(409, $0) } ?? .json(cluster.document))
+            done(refusal.map { .refusal(409, $0) } ?? .json(cluster.document.json))
         }
     }
 

@@ -49,6 +49,7 @@ public final class ChangeExecutor: Sendable {
     private let tries = Mutex<[String: (time: Int64, count: Int)]>([:])
     /// Lines of the file that were damaged when it was opened.
     public let damaged: Int
+    private let lastFault = Mutex<SystemError?>(nil)
 
     /// What only the thread uses.
     // Sendable, as it is given away once, before that thread begins.
@@ -82,6 +83,9 @@ public final class ChangeExecutor: Sendable {
             }
         }
     }
+
+    /// Why the last change is not on disk; nil: it is.
+    public var fault: SystemError? { lastFault.withLock { $0 } }
 
     /// The changes that were made, oldest first.
     public var changes: [HostChange] { kept.withLock { $0 } }
@@ -200,8 +204,17 @@ public final class ChangeExecutor: Sendable {
             }
             return kept
         }
-        let isWritten =
-            work.log.isFull ? false : (try? work.log.append([change.json.compact])) != nil
-        if !isWritten { try? work.log.replace(all.map(\.json.compact)) }
+        // After an error what is in the file is not known: all of it is written.
+        var result = fault
+        if result == nil, !work.log.isFull {
+            do throws(SystemError) {
+                return try work.log.append([change.json.compact])
+            } catch { result = error }
+        }
+        do throws(SystemError) {
+            try work.log.replace(all.map(\.json.compact))
+            result = nil
+        } catch { result = error }
+        lastFault.withLock { [result] in $0 = result }
     }
 }

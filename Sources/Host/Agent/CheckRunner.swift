@@ -42,7 +42,7 @@ struct CheckRunner {
     /// Rounds between two looks at the queues: they seldom change, and are many files.
     private static let queuePeriod = 10
     /// Groups that read one of these are checked again when something changed.
-    private static let wakers: Set<String> = ["/probe/units", "/probe/exchange"]
+    private static let wakers: Set<String> = [UnitStatus.path, ExchangeReading.path]
 
     init(_ options: AgentOptions) { self.options = options }
 

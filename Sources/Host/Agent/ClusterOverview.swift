@@ -153,15 +153,7 @@ package struct ClusterOverview: Hashable, Sendable {
 
     // MARK: Times
 
-    /// `2026-11-22T16:26:13Z` (RFC 3339).
-    private static func time(_ nanos: Int64) -> String {
-        func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }
-        let seconds = nanos.dividedFloor(by: 1_000_000_000)
-        let days = seconds.dividedFloor(by: 86_400)
-        let (date, second) = (CivilDate(days: days), seconds - days * 86_400)
-        return "\(date.year)-\(two(date.month))-\(two(date.day))T"
-            + "\(two(second / 3_600)):\(two(second / 60 % 60)):\(two(second % 60))Z"
-    }
+    private static func time(_ nanos: Int64) -> String { timeText(nanos: nanos, digits: 0) }
 
     /// When, and how long ago.
     private static func moment(_ moment: Int64, at now: Int64) -> String {

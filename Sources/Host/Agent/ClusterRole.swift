@@ -1,11 +1,11 @@
 // What the agent serves of a cluster, and who knows it.
 
-public import JSON
+public import AgentAPI
 
 /// This host's part in its cluster, as another target knows it. Any thread may ask.
 public protocol ClusterRole: Sendable {
-    /// The reply to GET /v1/cluster.
-    var document: JSONValue { get }
+    /// What GET /v1/cluster gives, the peer's part with it.
+    var document: ClusterDocument { get }
     /// Why this host is not what a load balancer asks for; nil: it is.
     func lacks(_ health: HealthQuestion) -> String?
     /// Carries an operator's verb out; `done` is called once with the reason for a refusal, or nil.

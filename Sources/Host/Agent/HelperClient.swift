@@ -58,7 +58,8 @@ extension HelperClient {
                 kind == "nvme" || kind == "ata"
             else { continue }
             let rest = lines.dropFirst().map { kind == "nvme" ? Self.specified($0) : $0 }
-            texts["/probe/\(kind)/\(disk)"] = rest.map { "\($0)\n" }.joined()
+            let path = kind == "nvme" ? NVMeHealth.path(disk) : ATAHealth.path(disk)
+            texts[path] = rest.map { "\($0)\n" }.joined()
         }
         return texts
     }

@@ -85,12 +85,11 @@ struct FencingProbe: HostProbe {
 
 /// What network interfaces say of themselves: `/probe/ethtool/NIC/TOPIC`.
 struct EthernetProbe: HostProbe {
-    var places: [String] { ["/probe/ethtool"] }
+    var places: [String] { [EthernetReading.directory] }
 
     func text(_ path: String) -> String? {
-        let parts = path.split(separator: "/")
-        guard parts.count == 4 else { return nil }
-        guard let text = try? Host.ethernet(String(parts[2]), String(parts[3])), !text.isEmpty
+        guard let (nic, topic) = EthernetReading.subject(path),
+            let text = try? Host.ethernet(nic, topic), !text.isEmpty
         else { return nil }
         return text
     }

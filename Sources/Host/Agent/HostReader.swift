@@ -65,7 +65,11 @@ public final class HostReader: Sendable {
             let job = ReadingJob(
                 Array(rest), plan: plan, time: time,
                 files: HostFiles(root: root, probes: probes, bounds: bounds), memory: memory)
-            guard let thread = try? PinnedThread.start(name: "reader", body: { job.run() }) else {
+            let thread: PinnedThread
+            do throws(SystemError) {
+                thread = try PinnedThread.start(name: "reader", body: { job.run() })
+            } catch {
+                memory.left.insert("all that was left: \(error)")
                 break
             }
             let done = wait(for: job, until: deadline)
@@ -83,7 +87,7 @@ public final class HostReader: Sendable {
         return observations.map { observation in
             var observation = observation
             // In a recorded tree it is a file.
-            if root.isEmpty { observation.set("/probe/hung", hung) }
+            if root.isEmpty { observation.set(Observation.hungPath, hung) }
             return observation
         }
     }
@@ -94,7 +98,7 @@ public final class HostReader: Sendable {
     ) -> (isFinished: Bool, observations: [Observation], memory: ReadingJob.Memory) {
         while true {
             job.finished.park(timeoutNanos: min(bounds.stallNanos, 100_000_000) / 4)
-            let found = job.progress.withLock { progress -> ReadingJob.Progress? in
+            let found = job.progress.withLock { progress -> ReadingJob.Standing? in
                 if progress.isFinished { return progress }
                 let now = Clock.monotonicNanos()
                 guard now - progress.began > bounds.stallNanos || now > deadline else { return nil }
@@ -134,7 +138,7 @@ final class ReadingJob: Sendable {
     }
 
     /// How far it is.
-    struct Progress {
+    struct Standing {
         var memory: Memory
         var observations: [Observation] = []
         /// What is read now, and since when.
@@ -145,7 +149,7 @@ final class ReadingJob: Sendable {
         var isLeft = false
     }
 
-    let progress: Mutex<Progress>
+    let progress: Mutex<Standing>
     let finished = Parking()
     private let sets: [[String]]
     private let plan: HostPlan
@@ -154,7 +158,7 @@ final class ReadingJob: Sendable {
 
     init(_ sets: [[String]], plan: HostPlan, time: Int64, files: HostFiles, memory: Memory) {
         (self.sets, self.plan, self.time, self.files) = (sets, plan, time, files)
-        progress = Mutex(Progress(memory: memory, began: Clock.monotonicNanos()))
+        progress = Mutex(Standing(memory: memory, began: Clock.monotonicNanos()))
     }
 
     func run() {
@@ -234,25 +238,10 @@ struct HostFiles: Sendable {
 
     func text(_ path: String) -> Result {
         if let probe = probe(path) { return probe.text(path).map { .text($0) } ?? .absent }
-        let descriptor = unsafe open(root + path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
-        guard descriptor >= 0 else { return .absent }
-        defer { _ = close(descriptor) }
-        // Most files are short; what they hold beyond a page comes in further pieces.
-        var bytes: [UInt8] = []
-        var size = 4_096
-        while true {
-            var chunk = [UInt8](repeating: 0, count: size)
-            let count = retryingInterrupts { unsafe read(descriptor, &chunk, chunk.count) }
-            guard count >= 0 else { return .absent }
-            if count == 0 { return .text(String(decoding: bytes, as: UTF8.self)) }
-            guard bytes.count + count <= bounds.fileBytesMax else { return .tooLong }
-            if bytes.isEmpty {
-                bytes = count == size ? chunk : Array(chunk[..<count])
-            } else {
-                bytes += chunk[..<count]
-            }
-            size = min(size * 4, 65_536)
-        }
+        do throws(SystemError) {
+            let text = try File.text(of: root + path, bytesMax: bounds.fileBytesMax)
+            return text.map { .text($0) } ?? .tooLong
+        } catch { return .absent }
     }
 
     /// Where something is mounted, as this process sees it.

@@ -75,7 +75,7 @@ extension AgentCore {
         out.add("\(state.sequence)")
         out.add(state.checks)
         out.add(state.tables.exchange)
-        if let cluster = cluster.flatMap({ ClusterDocument($0.document) }) { out.add(cluster) }
+        if let cluster { out.add(cluster.document) }
         out.add(state.tables.units)
         out.add(state.tables.disks)
         out.add(state.tables.directories)
@@ -196,8 +196,8 @@ extension OpenMetrics {
         }
     }
 
-    fileprivate mutating func add(_ directories: [HostTables.Directory]) {
-        let gauges: [(String, String, KeyPath<HostTables.Directory, Int64>)] = [
+    fileprivate mutating func add(_ directories: [HostTables.DirectorySpace]) {
+        let gauges: [(String, String, KeyPath<HostTables.DirectorySpace, Int64>)] = [
             ("bytes", "bytes", \.bytes), ("free_bytes", "freeBytes", \.freeBytes),
             ("inodes", "inodes", \.inodes), ("free_inodes", "freeInodes", \.freeInodes),
         ]

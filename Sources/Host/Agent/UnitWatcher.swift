@@ -80,11 +80,7 @@ final class UnitWatcher: HostProbe {
     /// A unit's line; empty where the manager refuses to report it.
     private static func line(_ bus: SystemBus, _ unit: String) throws(SystemError) -> String {
         do throws(SystemError) {
-            var status = UnitStatus(
-                unit, load: try bus.text(unit, "LoadState", .unit),
-                active: try bus.text(unit, "ActiveState", .unit),
-                sub: try bus.text(unit, "SubState", .unit),
-                process: try bus.number(unit, "MainPID", .service, isNarrow: true))
+            var status = UnitStatus(unit, try bus.state(of: unit))
             func number(
                 _ property: String, _ interface: SystemBus.Interface = .service,
                 isNarrow: Bool = false

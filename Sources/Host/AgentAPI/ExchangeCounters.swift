@@ -1,6 +1,7 @@
 // matchd's counters, as the agent passes them on.
 
 internal import JSON
+public import Terms
 
 /// The counters of matchd by name, in their order: the keys of `boursectl status`. The list is
 /// open, so that a newer matchd needs no newer reader.
@@ -37,16 +38,23 @@ public struct ExchangeCounters: Hashable, Sendable {
         if case .number(let number) = value(name) { number } else { nil }
     }
 
+    /// A counter's number; nil where there is none. O(counters).
+    public subscript(counter: ExchangeCounter) -> Int64? { self[counter.rawValue] }
+
     /// The host's role in its exchange.
     public var role: ExchangeRole {
-        if case .text(let name) = value("role") { ExchangeRole(name: name) } else { .unknown }
+        if case .text(let name) = value(ExchangeCounter.role.rawValue) {
+            ExchangeRole(name: name)
+        } else {
+            .unknown
+        }
     }
 
     /// The epoch.
-    public var epoch: Int64 { self["epoch"] ?? 0 }
+    public var epoch: Int64 { self[.epoch] ?? 0 }
 
     /// Whether only cancels are accepted for lack of disk space.
-    public var isBelowReserve: Bool { value("belowReserve") == .flag(true) }
+    public var isBelowReserve: Bool { value(ExchangeCounter.belowReserve.rawValue) == .flag(true) }
 
     private func value(_ name: String) -> Value? { all.first { $0.name == name }?.value }
 

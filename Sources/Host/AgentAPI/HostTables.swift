@@ -15,7 +15,7 @@ public struct HostTables: Hashable, Sendable {
     /// Its disks.
     public var disks: [Disk] = []
     /// The directories that are watched for space.
-    public var directories: [Directory] = []
+    public var directories: [DirectorySpace] = []
 
     /// Empty tables.
     public init() {}
@@ -103,7 +103,7 @@ public struct HostTables: Hashable, Sendable {
     }
 
     /// A directory.
-    public struct Directory: Hashable, Sendable {
+    public struct DirectorySpace: Hashable, Sendable {
         /// Its purpose, and its path.
         public var name, path: String
         /// Of its file system.
@@ -139,7 +139,7 @@ extension HostTables {
             let threads = json["threads"]?.rows(Thread.init),
             let queues = json["queues"]?.rows(Queue.init),
             let disks = json["disks"]?.rows(Disk.init),
-            let directories = json["directories"]?.rows(Directory.init)
+            let directories = json["directories"]?.rows(DirectorySpace.init)
         else { return nil }
         if isRunning {
             guard let counters = ExchangeCounters(exchange) else { return nil }
@@ -237,7 +237,7 @@ extension HostTables.Disk {
     }
 }
 
-extension HostTables.Directory {
+extension HostTables.DirectorySpace {
     var json: JSONValue {
         [
             "name": .string(name), "path": .string(path), "bytes": .number(bytes),

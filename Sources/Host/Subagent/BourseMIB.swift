@@ -111,17 +111,19 @@ extension MIBRows {
         guard let exchange else {
             return scalars(2, [.truth(false), .integer(ExchangeRole.unknown.rawValue)])
         }
-        func wide(_ name: String) -> MIBValue? { exchange[name].map { .wide($0) } }
-        func gauge(_ name: String) -> MIBValue? { exchange[name].map { .gauge(closest: $0) } }
+        func wide(_ counter: ExchangeCounter) -> MIBValue? { exchange[counter].map { .wide($0) } }
+        func gauge(_ counter: ExchangeCounter) -> MIBValue? {
+            exchange[counter].map { .gauge(closest: $0) }
+        }
         scalars(
             2,
             [
                 .truth(true), .integer(exchange.role.rawValue), .wide(exchange.epoch),
-                wide("released"), wide("durable"), wide("applied"), wide("commands"),
-                wide("syncs"), wide("syncP50Nanos"), wide("syncP99Nanos"), gauge("connections"),
-                gauge("connectionsMax"), gauge("followers"), gauge("ingressFillPerMille"),
-                gauge("logFillPerMille"), wide("diskFreeBytes"), wide("diskReserveBytes"),
-                .truth(exchange.isBelowReserve), wide("hashMark"),
+                wide(.released), wide(.durable), wide(.applied), wide(.commands),
+                wide(.syncs), wide(.syncP50Nanos), wide(.syncP99Nanos), gauge(.connections),
+                gauge(.connectionsMax), gauge(.followers), gauge(.ingressFillPerMille),
+                gauge(.logFillPerMille), wide(.diskFreeBytes), wide(.diskReserveBytes),
+                .truth(exchange.isBelowReserve), wide(.hashMark),
             ])
     }
 
@@ -160,7 +162,7 @@ extension MIBRows {
                 .integer(Self.reason(last)), .counter32(last?.number ?? 0),
                 .truth(cluster.isPairInSync),
                 (primary ?? cluster).lagRecords.map { .counter64($0) },
-                exchange?["gateWaitNanos"].map { .wide($0) }, .truth(false),
+                exchange?[.gateWaitNanos].map { .wide($0) }, .truth(false),
                 .truth(cluster.leads && !cluster.isPairInSync && onlyHere != 0),
                 last.map { .date($0.time) },
                 last?.pauseNanos.map { .gauge(closest: $0 / 1_000_000) },
@@ -299,7 +301,7 @@ extension MIBRows {
         }
     }
 
-    mutating func directories(_ directories: [HostTables.Directory]) {
+    mutating func directories(_ directories: [HostTables.DirectorySpace]) {
         for directory in directories {
             row(
                 11, Self.index(directory.name, max: 64), from: 2,

@@ -209,6 +209,12 @@ public final class Auditor {
             || now - snapshotTime >= options.snapshotNanos
     }
 
+    /// Writes a snapshot as `trySnapshot` does if it is time for one, at `now` of the monotonic
+    /// clock.
+    public func snapshotIfDue(at now: Int64) throws {
+        if isSnapshotDue(now) { try trySnapshot() }
+    }
+
     /// Writes a snapshot. A failure is reported once and retried after a pause; nothing is lost.
     public func trySnapshot() throws {
         do { try writeSnapshot() } catch {

@@ -96,85 +96,33 @@ public struct LinkEncoder: Sendable {
 
     /// Writes any frame.
     public mutating func append(_ frame: LinkFrame) {
-        let start: Int
+        let start = begin(frame.type)
         switch frame {
-        case .hello(let hello):
-            start = begin(.hello)
-            put(hello.version)
-            put(UInt32(hello.wantsAcks ? 1 : 0))
-            put(hello.name)
-            put(hello.epochMax)
-            put(hello.purpose.rawValue)
-            put(hello.process)
-        case .proof(let proof):
-            start = begin(.proof)
-            bytes.append(contentsOf: proof)
-        case .submit(let submit):
-            start = begin(.submit)
-            bytes.append(contentsOf: submit.body)
-        case .subscribe(let wanted):
-            start = begin(.subscribe)
-            put(wanted.from)
-            put(wanted.atMost)
-            put(wanted.epoch)
-            put(wanted.crc)
-        case .query(let name):
-            start = begin(.query)
-            put(name)
-        case .askStatus:
-            start = begin(.askStatus)
-        case .challenge(let challenge):
-            start = begin(.challenge)
-            bytes.append(contentsOf: challenge)
-        case .welcome(let welcome):
-            start = begin(.welcome)
-            put(welcome)
-        case .acks(let acks):
-            precondition(Set(acks.map(\.session)).count <= 1, "acknowledgements of one session")
-            start = begin(.acks)
-            put(acks.first?.session.number ?? 0)
-            put(UInt32(acks.count))
-            for ack in acks { put(ack) }
+        case .hello(let hello): put(hello)
+        case .proof(let proof): bytes.append(contentsOf: proof)
+        case .submit(let submit): bytes.append(contentsOf: submit.body)
+        case .subscribe(let wanted): put(wanted)
+        case .query(let name): put(name)
+        case .askStatus: break
+        case .challenge(let challenge): bytes.append(contentsOf: challenge)
+        case .welcome(let welcome): put(welcome)
+        case .acks(let acks): put(acks)
         case .voids(let voids):
-            start = begin(.voids)
             put(UInt64(UInt32(voids.count)))
             for sequence in voids { put(sequence) }
-        case .snapshot(let head):
-            start = begin(.snapshot)
-            put(head.sequence)
-            put(head.time)
-            put(head.epoch)
-            put(head.crc)
-            put(head.stateHash)
-            put(head.count)
+        case .snapshot(let head): put(head)
         case .chunk(let part):
-            start = begin(.chunk)
             put(UInt64(UInt32(part.count)))
             bytes.append(contentsOf: part)
-        case .records(let run):
-            start = begin(.records)
-            bytes.append(contentsOf: run.bytes)
+        case .records(let run): bytes.append(contentsOf: run.bytes)
         case .position(let released, let time, let epoch):
-            start = begin(.position)
             put(released)
             put(time)
             put(epoch)
             put(UInt32(0))
-        case .session(let session):
-            start = begin(.session)
-            put(session.name)
-            put(session.id.number)
-            put(UInt32(0))
-            put(session.lastNumber)
-        case .status(let status):
-            start = begin(.status)
-            put(status)
-        case .error(let refusal):
-            start = begin(.error)
-            let text = refusal.text.utf8.prefix(LinkProtocol.errorBytesMax)
-            put(refusal.code.rawValue)
-            put(UInt16(text.count))
-            bytes.append(contentsOf: text)
+        case .session(let session): put(session)
+        case .status(let status): put(status)
+        case .error(let refusal): put(refusal)
         }
         end(start)
         openSubmit = nil
@@ -244,5 +192,76 @@ public struct LinkEncoder: Sendable {
         for value in s.words { put(value) }
         put(s.role)
         put(s.peer)
+    }
+
+    mutating func put(_ hello: LinkHello) {
+        put(hello.version)
+        put(UInt32(hello.wantsAcks ? 1 : 0))
+        put(hello.name)
+        put(hello.epochMax)
+        put(hello.purpose.rawValue)
+        put(hello.process)
+    }
+
+    mutating func put(_ wanted: LinkSubscription) {
+        put(wanted.from)
+        put(wanted.atMost)
+        put(wanted.epoch)
+        put(wanted.crc)
+    }
+
+    mutating func put(_ acks: [LinkAck]) {
+        precondition(Set(acks.map(\.session)).count <= 1, "acknowledgements of one session")
+        put(acks.first?.session.number ?? 0)
+        put(UInt32(acks.count))
+        for ack in acks { put(ack) }
+    }
+
+    mutating func put(_ head: LinkSnapshot) {
+        put(head.sequence)
+        put(head.time)
+        put(head.epoch)
+        put(head.crc)
+        put(head.stateHash)
+        put(head.count)
+    }
+
+    mutating func put(_ session: LinkSession) {
+        put(session.name)
+        put(session.id.number)
+        put(UInt32(0))
+        put(session.lastNumber)
+    }
+
+    mutating func put(_ refusal: LinkRefusal) {
+        let text = refusal.text.utf8.prefix(LinkProtocol.errorBytesMax)
+        put(refusal.code.rawValue)
+        put(UInt16(text.count))
+        bytes.append(contentsOf: text)
+    }
+}
+
+extension LinkFrame {
+    /// Its type on the wire.
+    fileprivate var type: LinkFrameType {
+        switch self {
+        case .hello: .hello
+        case .proof: .proof
+        case .submit: .submit
+        case .subscribe: .subscribe
+        case .query: .query
+        case .askStatus: .askStatus
+        case .challenge: .challenge
+        case .welcome: .welcome
+        case .acks: .acks
+        case .voids: .voids
+        case .snapshot: .snapshot
+        case .chunk: .chunk
+        case .records: .records
+        case .position: .position
+        case .session: .session
+        case .status: .status
+        case .error: .error
+        }
     }
 }

@@ -350,7 +350,7 @@ public struct LinkRefusal: Hashable, Sendable, Error, CustomStringConvertible {
     }
     /// What kind.
     public var code: Code
-    /// What to do about it, for people.
+    /// What an operator can do about it.
     public var text: String
 
     /// An error.

@@ -67,7 +67,7 @@ public final class LinkListener: Sendable {
     public let descriptor: Int32
     /// The key that a connection has to prove to know; nil where its user decides its role.
     public let key: LinkKey?
-    /// Where it listens, for people.
+    /// Where it listens, for messages.
     public let address: String
     /// The TCP port; 0 for a Unix socket.
     public let port: UInt16

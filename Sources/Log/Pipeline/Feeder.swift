@@ -192,14 +192,16 @@ final class Feeder: @unchecked Sendable {
             }
             var isGone = false
             unsafe encoder.drain { bytes in
-                let count = unsafe Glibc.send(
-                    descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+                let count = retryingInterrupts {
+                    unsafe Glibc.send(
+                        descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+                }
                 if count > 0 {
                     taken += count
                     sent.add(UInt64(count), ordering: .relaxed)
                     return count
                 }
-                isGone = errno != EAGAIN && errno != EINTR
+                isGone = errno != EAGAIN
                 return 0
             }
             if isGone { return false }

@@ -4,20 +4,42 @@ public import Journal
 public import Platform
 import Synchronization
 
+/// What a journal's sink cannot do while it goes on.
+public struct JournalSinkFaults: Hashable, Sendable {
+    /// Why no segment can be prepared; nil: they are, or the disk is full, which is below the
+    /// reserve. Once those that are ready are used up, each new one is made by the next append.
+    public var segments: JournalError?
+    /// Why free space cannot be read; nil: it is.
+    public var space: JournalError?
+
+    /// None.
+    public init() {}
+}
+
 /// Appends to a journal on disk, and keeps segments ready ahead of need in a thread of its own.
 public final class JournalSink: LogSink, Sendable {
     private let writer: JournalWriter
     private let supply: Supply
+    /// Why free space could not be read when it was looked at last.
+    private let spaceFault = Mutex<JournalError?>(nil)
 
     /// The thread that makes segments.
     private final class Supply: Sendable {
         let isStopping = Atomic<Bool>(false)
         let parking = Parking()
 
+        /// Why the last attempt failed; nil: it did not.
+        let fault = Mutex<JournalError?>(nil)
+
         func run(_ writer: JournalWriter) {
             while !isStopping.load(ordering: .acquiring) {
-                // A full disk shows in `isBelowReserve`, a failing one at the next append.
-                if (try? writer.prepareNext()) != true { parking.park(timeoutNanos: 100_000_000) }
+                // A full disk shows in `isBelowReserve`, a failing one at the next append as well.
+                var isMade = false
+                do throws(JournalError) {
+                    isMade = try writer.prepareNext()
+                    fault.withLock { $0 = nil }
+                } catch { fault.withLock { $0 = error } }
+                if !isMade { parking.park(timeoutNanos: 100_000_000) }
             }
         }
     }
@@ -59,8 +81,25 @@ public final class JournalSink: LogSink, Sendable {
         do throws(JournalError) { try writer.settle() } catch { throw SinkError(error) }
     }
 
-    /// Free bytes on the disk, 0 if that cannot be read; updates `isBelowReserve`.
-    public func freeBytes() -> UInt64 { UInt64(max(0, (try? writer.checkSpace()) ?? 0)) }
+    /// Free bytes on the disk, nil if that cannot be read; updates `isBelowReserve`.
+    public func freeBytes() -> UInt64? {
+        do throws(JournalError) {
+            let free = try writer.checkSpace()
+            spaceFault.withLock { $0 = nil }
+            return UInt64(max(0, free))
+        } catch {
+            spaceFault.withLock { $0 = error }
+            return nil
+        }
+    }
+
+    /// What it cannot do now. For any thread.
+    public var faults: JournalSinkFaults {
+        var faults = JournalSinkFaults()
+        faults.segments = supply.fault.withLock { $0 }
+        faults.space = spaceFault.withLock { $0 }
+        return faults
+    }
 
     /// Whether free space is below the reserve.
     public var isBelowReserve: Bool { writer.isBelowReserve }
@@ -81,19 +120,32 @@ public final class JournalHistory: LogArchive {
     private let identity: JournalIdentity
     /// The snapshot that was asked for last.
     private let opened = Mutex<SnapshotReader?>(nil)
+    /// Why the snapshots could not be looked through; nil: they were.
+    private let lastFault = Mutex<JournalError?>(nil)
 
     /// The journal and the snapshots of a state directory.
     public init(directory: String, snapshots: SnapshotStore, identity: JournalIdentity) {
         (self.directory, self.snapshots, self.identity) = (directory, snapshots, identity)
     }
 
+    /// Why the snapshots could not be looked through when one was asked for last; nil: they were.
+    /// Followers then begin at the log's first record, if that is kept.
+    public var fault: JournalError? { lastFault.withLock { $0 } }
+
     /// The newest whole snapshot. It is read through once to check it; callers that get the same
     /// snapshot share the file.
     public func snapshot(atMost: UInt64) -> ArchivedSnapshot? {
         let newest = opened.withLock { opened -> SnapshotReader? in
-            let found = try? snapshots.openNewest(atMost: atMost, identity: identity, known: opened)
-            if let found { opened = found }
-            return found
+            do throws(JournalError) {
+                let found = try snapshots.openNewest(
+                    atMost: atMost, identity: identity, known: opened)
+                lastFault.withLock { $0 = nil }
+                if let found { opened = found }
+                return found
+            } catch {
+                lastFault.withLock { $0 = error }
+                return nil
+            }
         }
         guard let newest else { return nil }
         let info = newest.info

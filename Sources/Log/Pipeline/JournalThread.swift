@@ -16,8 +16,8 @@ public protocol LogSink: AnyObject, Sendable {
     func noteCommit(_ sequence: UInt64)
     /// Makes durable what was noted since, where the log does not say it yet.
     func settle() throws(SinkError)
-    /// Free bytes on the disk now; 0 if that cannot be read.
-    func freeBytes() -> UInt64
+    /// Free bytes on the disk now; nil if that cannot be read.
+    func freeBytes() -> UInt64?
     /// Whether free space was below the reserve when it was looked at last.
     var isBelowReserve: Bool { get }
 }
@@ -136,7 +136,10 @@ struct JournalThread: ~Copyable {
 
     mutating func lookAtSpace() {
         spaceCheck = Clock.monotonicNanos() + Self.spaceCheckNanos
-        stages.syncStats.diskFree.store(sink.freeBytes(), ordering: .relaxed)
+        // Where it cannot be read, it is what it was.
+        if let free = sink.freeBytes() {
+            stages.syncStats.diskFree.store(free, ordering: .relaxed)
+        }
         stages.isBelowReserve.store(sink.isBelowReserve, ordering: .relaxed)
     }
 

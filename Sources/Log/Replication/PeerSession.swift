@@ -51,7 +51,7 @@ final class PeerSession {
     init(
         _ connection: ReplicationConnection, _ join: ReplicationJoin, _ log: any PrimaryLog,
         _ options: ReplicationOptions, counted: UInt64, prior: PeerReport?
-    ) throws(ReplicationEnd) {
+    ) throws(ReplicationError) {
         if let identity = join.identity, identity != log.identity {
             throw .rejected(
                 "that host has journal \(identity), not \(log.identity) of this cluster: set its "
@@ -114,7 +114,7 @@ final class PeerSession {
     // MARK: Receiving
 
     /// Takes a frame.
-    func receive(_ frame: ReplicationFrame, at now: BootTime) throws(ReplicationEnd) {
+    func receive(_ frame: ReplicationFrame, at now: BootTime) throws(ReplicationError) {
         switch frame {
         case .points(let points):
             guard case .matching = phase else { return }
@@ -142,7 +142,7 @@ final class PeerSession {
 
     private func take(
         _ acknowledgement: PeerAcknowledgement, at now: BootTime
-    ) throws(ReplicationEnd) {
+    ) throws(ReplicationError) {
         // Of an earlier term or process: it does not count.
         guard acknowledgement.epoch == epoch, acknowledgement.process == process,
             acknowledgement.replica == replica
@@ -163,7 +163,7 @@ final class PeerSession {
     // MARK: Sending
 
     /// Queues what there is to send; returns the maximum time until the next call, ns.
-    func pump(at now: BootTime) throws(ReplicationEnd) -> Int64 {
+    func pump(at now: BootTime) throws(ReplicationError) -> Int64 {
         var pause = options.timing.beaconNanos
         switch phase {
         case .refused: return pause
@@ -190,7 +190,7 @@ final class PeerSession {
         return pause
     }
 
-    private func sendBeacon(at now: BootTime) throws(ReplicationEnd) {
+    private func sendBeacon(at now: BootTime) throws(ReplicationError) {
         let (commit, sealedEnd) = (log.commitPoint, log.term.sealedEnd)
         // At once when all is released: the standby's followers wait for it; and when this host
         // has handed over.
@@ -207,14 +207,14 @@ final class PeerSession {
     }
 
     /// The result of the comparison, once it is known.
-    private func match() throws(ReplicationEnd) -> PointMatcher.Result? {
+    private func match() throws(ReplicationError) -> PointMatcher.Result? {
         guard matching != nil else { return nil }
         do throws(SinkError) { return try matching?.step() } catch {
             throw .rejected("this host's journal cannot be read: \(error)")
         }
     }
 
-    private func begin(_ result: PointMatcher.Result) throws(ReplicationEnd) {
+    private func begin(_ result: PointMatcher.Result) throws(ReplicationError) {
         matching = nil
         switch result {
         case .keep(let keep):
@@ -235,7 +235,7 @@ final class PeerSession {
     }
 
     /// What the standby has up to `keep` is this journal's.
-    private func start(_ keep: LogPoint) throws(ReplicationEnd) {
+    private func start(_ keep: LogPoint) throws(ReplicationError) {
         let lag = log.end - min(log.end, keep.sequence)
         if keep.sequence + 1 < log.first || lag > options.snapshotLag {
             try startSnapshot(orKeep: keep)
@@ -244,13 +244,13 @@ final class PeerSession {
         }
     }
 
-    private func startRecords(_ keep: LogPoint) throws(ReplicationEnd) {
+    private func startRecords(_ keep: LogPoint) throws(ReplicationError) {
         try connection.queue(.begin(epoch: epoch, keep: keep.sequence))
         sent = keep
         try findRecords()
     }
 
-    private func startSnapshot(orKeep keep: LogPoint?) throws(ReplicationEnd) {
+    private func startSnapshot(orKeep keep: LogPoint?) throws(ReplicationError) {
         guard let file = log.snapshotFile(atMost: log.commitPoint),
             file.point.sequence > (keep?.sequence ?? 0),
             file.point.sequence >= join.last.sequence || keep == nil
@@ -265,7 +265,7 @@ final class PeerSession {
         phase = .snapshot(file, offset: 0)
     }
 
-    private func send(_ file: SentSnapshot, _ first: Int) throws(ReplicationEnd) {
+    private func send(_ file: SentSnapshot, _ first: Int) throws(ReplicationError) {
         var offset = first
         var failure: SinkError?
         while offset < file.bytes, connection.queued < ReplicationConnection.queuedMax {
@@ -292,7 +292,7 @@ final class PeerSession {
     // MARK: Records
 
     /// Continues from memory if the next record is there, else from the disk.
-    private func findRecords() throws(ReplicationEnd) {
+    private func findRecords() throws(ReplicationError) {
         if log.feed.attach(after: sent.sequence) {
             phase = .ring
             return
@@ -302,7 +302,7 @@ final class PeerSession {
         }
     }
 
-    private func sendRecords(at now: BootTime) throws(ReplicationEnd) -> Int64 {
+    private func sendRecords(at now: BootTime) throws(ReplicationError) -> Int64 {
         while connection.queued < ReplicationConnection.queuedMax,
             inFlight.bytes < options.windowBytes
         {
@@ -330,7 +330,7 @@ final class PeerSession {
         return inFlight.bytes < options.windowBytes ? 0 : options.timing.beaconNanos
     }
 
-    private func sendFromRing(at now: BootTime) throws(ReplicationEnd) -> SealedFeed.Taken {
+    private func sendFromRing(at now: BootTime) throws(ReplicationError) -> SealedFeed.Taken {
         var taken = SealedFeed.Taken.none
         unsafe try append(at: now) { room in
             taken = unsafe log.feed.take(into: room)
@@ -342,7 +342,7 @@ final class PeerSession {
 
     private func sendFromDisk(
         _ reader: any RecordReader, at now: BootTime
-    ) throws(ReplicationEnd) -> Bool {
+    ) throws(ReplicationError) -> Bool {
         var failure: SinkError?
         var isFound = false
         unsafe try append(at: now) { room in
@@ -362,7 +362,7 @@ final class PeerSession {
     /// Queues an append of the records that `fill` writes.
     private func append(
         at now: BootTime, _ fill: (UnsafeMutableRawBufferPointer) -> Int
-    ) throws(ReplicationEnd) {
+    ) throws(ReplicationError) {
         let commit = log.commitPoint
         let before = sent
         var isOfTerm = true

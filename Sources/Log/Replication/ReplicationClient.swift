@@ -190,7 +190,7 @@ private final class ClientLoop {
         }
     }
 
-    private func attempt() -> ReplicationEnd {
+    private func attempt() -> ReplicationError {
         do throws(TLSError) {
             let stream = try TLSStream.connect(
                 to: options.address, files: options.files, expecting: [options.peer],

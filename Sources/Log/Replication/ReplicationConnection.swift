@@ -5,7 +5,7 @@ internal import Platform
 internal import Secrets
 
 /// How a connection ended.
-enum ReplicationEnd: Error, Hashable {
+enum ReplicationError: Error, Hashable {
     case tls(TLSError)
     /// The other side closed it in order.
     case closed
@@ -63,7 +63,7 @@ final class ReplicationConnection {
     }
 
     /// Continues the handshake; returns true once it is done.
-    func shakeHands() throws(ReplicationEnd) -> Bool {
+    func shakeHands() throws(ReplicationError) -> Bool {
         if isReady { return true }
         switch try step({ () throws(TLSError) in try stream.handshake() }) {
         case .done:
@@ -77,7 +77,7 @@ final class ReplicationConnection {
     }
 
     /// Queues a frame.
-    func queue(_ frame: ReplicationFrame) throws(ReplicationEnd) {
+    func queue(_ frame: ReplicationFrame) throws(ReplicationError) {
         let bytes = frame.bytes()
         try makeRoom(bytes.count)
         output.replaceSubrange(end..<end + bytes.count, with: bytes)
@@ -88,7 +88,7 @@ final class ReplicationConnection {
     /// if that is 0. `fill` returns the count and the frame, or nil.
     func queue(
         headBytes: Int, _ fill: (UnsafeMutableRawBufferPointer) -> (Int, ReplicationFrame)?
-    ) throws(ReplicationEnd) {
+    ) throws(ReplicationError) {
         try makeRoom(headBytes + ReplicationProtocol.payloadBytesMax)
         let place = end + headBytes..<end + headBytes + ReplicationProtocol.payloadBytesMax
         let filled = unsafe output.withUnsafeMutableBytes {
@@ -101,7 +101,7 @@ final class ReplicationConnection {
         end += headBytes + count
     }
 
-    private func makeRoom(_ count: Int) throws(ReplicationEnd) {
+    private func makeRoom(_ count: Int) throws(ReplicationError) {
         if output.isEmpty {
             // Read only where it was written: most connections never touch most of it.
             output = unsafe [UInt8](unsafeUninitializedCapacity: Self.outputBytes) {
@@ -118,10 +118,10 @@ final class ReplicationConnection {
     }
 
     /// Sends what can be sent now.
-    func flush() throws(ReplicationEnd) {
+    func flush() throws(ReplicationError) {
         while start < end {
             let progress = try step { () throws(TLSError) in
-                let result: Result<TLSStream.Progress, TLSError> =
+                let result: Result<TLSStream.StepResult, TLSError> =
                     unsafe output.withUnsafeBytes { raw in
                         do throws(TLSError) {
                             return .success(
@@ -145,13 +145,13 @@ final class ReplicationConnection {
     }
 
     /// The next frame that has come, or nil.
-    func next() throws(ReplicationEnd) -> ReplicationDecoder.Item? {
+    func next() throws(ReplicationError) -> ReplicationDecoder.Item? {
         while true {
-            do throws(ReplicationDecoder.Failure) {
+            do throws(ReplicationDecoder.FrameError) {
                 if let item = try decoder.next() { return item }
             } catch { throw .malformed }
             let progress = try step { () throws(TLSError) in
-                var result = TLSStream.Progress.ended
+                var result = TLSStream.StepResult.ended
                 _ = unsafe try decoder.fill { room throws(TLSError) in
                     result = unsafe try stream.read(into: room)
                     if case .done(let count) = result { return count }
@@ -184,8 +184,8 @@ final class ReplicationConnection {
     }
 
     private func step(
-        _ body: () throws(TLSError) -> TLSStream.Progress
-    ) throws(ReplicationEnd) -> TLSStream.Progress {
+        _ body: () throws(TLSError) -> TLSStream.StepResult
+    ) throws(ReplicationError) -> TLSStream.StepResult {
         do throws(TLSError) { return try body() } catch { throw .tls(error) }
     }
 }

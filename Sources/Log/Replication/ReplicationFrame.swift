@@ -380,7 +380,7 @@ extension WireReader {
 /// read ahead.
 package struct ReplicationDecoder: ~Copyable {
     /// Why there is no next frame.
-    package enum Failure: Error, Hashable {
+    package enum FrameError: Error, Hashable {
         case malformed
     }
 
@@ -430,7 +430,7 @@ package struct ReplicationDecoder: ~Copyable {
     }
 
     /// The next whole frame; nil until more bytes come. Its tail is valid until the next `fill`.
-    package mutating func next() throws(Failure) -> Item? {
+    package mutating func next() throws(FrameError) -> Item? {
         guard end - start >= ReplicationProtocol.headBytes else { return nil }
         let whole = start..<end
         let (length, type, isZero) = unsafe bytes.withUnsafeBytes { raw in

@@ -170,7 +170,7 @@ private final class ServerLoop {
     private func greet(_ now: Int64) {
         var remaining: [Newcomer] = []
         for newcomer in newcomers {
-            do throws(ReplicationEnd) {
+            do throws(ReplicationError) {
                 if let join = try greet(newcomer) {
                     try admit(newcomer.connection, join)
                 } else if now < newcomer.deadline {
@@ -186,7 +186,7 @@ private final class ServerLoop {
         newcomers = remaining
     }
 
-    private func greet(_ newcomer: Newcomer) throws(ReplicationEnd) -> ReplicationJoin? {
+    private func greet(_ newcomer: Newcomer) throws(ReplicationError) -> ReplicationJoin? {
         guard try newcomer.connection.shakeHands(),
             let item = try newcomer.connection.next()
         else { return nil }
@@ -196,7 +196,7 @@ private final class ServerLoop {
 
     private func admit(
         _ connection: ReplicationConnection, _ join: ReplicationJoin
-    ) throws(ReplicationEnd) {
+    ) throws(ReplicationError) {
         // Only processes of one replica are in order: an old image counts from where it was made.
         if let known, join.replica == known.report.replica, join.process < known.process {
             throw .rejected(
@@ -222,7 +222,7 @@ private final class ServerLoop {
 
     private func serve(_ now: Int64) -> Int64 {
         guard let session else { return options.timing.beaconNanos }
-        do throws(ReplicationEnd) {
+        do throws(ReplicationError) {
             let time = BootTime(nanos: now)
             while session.reads, let item = try session.connection.next() {
                 try session.receive(item.frame, at: time)

@@ -45,8 +45,8 @@ final class StandbySession {
     }
 
     /// Serves the connection until it ends; returns why it ended.
-    func run() -> ReplicationEnd {
-        do throws(ReplicationEnd) {
+    func run() -> ReplicationError {
+        do throws(ReplicationError) {
             guard try connection.shakeHands() else { throw .malformed }
             try join()
             while true {
@@ -73,7 +73,7 @@ final class StandbySession {
         return false
     }
 
-    private func join() throws(ReplicationEnd) {
+    private func join() throws(ReplicationError) {
         let (last, first, identity) = (log.last, log.first, log.identity)
         let cluster = log.cluster
         let join = shared.state.withLock { state in
@@ -87,7 +87,7 @@ final class StandbySession {
         try connection.queue(.join(join))
     }
 
-    private func turn() throws(ReplicationEnd) {
+    private func turn() throws(ReplicationError) {
         guard !shared.isStopping.load(ordering: .acquiring) else { throw .closed }
         if let failure = log.failure { throw stop(failure.description) }
         guard shared.state.withLock({ $0.orders == orders }) else {
@@ -104,14 +104,14 @@ final class StandbySession {
     }
 
     /// Ends replication for good.
-    private func stop(_ reason: String) -> ReplicationEnd {
+    private func stop(_ reason: String) -> ReplicationError {
         shared.state.withLock { $0.stop(reason) }
         return .rejected(reason)
     }
 
     /// Calls the log. Its error ends replication for good, a full disk only the connection: the
     /// next one tries again.
-    private func onLog<R>(_ body: () throws(SinkError) -> R) throws(ReplicationEnd) -> R {
+    private func onLog<R>(_ body: () throws(SinkError) -> R) throws(ReplicationError) -> R {
         do throws(SinkError) { return try body() } catch {
             guard error.isFull else { throw stop(error.description) }
             shared.state.withLock { $0.hinder(error.description) }
@@ -121,7 +121,7 @@ final class StandbySession {
 
     // MARK: Frames
 
-    private func receive(_ item: ReplicationDecoder.Item) throws(ReplicationEnd) {
+    private func receive(_ item: ReplicationDecoder.Item) throws(ReplicationError) {
         if case .reject(let reason) = item.frame {
             throw .rejected("the primary ended it: \(reason)")
         }
@@ -144,12 +144,12 @@ final class StandbySession {
     }
 
     /// Frames of another term than the one that is followed end the connection.
-    private func check(_ epoch: UInt32) throws(ReplicationEnd) {
+    private func check(_ epoch: UInt32) throws(ReplicationError) {
         let follows = shared.state.withLock { $0.orders == orders && $0.follows(epoch) }
         guard epoch == self.epoch, follows else { throw .rejected("another term is followed") }
     }
 
-    private func take(_ welcome: ReplicationWelcome) throws(ReplicationEnd) {
+    private func take(_ welcome: ReplicationWelcome) throws(ReplicationError) {
         if let identity = log.identity {
             guard identity == welcome.identity else {
                 throw .rejected(
@@ -173,7 +173,7 @@ final class StandbySession {
     }
 
     /// Promises the primary's epoch before anything of it is taken.
-    private func admit(_ welcome: ReplicationWelcome) throws(ReplicationEnd) -> PromiseVerdict {
+    private func admit(_ welcome: ReplicationWelcome) throws(ReplicationError) -> PromiseVerdict {
         let result: Result<PromiseVerdict, SinkError> = shared.state.withLock { state in
             guard state.orders == orders else { return .success(.refuse(state.keeper.least)) }
             let verdict = state.keeper.verdict(on: welcome.epoch)
@@ -188,7 +188,7 @@ final class StandbySession {
         return try onLog { () throws(SinkError) in try result.get() }
     }
 
-    private func take(_ beacon: ReplicationBeacon) throws(ReplicationEnd) {
+    private func take(_ beacon: ReplicationBeacon) throws(ReplicationError) {
         if case .welcome = phase { throw .malformed }
         try check(beacon.epoch)
         let now = BootTime(nanos: Clock.monotonicNanos())
@@ -203,7 +203,7 @@ final class StandbySession {
 
     // MARK: Matching
 
-    private func startOffer() throws(ReplicationEnd) {
+    private func startOffer() throws(ReplicationError) {
         let (last, first) = (log.last, log.first)
         offeredFrom = shared.state.withLock { $0.offerFrom(first: first) }
         if last.sequence < first {
@@ -219,7 +219,7 @@ final class StandbySession {
         phase = .offering(reader, next: from, end: last.sequence)
     }
 
-    private func offer() throws(ReplicationEnd) {
+    private func offer() throws(ReplicationError) {
         while case .offering(let reader, let next, let end) = phase, connection.queued == 0 {
             var points: [LogPoint] = []
             let bytes = ReplicationProtocol.pointsMax * 8
@@ -241,7 +241,7 @@ final class StandbySession {
         }
     }
 
-    private func begin(_ keep: UInt64) throws(ReplicationEnd) {
+    private func begin(_ keep: UInt64) throws(ReplicationError) {
         let last = log.last
         guard keep <= last.sequence, keep + 1 >= offeredFrom else { throw .malformed }
         if keep < last.sequence {
@@ -257,7 +257,7 @@ final class StandbySession {
         show()
     }
 
-    private func cut(after keep: UInt64) throws(ReplicationEnd) {
+    private func cut(after keep: UInt64) throws(ReplicationError) {
         let first = keep + 1
         var point: LogPoint?
         try onLog { () throws(SinkError) in
@@ -298,7 +298,7 @@ final class StandbySession {
 
     // MARK: A snapshot
 
-    private func beginSnapshot(_ point: LogPoint, _ bytes: UInt64) throws(ReplicationEnd) {
+    private func beginSnapshot(_ point: LogPoint, _ bytes: UInt64) throws(ReplicationError) {
         let released = shared.state.withLock { $0.status.position.released }
         guard point.sequence >= released else {
             throw stop(
@@ -314,7 +314,7 @@ final class StandbySession {
 
     private func take(
         _ item: ReplicationDecoder.Item, _ point: LogPoint, _ before: Int
-    ) throws(ReplicationEnd) {
+    ) throws(ReplicationError) {
         try check(epoch)
         let count = item.tail.count
         guard count > 0, count <= before else { throw .malformed }
@@ -345,7 +345,7 @@ final class StandbySession {
 
     private func take(
         _ item: ReplicationDecoder.Item, _ append: ReplicationAppend
-    ) throws(ReplicationEnd) {
+    ) throws(ReplicationError) {
         try check(append.epoch)
         guard append.before == log.last else {
             throw .rejected("an append does not follow record \(log.last)")
@@ -361,7 +361,7 @@ final class StandbySession {
     }
 
     /// Appends what came to the log, once it has room.
-    private func takeWaiting() throws(ReplicationEnd) {
+    private func takeWaiting() throws(ReplicationError) {
         guard let (item, append, end) = waiting else { return }
         try check(append.epoch)
         let result: Result<Bool, SinkError> = unsafe connection.withTail(item) { records in
@@ -389,17 +389,17 @@ final class StandbySession {
         log.show(visible: position.visible, released: position.released)
     }
 
-    private func acknowledge() throws(ReplicationEnd) {
+    private func acknowledge() throws(ReplicationError) {
         guard case .records = phase else { return }
         show()
         // Under the lock of the orders: once a promise is made, nothing below it is acknowledged.
-        let result: Result<Void, ReplicationEnd> = shared.state.withLock { state in
+        let result: Result<Void, ReplicationError> = shared.state.withLock { state in
             guard state.orders == orders,
                 let acknowledgement = state.acknowledgement(epoch),
                 acknowledgement.matched > acknowledged
             else { return .success(()) }
             acknowledged = acknowledgement.matched
-            do throws(ReplicationEnd) {
+            do throws(ReplicationError) {
                 return .success(try connection.queue(.appended(acknowledgement)))
             } catch { return .failure(error) }
         }

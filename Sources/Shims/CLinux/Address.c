@@ -2,6 +2,7 @@
 
 #define _GNU_SOURCE
 #include "CLinux.h"
+#include "Receive.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -59,10 +60,7 @@ static int ask(struct request *request) {
         send(fd, request, request->header.nlmsg_len, 0) < 0) {
         status = -errno;
     } else {
-        ssize_t n;
-        do {
-            n = recv(fd, &reply, sizeof reply, 0);
-        } while (n < 0 && errno == EINTR);
+        ssize_t n = bourse_receive(fd, &reply, sizeof reply);
         if (n < 0)
             status = -errno;
         else if ((size_t)n < sizeof reply.header + sizeof reply.error ||

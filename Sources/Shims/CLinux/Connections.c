@@ -2,6 +2,7 @@
 
 #define _GNU_SOURCE
 #include "CLinux.h"
+#include "Receive.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -43,14 +44,6 @@ static int diagnosis(void) {
     return fd;
 }
 
-static ssize_t receive(int fd, void *reply, size_t size) {
-    ssize_t n;
-    do {
-        n = recv(fd, reply, size, 0);
-    } while (n < 0 && errno == EINTR);
-    return n;
-}
-
 /// Ends the connection of this identity: 1, 0 where it is gone already, or -errno.
 static int end(int fd, const struct inet_diag_msg *found) {
     struct end request = {
@@ -66,7 +59,7 @@ static int end(int fd, const struct inet_diag_msg *found) {
         unsigned char rest[512];
     } reply;
     if (send(fd, &request, sizeof request, 0) < 0) return -errno;
-    ssize_t n = receive(fd, &reply, sizeof reply);
+    ssize_t n = bourse_receive(fd, &reply, sizeof reply);
     if (n < 0) return -errno;
     if ((size_t)n < sizeof reply.header + sizeof reply.error ||
         reply.header.nlmsg_type != NLMSG_ERROR)
@@ -140,7 +133,7 @@ static void endAll(
         goesOn = 0;
     }
     while (goesOn && milliseconds() < deadline) {
-        ssize_t n = receive(listing, reply, sizeof reply);
+        ssize_t n = bourse_receive(listing, reply, sizeof reply);
         if (n < 0) {
             if (!result->error) result->error = -errno;
             break;

@@ -22,7 +22,7 @@ public struct Settings: Hashable, Sendable {
     /// The gateway.
     public var gatewayd: Gatewayd
     /// The host's agent.
-    public var agent: Agent
+    public var agent: Agentd
     /// The SNMP subagent.
     public var snmp = SNMP()
     /// `[cluster]` as it is read: `cluster` where it is one.
@@ -77,7 +77,7 @@ public struct Settings: Hashable, Sendable {
         /// The gateway's own directory: its lock and its history.
         public var state: String
         /// The hosts whose matchd it follows by TLS; empty: this host's, by its socket.
-        public var hosts: [Host] = []
+        public var hosts: [MatchdHost] = []
         /// Maximum client connections.
         public var connections: Int
         /// Maximum client connections from one address.
@@ -92,7 +92,7 @@ public struct Settings: Hashable, Sendable {
         public var ordersPerDay: Int
 
         /// A host of the exchange, as `a=10.0.0.1:7415`.
-        public struct Host: Hashable, Sendable {
+        public struct MatchdHost: Hashable, Sendable {
             /// Its name in the cluster.
             public var name: String
             /// Where its matchd takes gateways.
@@ -114,7 +114,7 @@ public struct Settings: Hashable, Sendable {
     }
 
     /// Settings of `bourse-agentd`.
-    public struct Agent: Hashable, Sendable {
+    public struct Agentd: Hashable, Sendable {
         /// The loopback address that serves HTTP; nil: none.
         public var listen: ListenAddress?
         /// The address that serves the roles to load balancers; nil: none.

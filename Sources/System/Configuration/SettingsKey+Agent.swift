@@ -112,22 +112,22 @@ extension SettingsKey {
         ]
     }
 
-    private static func interface(_ word: String) -> Settings.Agent.Interface? {
+    private static func interface(_ word: String) -> Settings.Agentd.Interface? {
         let parts = word.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count <= 2, !parts[0].isEmpty, parts[0].utf8.count <= 15 else { return nil }
-        guard parts.count == 2 else { return Settings.Agent.Interface(name: word, channels: nil) }
+        guard parts.count == 2 else { return Settings.Agentd.Interface(name: word, channels: nil) }
         guard let channels = Int(parts[1]), 1...4_096 ~= channels else { return nil }
-        return Settings.Agent.Interface(name: String(parts[0]), channels: channels)
+        return Settings.Agentd.Interface(name: String(parts[0]), channels: channels)
     }
 
-    private static func threshold(_ word: String) -> Settings.Agent.Threshold? {
+    private static func threshold(_ word: String) -> Settings.Agentd.Threshold? {
         let sides = word.split(separator: "=", omittingEmptySubsequences: false)
         guard sides.count == 2, !sides[0].isEmpty else { return nil }
         let numbers = sides[1].split(separator: ":", omittingEmptySubsequences: false)
         guard numbers.count == 2, numbers.allSatisfy({ $0.isEmpty || Int64($0) != nil }) else {
             return nil
         }
-        return Settings.Agent.Threshold(
+        return Settings.Agentd.Threshold(
             kind: String(sides[0]), warning: Int64(numbers[0]), critical: Int64(numbers[1]))
     }
 

@@ -242,7 +242,7 @@ struct SettingsKey {
                     + "host's matchd."
             ) {
                 let words = $1.split(separator: " ").map(String.init)
-                let hosts = words.compactMap(Settings.Gatewayd.Host.init)
+                let hosts = words.compactMap(Settings.Gatewayd.MatchdHost.init)
                 guard hosts.count == words.count, hosts.count <= 2,
                     Set(hosts.map(\.name)).count == hosts.count
                 else {

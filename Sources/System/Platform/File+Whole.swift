@@ -21,6 +21,31 @@ extension File {
         return bytes
     }
 
+    /// The text of a file whose size is not known before it was read, as of those that the kernel
+    /// makes below /proc and /sys; bytes that are not UTF-8 are replaced. Nil: it is longer than
+    /// `bytesMax`.
+    public static func text(of path: String, bytesMax: Int) throws(SystemError) -> String? {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
+        guard descriptor >= 0 else { throw .last("open", path) }
+        defer { _ = close(descriptor) }
+        // Most are short; what they hold beyond a page comes in further pieces.
+        var bytes: [UInt8] = []
+        var size = 4_096
+        while true {
+            var chunk = [UInt8](repeating: 0, count: size)
+            let count = retryingInterrupts { unsafe Glibc.read(descriptor, &chunk, chunk.count) }
+            guard count >= 0 else { throw .last("read", path) }
+            if count == 0 { return String(decoding: bytes, as: UTF8.self) }
+            guard bytes.count + count <= bytesMax else { return nil }
+            if bytes.isEmpty {
+                bytes = count == size ? chunk : Array(chunk[..<count])
+            } else {
+                bytes += chunk[..<count]
+            }
+            size = min(size * 4, 65_536)
+        }
+    }
+
     /// Replaces the file at `path` atomically: `fill` writes a temporary file, which is made
     /// durable and renamed, and the name is made durable. After an error the old file remains, and
     /// the temporary one is removed.

@@ -33,6 +33,16 @@ extension Host {
             && limit.rlim_cur == .max
     }
 
+    /// Raises this process's limit of open files to the hard one: RLIMIT_NOFILE. It stays as it is
+    /// where that is not known.
+    public static func raiseFileLimit() {
+        var limit = rlimit()
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        guard unsafe getrlimit(resource, &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        _ = unsafe setrlimit(resource, &limit)
+    }
+
     /// The file system of a directory: statvfs(3).
     public static func fileSystem(
         _ path: String

@@ -61,6 +61,18 @@ internal import CSystemd
         return number
     }
 
+    /// The states of a unit, org.freedesktop.systemd1(5): LoadState, ActiveState and SubState, and
+    /// its main process, 0: none.
+    public func state(
+        of unit: String
+    ) throws(SystemError) -> (load: String, active: String, sub: String, process: UInt64) {
+        (
+            try text(unit, "LoadState", .unit), try text(unit, "ActiveState", .unit),
+            try text(unit, "SubState", .unit),
+            try number(unit, "MainPID", .service, isNarrow: true)
+        )
+    }
+
     /// A number of 64 bits among the service manager's own properties.
     public func managerNumber(_ property: String) throws(SystemError) -> UInt64 {
         var number: UInt64 = 0

@@ -30,12 +30,12 @@ public struct TLSFiles: Hashable, Sendable {
 /// with a dot is the end of names: `peerName` is then the whole one.
 ///
 /// One thread uses it. Its socket does not block: what can't be done at once says what it waits for
-/// (`Progress.wait`), or has a deadline by the monotonic clock in nanoseconds. After an error there
-/// is nothing more to do than to let go of it. Files are read at each connection, so that a renewed
-/// certificate is used from the next one on. No tickets, no early data, no renegotiation.
+/// (`StepResult.wait`), or has a deadline by the monotonic clock in nanoseconds. After an error
+/// there is nothing more to do than to let go of it. Files are read at each connection, so that a
+/// renewed certificate is used from the next one on. No tickets, no early data, no renegotiation.
 @safe public final class TLSStream {
     /// What was done of a step.
-    public enum Progress: Hashable, Sendable {
+    public enum StepResult: Hashable, Sendable {
         /// So many bytes; 0 of a handshake or an end.
         case done(Int)
         /// Nothing: again when the socket has these events of poll(2).
@@ -137,7 +137,7 @@ public struct TLSFiles: Hashable, Sendable {
     // MARK: Steps
 
     /// Goes on with the handshake; `done(0)` once the peer has proved its name.
-    public func handshake() throws(TLSError) -> Progress {
+    public func handshake() throws(TLSError) -> StepResult {
         if isReady { return .done(0) }
         let progress = try progress(unsafe bourse_tls_handshake(tls), 0, "shake hands with")
         switch progress {
@@ -156,7 +156,7 @@ public struct TLSFiles: Hashable, Sendable {
 
     /// Reads what there is, at most as much as `room` holds, which is not empty. After a handshake
     /// and after bytes, more may be in memory: wait for the socket only once this says `wait`.
-    public func read(into room: UnsafeMutableRawBufferPointer) throws(TLSError) -> Progress {
+    public func read(into room: UnsafeMutableRawBufferPointer) throws(TLSError) -> StepResult {
         precondition(isReady, "the handshake is done")
         guard let start = room.baseAddress, room.count > 0 else {
             preconditionFailure("there is room to read into")
@@ -168,7 +168,7 @@ public struct TLSFiles: Hashable, Sendable {
 
     /// Writes what the socket takes of `bytes`, which are not empty. After `wait` the same bytes
     /// come again, or more with them at the front.
-    public func write(_ bytes: UnsafeRawBufferPointer) throws(TLSError) -> Progress {
+    public func write(_ bytes: UnsafeRawBufferPointer) throws(TLSError) -> StepResult {
         precondition(isReady, "the handshake is done")
         guard let start = bytes.baseAddress, bytes.count > 0 else {
             preconditionFailure("there is something to write")
@@ -179,7 +179,7 @@ public struct TLSFiles: Hashable, Sendable {
     }
 
     /// Says that nothing more will be written; the peer's bytes can still be read.
-    public func end() throws(TLSError) -> Progress {
+    public func end() throws(TLSError) -> StepResult {
         precondition(isReady, "the handshake is done")
         return try progress(unsafe bourse_tls_end(tls), 0, "write to")
     }
@@ -240,7 +240,7 @@ public struct TLSFiles: Hashable, Sendable {
 
     private func progress(
         _ status: Int32, _ count: Int, _ operation: String
-    ) throws(TLSError) -> Progress {
+    ) throws(TLSError) -> StepResult {
         switch UInt32(bitPattern: status) {
         case bourse_tls_done.rawValue: return .done(count)
         case bourse_tls_wants_read.rawValue: return .wait(Int16(POLLIN))

@@ -95,7 +95,7 @@ def test_continues_where_it_was_killed(exchange):
     time.sleep(1.5)
     raised = [e for e in agent.events()["events"] if e["name"] == FIX]
     assert len(raised) == 1, "a raised alarm is raised once"
-    assert "1 damaged lines were passed over" in exchange.log_tail("agentd")
+    assert "1 damaged lines were skipped" in exchange.log_tail("agentd")
 
 
 def test_stops_on_request(exchange, agent):

@@ -1,6 +1,7 @@
 // bench durable: the durable path on this machine's disk.
 
 import ArgumentParser
+import Checks
 import Glibc
 import Link
 import Platform
@@ -122,7 +123,7 @@ struct BenchDurableCommand: ParsableCommand {
         for index in 0..<pairs {
             var bare = LatencyHistogram()
             var ours = DurableResult()
-            let before = ProcessorTime.now()
+            let before = Self.processors()
             func measureBare() throws {
                 bare = try disk.measure(seconds: Int64(pairSeconds), rate: Int64(pairRate)).open
             }
@@ -131,7 +132,7 @@ struct BenchDurableCommand: ParsableCommand {
             ours = try load(server, rate: pairRate, pairSeconds)
             if index % 2 == 1 { try measureBare() }
             let pair = DurablePair(
-                bare: bare, ours: ours.latency, idle: ProcessorTime.now().idle(since: before))
+                bare: bare, ours: ours.latency, idle: Self.idlePercent(since: before))
             print(pair.row("\(index + 1)"))
             found.append(pair)
             total.merge(ours)
@@ -141,6 +142,18 @@ struct BenchDurableCommand: ParsableCommand {
         print(
             total.stages.table("\nwhere an acknowledgement's time went, \(pairRate)/s, us"),
             terminator: "\n\n")
+    }
+
+    /// The times of all processors together; nil where they cannot be read.
+    private static func processors() -> CPUTimes? {
+        let text = (try? File.text(of: CPUTimes.path, bytesMax: 2 << 20)) ?? nil
+        return text.flatMap { CPUTimes(ofAll: $0) }
+    }
+
+    /// The idle share of their time since, percent; 0 where it is not known.
+    private static func idlePercent(since before: CPUTimes?) -> Int {
+        guard let before, let now = processors() else { return 0 }
+        return Int((now.idle - before.idle) * 100 / max(1, now.total - before.total))
     }
 
     /// Runs the load processes and merges their results.

@@ -57,14 +57,18 @@ enum BareSocket {
         let (near, far) = ends
         let echo = try PinnedThread.start(name: "echo") {
             var byte: UInt8 = 0
-            while unsafe read(far, &byte, 1) == 1 { _ = unsafe write(far, &byte, 1) }
+            while Self.hasMoved({ unsafe read(far, &byte, 1) }) {
+                _ = Self.hasMoved { unsafe write(far, &byte, 1) }
+            }
         }
         var latency = LatencyHistogram()
         var byte: UInt8 = 7
         let end = Clock.monotonicNanos() + seconds * 1_000_000_000
         while Clock.monotonicNanos() < end {
             let began = Clock.monotonicNanos()
-            guard unsafe write(near, &byte, 1) == 1, unsafe read(near, &byte, 1) == 1 else { break }
+            guard Self.hasMoved({ unsafe write(near, &byte, 1) }),
+                Self.hasMoved({ unsafe read(near, &byte, 1) })
+            else { break }
             latency.record(Clock.monotonicNanos() - began)
         }
         close(near)
@@ -72,23 +76,7 @@ enum BareSocket {
         close(far)
         return latency
     }
-}
 
-/// Time of all processors, in ticks (proc_stat(5)).
-struct ProcessorTime {
-    private let all: Int
-    private let idle: Int
-
-    static func now() -> ProcessorTime {
-        let bytes = (try? File("/proc/stat", .read).read(count: 256)) ?? []
-        let line = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
-        let ticks = line.split(separator: " ").dropFirst().prefix(8).compactMap { Int($0) }
-        guard ticks.count == 8 else { return ProcessorTime(all: 0, idle: 0) }
-        return ProcessorTime(all: ticks.reduce(0, +), idle: ticks[3] + ticks[4])
-    }
-
-    /// The idle share of the time since, percent.
-    func idle(since before: ProcessorTime) -> Int {
-        (idle - before.idle) * 100 / max(1, all - before.all)
-    }
+    /// Whether a call moved its byte.
+    private static func hasMoved(_ call: () -> Int) -> Bool { retryingInterrupts(call) == 1 }
 }

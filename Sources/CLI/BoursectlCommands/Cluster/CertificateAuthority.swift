@@ -7,6 +7,7 @@ import Link
 import Platform
 import Presentation
 import Secrets
+import Terms
 
 /// The files of a host's directory of certificates.
 struct ClusterFiles: Hashable {
@@ -220,7 +221,7 @@ struct CertificateAuthority {
 
     /// 19 random bytes: RFC 5280, 4.1.2.2 allows 20, positive.
     private static var serial: String {
-        "0x40" + hexadecimal(SystemRandom.bytes(18))
+        "0x40" + SystemRandom.bytes(18).hexText
     }
 
     private static func makeKey(_ path: String) throws(CommandError) {

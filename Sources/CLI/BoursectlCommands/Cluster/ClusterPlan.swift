@@ -4,6 +4,7 @@ import Configuration
 package import JSON
 import Platform
 import Secrets
+import Terms
 
 /// The hosts of a cluster, and how they reach each other.
 package struct ClusterPlan: Hashable {
@@ -57,7 +58,7 @@ package struct ClusterPlan: Hashable {
     package var members: [Member] { [founder, peer, witness] }
 
     /// A new cluster's token.
-    package static func newToken() -> String { hexadecimal(SystemRandom.bytes(16)) }
+    package static func newToken() -> String { SystemRandom.bytes(16).hexText }
 
     /// The host of this name.
     package func member(_ name: String) -> Member? { members.first { $0.name == name } }
@@ -185,26 +186,5 @@ extension ClusterPlan.Member {
         let parts = text.split(separator: "=", omittingEmptySubsequences: false)
         guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else { return nil }
         (name, address) = (String(parts[0]), String(parts[1]))
-    }
-}
-
-/// Bytes as hexadecimal digits, two each.
-package func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-    let digits = Array("0123456789abcdef")
-    return String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 0xF)]] })
-}
-
-/// The bytes of hexadecimal digits, two each; nil where it is anything else.
-package func hexadecimalBytes(_ text: String) -> [UInt8]? {
-    let digits = text.utf8.map { digit -> UInt8? in
-        switch digit {
-        case 0x30...0x39: digit - 0x30
-        case 0x61...0x66: digit - 0x61 + 10
-        default: nil
-        }
-    }
-    guard digits.count % 2 == 0, !digits.contains(nil) else { return nil }
-    return stride(from: 0, to: digits.count, by: 2).map {
-        (digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0)
     }
 }

@@ -100,7 +100,7 @@ struct ClusterView {
         judgeCertificates()
         judgeRemoved()
         reopening = Reopening(
-            Reopening.Facts(
+            Reopening.Known(
                 host: place.own?.name, isWitness: place.isWitness, document: document,
                 hasMajority: source == .etcd && record != nil,
                 isPrimaryThere: isPrimaryThere(),

@@ -134,7 +134,7 @@ struct DrillReport {
         ]
     }
 
-    /// For people.
+    /// The report as lines on a terminal.
     func text(_ ink: Ink) -> [String] {
         var facts = Facts()
         facts.add("drill", "switchover from \(host) to \(peer) and back")
@@ -200,7 +200,7 @@ struct Drill {
     }
 
     /// Waits until this host leads again.
-    private func goBack(_ there: Switchover.Outcome) throws(CommandError) -> ClusterDocument {
+    private func goBack(_ there: Switchover.Completion) throws(CommandError) -> ClusterDocument {
         Terminal.warn(
             "\(there.to) leads epoch \(there.epoch). Now, on \(there.to): sudo boursectl "
                 + "switchover")

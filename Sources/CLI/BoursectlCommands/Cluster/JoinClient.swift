@@ -24,7 +24,7 @@ struct JoinClient {
                     + "command", code: .notRunning)
         }
         let text: String
-        do throws(JoinGreeting.Fault) {
+        do throws(JoinGreeting.GreetingError) {
             text = try JoinGreeting.receive(socket, deadline: deadline)
         } catch {
             _ = close(socket)

@@ -12,6 +12,7 @@ import Glibc
 import JSON
 import Platform
 import Secrets
+import Terms
 
 /// The bounds of a join.
 enum JoinLimits {
@@ -56,7 +57,7 @@ struct JoinRequest: Hashable {
     /// As JSON.
     var json: JSONValue {
         [
-            "secret": .string(hexadecimal(secret)), "host": .string(host),
+            "secret": .string(secret.hexText), "host": .string(host),
             "address": .string(address), "request": .string(request),
             "renewal": .bool(isRenewal), "member": .string(memberToken),
             "journal": .string(journal),
@@ -68,7 +69,7 @@ struct JoinRequest: Hashable {
     }
 
     init?(_ json: JSONValue) {
-        guard let secret = json["secret"]?.text.flatMap(hexadecimalBytes),
+        guard let secret = json["secret"]?.text.flatMap({ hexBytes($0, isLowerCase: true) }),
             let host = json["host"]?.text, let address = json["address"]?.text,
             let request = json["request"]?.text, let isRenewal = json["renewal"]?.flag,
             let memberToken = json["member"]?.text,
@@ -109,8 +110,8 @@ struct JoinReply: Hashable {
             "added": .bool(isAdded), "etcdMembers": .string(etcdMembers),
             "journal": .string(journal),
             "configuration": .string(configuration),
-            "firstRecord": .string(hexadecimal(firstRecord)),
-            "sealKey": .string(hexadecimal(sealKey)),
+            "firstRecord": .string(firstRecord.hexText),
+            "sealKey": .string(sealKey.hexText),
             "removedGateways": .string(removedGateways),
         ]
     }
@@ -124,8 +125,9 @@ struct JoinReply: Hashable {
             let plan = json["plan"].flatMap(ClusterPlan.init), let time = json["time"]?.whole,
             let isAdded = json["added"]?.flag, let etcdMembers = json["etcdMembers"]?.text,
             let journal = json["journal"]?.text, let configuration = json["configuration"]?.text,
-            let firstRecord = json["firstRecord"]?.text.flatMap(hexadecimalBytes),
-            let sealKey = json["sealKey"]?.text.flatMap(hexadecimalBytes)
+            let firstRecord = json["firstRecord"]?.text.flatMap({ hexBytes($0, isLowerCase: true) }
+            ),
+            let sealKey = json["sealKey"]?.text.flatMap({ hexBytes($0, isLowerCase: true) })
         else { return nil }
         self.init(certificate: certificate, plan: plan, time: time)
         (self.isAdded, self.etcdMembers, self.journal) = (isAdded, etcdMembers, journal)
@@ -194,7 +196,7 @@ enum JoinGreeting {
     }
 
     /// What came in its place.
-    enum Fault: Error {
+    enum GreetingError: Error {
         /// Nothing at all.
         case silence
         /// Something else.
@@ -202,7 +204,7 @@ enum JoinGreeting {
     }
 
     /// Reads it, and nothing behind it; gives the certificate.
-    static func receive(_ socket: Int32, deadline: Int64) throws(Fault) -> String {
+    static func receive(_ socket: Int32, deadline: Int64) throws(GreetingError) -> String {
         var bytes: [UInt8] = []
         while bytes.count <= JoinLimits.greetingBytesMax {
             if bytes.suffix(2) == [0x0A, 0x0A] {

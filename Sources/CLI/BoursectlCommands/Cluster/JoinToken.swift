@@ -3,6 +3,7 @@
 import JSON
 import Platform
 import Secrets
+import Terms
 
 /// What an operator copies from the first host to one that joins.
 ///
@@ -33,8 +34,8 @@ package struct JoinToken: Hashable {
         guard text.utf8.count <= 512, text.hasPrefix(Self.mark) else { return nil }
         let rest = text.dropFirst(Self.mark.count)
         let parts = rest.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count >= 3, let secret = hexadecimalBytes(String(parts[parts.count - 1])),
-            let fingerprint = hexadecimalBytes(String(parts[parts.count - 2])),
+        guard parts.count >= 3, let secret = hexBytes(parts[parts.count - 1], isLowerCase: true),
+            let fingerprint = hexBytes(parts[parts.count - 2], isLowerCase: true),
             secret.count == 32, fingerprint.count == 32
         else { return nil }
         let whom = parts.dropLast(2).joined(separator: ".").split(separator: "=")
@@ -46,7 +47,7 @@ package struct JoinToken: Hashable {
 
     /// As it is copied.
     package var text: String {
-        "\(Self.mark)\(founder)=\(place).\(hexadecimal(fingerprint)).\(hexadecimal(secret))"
+        "\(Self.mark)\(founder)=\(place).\(fingerprint.hexText).\(secret.hexText)"
     }
 }
 
@@ -171,8 +172,8 @@ package struct Invitations {
     private func write() throws {
         let rows = all.map { one -> JSONValue in
             [
-                "host": .string(one.host), "hash": .string(hexadecimal(one.hash)),
-                "ends": .number(one.ends), "usedBy": .string(hexadecimal(one.usedBy)),
+                "host": .string(one.host), "hash": .string(one.hash.hexText),
+                "ends": .number(one.ends), "usedBy": .string(one.usedBy.hexText),
                 "done": .bool(one.isDone),
             ]
         }
@@ -197,9 +198,9 @@ package struct Invitations {
 
     private static func invitation(_ json: JSONValue) -> Invitation? {
         guard let host = json["host"]?.text,
-            let hash = json["hash"]?.text.flatMap(hexadecimalBytes),
+            let hash = json["hash"]?.text.flatMap({ hexBytes($0, isLowerCase: true) }),
             let ends = json["ends"]?.whole,
-            let usedBy = json["usedBy"]?.text.flatMap(hexadecimalBytes),
+            let usedBy = json["usedBy"]?.text.flatMap({ hexBytes($0, isLowerCase: true) }),
             let isDone = json["done"]?.flag
         else { return nil }
         var one = Invitation(host: host, hash: hash, ends: ends)

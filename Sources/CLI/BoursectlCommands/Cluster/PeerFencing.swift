@@ -27,7 +27,7 @@ struct PeerFencing {
         /// The end of what it printed.
         let said: String
 
-        /// For people.
+        /// The answer as a clause of a message.
         var text: String { "status \(status)\(said.isEmpty ? "" : ": \(said)")" }
     }
 

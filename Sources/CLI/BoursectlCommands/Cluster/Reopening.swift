@@ -11,7 +11,7 @@ struct Reopening: Hashable {
     var loss: String
 
     /// What is known, of this host and of what it can reach.
-    struct Facts {
+    struct Known {
         /// This host; nil: nothing here names it.
         var host: String?
         /// Whether it is the witness.
@@ -45,7 +45,7 @@ struct Reopening: Hashable {
     }
 
     /// The verb; nil: trading goes on, or will without anybody.
-    init?(_ facts: Facts) {
+    init?(_ facts: Known) {
         if facts.isWitness {
             guard !facts.isPrimaryThere else { return nil }
             // Two old members of etcd would be a majority without this one, which knows better.

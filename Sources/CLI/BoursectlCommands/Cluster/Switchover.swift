@@ -40,7 +40,7 @@ struct SwitchoverCommand: ParsableCommand {
 /// One planned change of the primary, from this host to the other.
 struct Switchover {
     /// What it came to.
-    struct Outcome: Hashable {
+    struct Completion: Hashable {
         var from: String
         var to: String
         /// The epoch that the other host leads.
@@ -63,7 +63,7 @@ struct Switchover {
     let order: ClusterOrder
 
     /// Makes it; throws where it is refused or given up.
-    func run() throws(CommandError) -> Outcome {
+    func run() throws(CommandError) -> Completion {
         let before = try order.document()
         try order.checkPrimary(before, "switchover")
         guard let peer = before.peer else { throw CommandError("there is no second host") }
@@ -77,7 +77,7 @@ struct Switchover {
         try order.give(.switchover)
         var releasedAt: Int64?
         return try order.await("Handing over to \(peer)", given: (.switchover, before)) {
-            now throws(CommandError) -> Outcome? in
+            now throws(CommandError) -> Completion? in
             if now.changes(since: before).contains(where: { $0.what == "gaveUp" })
                 || now.leads
                     && now.recordEpoch ?? 0 > before.recordEpoch ?? 0
@@ -98,7 +98,7 @@ struct Switchover {
                 releasedAt = time
             }
             guard let releasedAt, now.isPairInSync, now.role == "standby" else { return nil }
-            return Outcome(
+            return Completion(
                 from: before.host, to: peer, epoch: epoch, pauseNanos: releasedAt - begin,
                 nanos: time - begin)
         }

@@ -33,35 +33,20 @@ struct HostReading {
     }
 
     private func text(_ path: String) -> String? {
-        let parts = path.split(separator: "/")
-        if root.isEmpty, parts.first == "probe" {
+        if root.isEmpty, path.hasPrefix("/probe/") {
             if path == UnitStatus.path { return units() }
-            guard parts.count == 4, parts[1] == "ethtool" else { return nil }
-            let text = try? Host.ethernet(String(parts[2]), String(parts[3]))
+            guard let (nic, topic) = EthernetReading.subject(path) else { return nil }
+            let text = try? Host.ethernet(nic, topic)
             return text?.isEmpty == false ? text : nil
         }
-        guard let file = try? File(root + path, .read) else { return nil }
-        var bytes: [UInt8] = []
-        while bytes.count <= Self.fileBytesMax {
-            // Files that the kernel generates arrive in pieces.
-            guard let piece = try? file.read(count: 16_384, at: bytes.count) else { return nil }
-            if piece.isEmpty { return String(decoding: bytes, as: UTF8.self) }
-            bytes += piece
-        }
-        return nil
+        return (try? File.text(of: root + path, bytesMax: Self.fileBytesMax)) ?? nil
     }
 
     /// The units as systemd reports them; nil where systemd cannot be reached.
     private func units() -> String? {
         guard let bus = try? SystemBus(timeoutNanos: 5_000_000_000) else { return nil }
-        let lines = (plan.units + ["irqbalance.service"]).compactMap { unit -> String? in
-            guard let load = try? bus.text(unit, "LoadState", .unit),
-                let active = try? bus.text(unit, "ActiveState", .unit),
-                let sub = try? bus.text(unit, "SubState", .unit)
-            else { return nil }
-            let process = try? bus.number(unit, "MainPID", .service, isNarrow: true)
-            return UnitStatus(unit, load: load, active: active, sub: sub, process: process ?? 0)
-                .line
+        let lines = plan.watchedUnits.compactMap { unit in
+            (try? bus.state(of: unit)).map { UnitStatus(unit, $0).line }
         }
         return lines.isEmpty ? nil : lines.joined()
     }

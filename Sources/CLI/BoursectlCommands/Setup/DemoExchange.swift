@@ -16,7 +16,7 @@ struct DemoExchange {
     private(set) var keys: DemoKeys
 
     /// A market of the demo.
-    struct Market {
+    struct DemoMarket {
         let symbol: String
         let base: String
         let lot: String
@@ -25,8 +25,8 @@ struct DemoExchange {
 
     static let assets = ["BTC", "ETH", "USDT"]
     static let markets = [
-        Market(symbol: "BTCUSDT", base: "BTC", lot: "0.00001", priceMax: "1000000"),
-        Market(symbol: "ETHUSDT", base: "ETH", lot: "0.0001", priceMax: "100000"),
+        DemoMarket(symbol: "BTCUSDT", base: "BTC", lot: "0.00001", priceMax: "1000000"),
+        DemoMarket(symbol: "ETHUSDT", base: "ETH", lot: "0.0001", priceMax: "100000"),
     ]
     static let funds = [("BTC", "1000"), ("ETH", "10000"), ("USDT", "100000000")]
 
@@ -61,7 +61,7 @@ struct DemoExchange {
         Text16(symbol).flatMap { session.replica.engine.instrument(symbol: $0) } != nil
     }
 
-    private func add(_ market: Market) throws {
+    private func add(_ market: DemoMarket) throws {
         let arguments = [
             market.symbol, "--base", market.base, "--quote", "USDT", "--tick", "0.01", "--lot",
             market.lot, "--notional-min", "5", "--price-max", market.priceMax, "--qty-max", "9000",

@@ -5,6 +5,7 @@ import Configuration
 import Glibc
 import Platform
 import Secrets
+import Terms
 
 /// The exchange's seal key, wherever it is kept.
 struct SealKeyFile {
@@ -69,14 +70,7 @@ struct SealKeyFile {
     private func decryptedBytes() throws(CommandError) -> [UInt8] {
         let text = try Self.run(
             ["decrypt", "--name=\(Self.credential)", "--transcode=hex", encrypted, "-"])
-        let digits = Array(text.utf8.filter { $0 != 0x0A })
-        var bytes: [UInt8] = []
-        for index in stride(from: 0, to: digits.count - 1, by: 2) {
-            let pair = String(decoding: digits[index...index + 1], as: UTF8.self)
-            guard let byte = UInt8(pair, radix: 16) else { break }
-            bytes.append(byte)
-        }
-        guard digits.count == 64, bytes.count == 32 else {
+        guard let bytes = hexBytes(text.filter { $0 != "\n" }), bytes.count == 32 else {
             throw CommandError("\(encrypted) does not hold a key of 32 bytes")
         }
         return bytes

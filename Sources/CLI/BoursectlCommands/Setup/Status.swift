@@ -5,8 +5,12 @@ import Configuration
 import JSON
 import Link
 import Presentation
+import Terms
 
 struct StatusCommand: ParsableCommand, NagiosCommand {
+    private static let names = ExchangeCounter.allCases.map { "\"\($0.rawValue)\"" }
+        .joined(separator: ", ")
+
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Shows the state of the exchange.",
         discussion: """
@@ -14,14 +18,8 @@ struct StatusCommand: ParsableCommand, NagiosCommand {
             nagios: 1 below the disk reserve, 2 where it is not running. 64 (nagios: 3): this host \
             has no exchange, but a gateway alone or the witness's part; the hosts to ask are named.
 
-            JSON: {"running", "state", "role", "epoch", "started", "released", "durable", \
-            "applied", "commands", "syncs", "syncP50Nanos", "syncP99Nanos", "connections", \
-            "connectionsMax", "followers", "sessions", "ingressFillPerMille", "logFillPerMille", \
-            "diskFreeBytes", "diskReserveBytes", "belowReserve", "hashMark", "peer", "peerInSync", \
-            "peerMatched", "atRisk", "gateWaitNanos", "clockOffsetNanos", "clockJumps", \
-            "clockApart", "clockLastJumpNanos", "poisoned", "evicted", "snapshots"}; while matchd \
-            is not running {"running", "state", "problem", "snapshots"}. A snapshot is \
-            {"sequence", "bytes"}.
+            JSON: {"running", "state", \(names), "snapshots"}; while matchd is not running \
+            {"running", "state", "problem", "snapshots"}. A snapshot is {"sequence", "bytes"}.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -140,26 +138,15 @@ struct StatusCommand: ParsableCommand, NagiosCommand {
 extension LinkStatus {
     /// The status of matchd, for programs.
     var members: [JSONValue.Member] {
-        [
-            .init("role", .string("\(role)")), .init("epoch", .number(epoch)),
-            .init("started", .string(Readable.time(started))),
-            .init("released", .number(released)), .init("durable", .number(durable)),
-            .init("applied", .number(applied)), .init("commands", .number(commands)),
-            .init("syncs", .number(syncs)), .init("syncP50Nanos", .number(syncP50)),
-            .init("syncP99Nanos", .number(syncP99)), .init("connections", .number(connections)),
-            .init("connectionsMax", .number(connectionsMax)),
-            .init("followers", .number(followers)), .init("sessions", .number(sessions)),
-            .init("ingressFillPerMille", .number(ingressFill)),
-            .init("logFillPerMille", .number(logFill)), .init("diskFreeBytes", .number(diskFree)),
-            .init("diskReserveBytes", .number(diskReserve)),
-            .init("belowReserve", .bool(isBelowReserve)), .init("hashMark", .number(hashMark)),
-            .init("peer", .string("\(peer)")), .init("peerInSync", .bool(isPeerInSync)),
-            .init("peerMatched", .number(peerMatched)), .init("atRisk", .number(atRisk)),
-            .init("gateWaitNanos", .number(gateWaitNanos)),
-            .init("clockOffsetNanos", .number(clockOffset)),
-            .init("clockJumps", .number(clockJumps)), .init("clockApart", .bool(isClockApart)),
-            .init("clockLastJumpNanos", .number(clockLastJump)),
-            .init("poisoned", .number(poisoned)), .init("evicted", .number(evicted)),
-        ]
+        ExchangeCounter.allCases.map { counter in
+            let value: JSONValue =
+                switch self[counter] {
+                case .number(let number): .number(number)
+                case .flag(let flag): .bool(flag)
+                case .time(let nanos): .string(Readable.time(nanos))
+                case .text(let text): .string(text)
+                }
+            return JSONValue.Member(counter.rawValue, value)
+        }
     }
 }

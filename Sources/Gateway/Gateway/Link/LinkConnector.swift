@@ -7,9 +7,9 @@ import NIOCore
 
 /// Connects, and reconnects with a growing pause after a loss.
 ///
-/// Of two hosts it stays with the one that leads. After a loss the other one is next, unless only a
-/// new term has begun; a host that does not lead is left at once where another was not tried yet,
-/// and otherwise followed for a second, as it may be about to lead, and then asked once more.
+/// Of two hosts it stays with the one that leads. After a loss it tries the other one, unless only
+/// a new term has begun. It leaves a host that does not lead at once if it has not tried the other
+/// yet; else it follows that host for a second, as it may be about to lead, and then asks again.
 final class LinkConnector {
     private let places: [LinkPlace]
     private var choice: PlaceChoice
@@ -41,7 +41,7 @@ final class LinkConnector {
         choice = PlaceChoice(count: places.count)
     }
 
-    /// Why there is no connection, of each place that was tried, for people.
+    /// Why there is no connection, in one line, with a clause for each place that was tried.
     var lossText: String {
         zip(places, losses).compactMap { place, loss in
             loss.map { places.count > 1 ? "\(place.name): \($0)" : $0 }

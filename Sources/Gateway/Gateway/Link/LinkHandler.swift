@@ -10,14 +10,14 @@ final class LinkHandler: ChannelInboundHandler {
 
     private let session: MatchdSession
     private let dispatcher: FrameDispatcher
-    /// Of a host that may not be the one to follow; nil: there is only this one.
+    /// Watches whether this host is the one to follow; nil: there is no other.
     private(set) var watch: LinkWatch?
     private var decoder = LinkDecoder()
     private var isActive = false
     private var isHeldBack = false
-    /// Whether matchd greeted on this connection.
+    /// Whether matchd has sent its welcome on this connection.
     private(set) var isWelcomed = false
-    /// Why the connection was closed from here.
+    /// Why this side closed the connection; nil: it did not.
     private(set) var error: MatchdSessionError?
 
     init(session: MatchdSession, dispatcher: FrameDispatcher, watch: LinkWatch?) {
@@ -47,7 +47,7 @@ final class LinkHandler: ChannelInboundHandler {
         stop(.reconnect(LinkPlace.words(error)), context)
     }
 
-    /// Takes frames while the history keeps up; else waits and reads no more from matchd.
+    /// Takes frames while the history keeps up; while it does not, reads nothing from matchd.
     private func drain(_ context: ChannelHandlerContext) {
         guard error == nil, !isHeldBack else { return }
         do {
@@ -75,7 +75,7 @@ final class LinkHandler: ChannelInboundHandler {
         }
     }
 
-    /// Looks for silence from time to time while the connection is there.
+    /// Checks for silence from time to time as long as the connection is open.
     private func keepWatch(_ context: ChannelHandlerContext) {
         context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(250)) { [self] in
             guard isActive, error == nil else { return }

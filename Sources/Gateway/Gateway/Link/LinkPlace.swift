@@ -1,4 +1,4 @@
-// Where a matchd is that a gateway follows: on this host, or on one of the two of the exchange.
+// Where the matchd is that a gateway follows: on this host, or on one of the exchange's two hosts.
 
 import Link
 import NIOCore
@@ -25,10 +25,10 @@ public struct LinkHost: Hashable, Sendable {
 enum LinkPlace {
     /// A Unix socket on this host.
     case socket(String)
-    /// A host, and this gateway's proof of itself.
+    /// A host, and the certificate that this gateway presents to it.
     case host(LinkHost, TLSFiles)
 
-    /// Where the options say, at least one.
+    /// The places that the options name, at least one.
     static func all(_ options: GatewayOptions) -> [LinkPlace] {
         guard let files = options.linkFiles, !options.linkHosts.isEmpty else {
             return [.socket(options.linkSocket)]
@@ -36,7 +36,7 @@ enum LinkPlace {
         return options.linkHosts.map { .host($0, files) }
     }
 
-    /// For people.
+    /// The place in one line, for messages.
     var name: String {
         switch self {
         case .socket(let path): path
@@ -46,7 +46,8 @@ enum LinkPlace {
 
     var isRemote: Bool { if case .host = self { true } else { false } }
 
-    /// Connects; what comes goes to `handler`. Throws for files that can't be used.
+    /// Connects, and adds `handler` to the channel. Throws if a file of the certificate cannot be
+    /// used.
     func connect(
         _ eventLoop: any EventLoop, _ handler: LinkHandler
     ) throws -> EventLoopFuture<any Channel> {
@@ -75,7 +76,7 @@ enum LinkPlace {
         }
     }
 
-    /// Why a connection broke, with what to do where that is its TLS.
+    /// Why a connection broke; where TLS was the reason, with what to do about it.
     static func words(_ error: any Error) -> String {
         if case .uncleanShutdown? = error as? NIOSSLError { return "the connection was cut" }
         guard error is NIOSSLError || error is BoringSSLError else { return "\(error)" }
@@ -92,7 +93,7 @@ enum LinkPlace {
             .certificate($0)
         }
         settings.privateKey = .privateKey(try NIOSSLPrivateKey(file: files.key, format: .pem))
-        // A host that is off does not say goodbye.
+        // A host that loses its power closes no connection.
         settings.shutdownTimeout = .milliseconds(100)
         return try NIOSSLContext(configuration: settings)
     }

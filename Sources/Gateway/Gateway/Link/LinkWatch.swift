@@ -3,16 +3,16 @@
 package import Link
 import NIOCore
 
-/// Watches a connection to one of several hosts of the exchange: it ends when the host does not
-/// lead, when its term is over, and when nothing comes any more, as after a power failure.
+/// Watches a connection to one of several hosts of the exchange, and ends it when the host does not
+/// lead, when its term is over, or when nothing arrives any more, as after a power failure.
 package struct LinkWatch {
-    /// The host, for people.
+    /// The host, for messages.
     let host: String
-    /// Milliseconds that a host that does not lead is followed before another one is tried. While a
-    /// host that will lead soon is followed, commands wait there.
+    /// Milliseconds for which a host that does not lead is followed before another one is tried. If
+    /// it is about to lead, commands wait there meanwhile.
     package let patience: Int64
-    /// Whether it led when it greeted, or leads since, as an acknowledgement shows; nil: it has not
-    /// greeted.
+    /// Whether its welcome said that it leads, or an acknowledgement has shown so since; nil: no
+    /// welcome has arrived.
     package private(set) var isLeading: Bool?
     /// Whether another term began meanwhile.
     private(set) var hasTermChanged = false
@@ -20,21 +20,22 @@ package struct LinkWatch {
     private var isLive = false
     private var heardAt = NIODeadline.now()
 
-    /// matchd of a cluster sends the log's position four times a second to who has all of it.
+    /// The matchd of a cluster sends the log's position four times a second to each follower that
+    /// has all records.
     private static var silenceMax: TimeAmount { .milliseconds(1_500) }
     private static var greetingMax: TimeAmount { .seconds(2) }
-    /// While matchd prepares to read the log back from its disk.
+    /// The same while matchd prepares to read the log back from its disk.
     private static var startMax: TimeAmount { .seconds(15) }
 
-    /// Of a host that is connected to now.
+    /// A watch of a host that has just been connected to.
     package init(host: String, patience: Int64) {
         (self.host, self.patience) = (host, patience)
     }
 
-    /// Bytes came, or none are wanted.
+    /// Bytes have arrived, or reading is paused.
     mutating func heard() { heardAt = .now() }
 
-    /// Throws when nothing came for too long.
+    /// Throws if nothing has arrived for too long.
     func checkSilence() throws(MatchdSessionError) {
         let most = isLeading == nil ? Self.greetingMax : isLive ? Self.silenceMax : Self.startMax
         if NIODeadline.now() - heardAt > most {
@@ -59,7 +60,7 @@ package struct LinkWatch {
         }
     }
 
-    /// The end of patience.
+    /// The reason for leaving a host that does not lead.
     var doesNotLead: MatchdSessionError { .reconnect("matchd on \(host) does not lead") }
 }
 
@@ -67,26 +68,26 @@ package struct LinkWatch {
 package struct PlaceChoice {
     /// How many there are.
     let count: Int
-    /// Which is connected to, or is next.
+    /// The one that is connected to, or that is next.
     package private(set) var current = 0
-    /// Places that were tried since one led, that one included.
+    /// Places that were tried since one of them led, that one included.
     private var tried = 0
 
     package init(count: Int) { self.count = count }
 
-    /// Counts an attempt; gives for how many milliseconds a host that does not lead is followed.
+    /// Counts an attempt; returns for how many milliseconds a host that does not lead is followed.
     package mutating func attempt() -> Int64 {
         tried = min(tried + 1, count)
         return tried < count ? 0 : 1_000
     }
 
-    /// There is nobody.
+    /// Nobody answers at this place.
     mutating func skip() { current = (current + 1) % count }
 
     /// The connection has ended.
     package mutating func leave(_ watch: LinkWatch) {
-        // The host may lead by now: in the new term, or in the one that it was about to begin, of
-        // which nothing says so to who was there before.
+        // The host may lead by now: in the new term, or in the one that it was about to begin. It
+        // does not announce either on connections that were there before.
         let mayLead = watch.hasTermChanged || watch.isLeading == false && watch.patience > 0
         if mayLead {
             tried = 0

@@ -10,11 +10,11 @@ package import SpotAPI
 package import Terms
 package import Wire
 
-/// Why a connection to matchd is of no more use.
+/// Why a connection to matchd cannot be used any more.
 package enum MatchdSessionError: Error, Hashable {
-    /// A new connection may heal it.
+    /// A new connection may help.
     case reconnect(String)
-    /// Nothing here can: the gateway has to stop.
+    /// No connection can help: the gateway has to stop.
     case fatal(String)
 }
 
@@ -51,8 +51,8 @@ package final class MatchdSession {
         flush()
     }
 
-    /// matchd greeted back: subscribes to the log, opens lanes, and sends again the commands that
-    /// the log has not shown.
+    /// matchd has sent its welcome: subscribes to the log, opens lanes, and sends again what
+    /// the log has not shown of the commands.
     package func welcomed(_ subscription: LinkFrame) {
         pending.out.append(subscription)
         pending.connected()

@@ -50,7 +50,7 @@ package struct PendingCommands {
 
     /// A client whose command is not in the log yet.
     private struct Waiting {
-        /// When it gets a time-out.
+        /// When it times out.
         let until: Int64
         /// When its command was sent.
         let sent: Int64
@@ -78,7 +78,7 @@ package struct PendingCommands {
     private(set) var clock = LogOffset()
     private var waiting: [UInt64: Waiting] = [:]
     private var following: [Following] = []
-    /// No client times out before.
+    /// The earliest time at which a client times out.
     private var nextExpiry = Int64.max
     private var lastTicket: UInt64 = 0
 

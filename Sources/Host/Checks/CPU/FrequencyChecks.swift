@@ -56,8 +56,8 @@ extension CheckInput {
         let set = cpus.map { (cpu: $0, name: now.text(path($0))?.trimming) }
         if isOptional, set.allSatisfy({ $0.name == nil }) { return nil }
         guard let first = set.first else { return unknown(kind, source: Observation.onlinePath) }
-        if let blind = set.first(where: { !Self.modes.contains($0.name ?? "") }) {
-            return unknown(kind, source: path(blind.cpu))
+        if let unreadable = set.first(where: { !Self.modes.contains($0.name ?? "") }) {
+            return unknown(kind, source: path(unreadable.cpu))
         }
         let wrong = set.filter { $0.name != "performance" }
         let names = Set(wrong.compactMap(\.name)).sorted().joined(separator: ", ")

@@ -39,10 +39,9 @@ extension CheckGroup {
     static let irqAffinity = CheckGroup(
         "cpu.irq-affinity", seconds: 10, kinds: [.irqAffinity, .irqBalance],
         sources: [
-            InterruptTable.interrupts, "/proc/irq/*/effective_affinity_list",
-            "/proc/irq/*/smp_affinity_list", Observation.onlinePath,
-            UnitStatus.path, "/etc/default/irqbalance", "/sys/devices/system/cpu/isolated",
-        ]
+            InterruptTable.interrupts, Observation.onlinePath, UnitStatus.path,
+            "/etc/default/irqbalance", "/sys/devices/system/cpu/isolated",
+        ] + InterruptAffinity.sources
     ) { input in
         let table = InterruptTable(input.now.text(InterruptTable.interrupts), on: CPUSet([]))
         return input.plan.hotCPUs.numbers.map { input.affinity($0, table) }
@@ -111,24 +110,19 @@ extension CheckInput {
     }
 
     fileprivate func affinity(_ cpu: Int, _ table: InterruptTable?) -> Finding {
-        let source = "/proc/irq/*/effective_affinity_list"
+        let source = InterruptAffinity.effectivePath("*")
         guard let table, !table.rows.isEmpty else {
             return unknown(.irqAffinity, "cpu\(cpu)", source: InterruptTable.interrupts)
         }
         var near: [InterruptTable.Row] = []
         for row in table.rows where row.isDevice {
-            let path = "/proc/irq/\(row.label)/effective_affinity_list"
-            guard let text = now.text(path) else { continue }
-            guard var cpus = CPUSet(list: text) else {
-                return unknown(.irqAffinity, "cpu\(cpu)", source: path)
+            switch now.affinity(of: row.label) {
+            case .missing: continue
+            case .unreadable:
+                return unknown(
+                    .irqAffinity, "cpu\(cpu)", source: InterruptAffinity.effectivePath(row.label))
+            case .cpus(let cpus): if cpus.contains(cpu) { near.append(row) }
             }
-            // An interrupt that was moved shows its old CPU until it next fires.
-            if let asked = now.text("/proc/irq/\(row.label)/smp_affinity_list")
-                .flatMap({ CPUSet(list: $0) }), !cpus.subtracting(asked).isEmpty
-            {
-                cpus = asked
-            }
-            if cpus.contains(cpu) { near.append(row) }
         }
         guard now.names("/proc/irq") != nil else {
             return unknown(.irqAffinity, "cpu\(cpu)", source: "/proc/irq")
@@ -142,7 +136,7 @@ extension CheckInput {
     }
 
     fileprivate var balancing: Finding {
-        guard let unit = now.units["irqbalance.service"] else {
+        guard let unit = now.units[UnitStatus.irqBalance] else {
             return unknown(.irqBalance, source: "systemd", "systemd does not report irqbalance")
         }
         guard unit.active == "active" else {

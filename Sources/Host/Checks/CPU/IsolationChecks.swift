@@ -65,8 +65,8 @@ extension CheckInput {
         // nohz_full= moves the callbacks too.
         let parts = [("isolcpus", isolated), ("nohz_full", tickless), ("rcu_nocbs", callbacks)]
         let missing = parts.filter { $0.1?.contains(cpu) == false }.map(\.0)
-        if missing.isEmpty, let blind = parts.firstIndex(where: { $0.1 == nil }) {
-            return unknown(.isolation, subject, source: sources[blind])
+        if missing.isEmpty, let unreadable = parts.firstIndex(where: { $0.1 == nil }) {
+            return unknown(.isolation, subject, source: sources[unreadable])
         }
         let all = plan.hotCPUs
         return verdict(

@@ -1,6 +1,7 @@
 // The exchange itself, as matchd and walletd report it. Numbers 611 … 639.
 
 import AgentAPI
+import Terms
 
 extension CheckKind {
     static let exchangeAnswers = CheckKind(
@@ -126,7 +127,7 @@ private struct ExchangeCheck {
     }
 
     private func value(
-        _ kind: CheckKind, _ key: ExchangeReading.Key, by divisor: Int64 = 1, _ advice: [String],
+        _ kind: CheckKind, _ key: ExchangeCounter, by divisor: Int64 = 1, _ advice: [String],
         _ text: (Int64) -> String
     ) -> Finding {
         guard let value = reading.count(key).map({ $0 / divisor }) else {
@@ -243,8 +244,8 @@ private struct ExchangeCheck {
                 }, atRisk,
             ].compactMap(\.self)
         }
-        guard reading[.hashesEqual] != nil else { return all }
-        guard let isEqual = reading.flag(.hashesEqual) else {
+        guard reading.hasHashes else { return all }
+        guard let isEqual = reading.areHashesEqual else {
             return all + [input.unknown(.hashes, source: source)]
         }
         return all + [

@@ -85,7 +85,8 @@ extension CheckInput {
                     .unitWatchdog, name, isRight: $0 > 0,
                     $0 > 0
                         ? "systemd notices within \($0 / 1_000) ms that \(name) hangs"
-                        : "blind: systemd would not notice that \(name) hangs", source: "systemd",
+                        : "not detected: that \(name) hangs, as systemd does not watch it",
+                    source: "systemd",
                     fix: .advice(["systemctl edit \(name): [Service] WatchdogSec=5s"]))
             } ?? unknown(.unitWatchdog, name, source: UnitStatus.path),
         ]

@@ -1,6 +1,7 @@
 // The kernel's own troubles, and who would notice them. Numbers 541 … 559.
 
 import AgentAPI
+import HelperAPI
 
 extension CheckKind {
     static let taint = CheckKind(
@@ -33,9 +34,8 @@ extension CheckGroup {
             "/proc/sys/kernel/tainted", InterruptTable.interrupts, "/proc/cmdline",
             "/proc/sys/kernel/watchdog", "/proc/sys/kernel/nmi_watchdog",
             "/proc/sys/kernel/soft_watchdog", "/proc/sys/kernel/hung_task_timeout_secs",
-            "/proc/sys/kernel/hung_task_detect_count", "/sys/class/watchdog/watchdog*/state",
-            "/sys/class/watchdog/watchdog*/identity", "/probe/hung",
-        ] + CheckInput.virtualSources
+            "/proc/sys/kernel/hung_task_detect_count", Observation.hungPath,
+        ] + WatchdogTable.sources + CheckInput.virtualSources
     ) { input in
         [
             input.taint, input.machineChecks,
@@ -82,7 +82,8 @@ extension CheckInput {
         let source = InterruptTable.interrupts
         if now.commandLine.contains("mce=off") {
             return Finding(
-                .machineChecks, "", .warning, "blind: the kernel's command line has mce=off",
+                .machineChecks, "", .warning,
+                "not detected: machine checks, as the kernel's command line has mce=off",
                 source: "/proc/cmdline",
                 fix: .advice([
                     "remove mce=off from the kernel's command line in /etc/default/grub",
@@ -93,12 +94,13 @@ extension CheckInput {
             return unknown(.machineChecks, source: source)
         }
         guard let row = table.rows.first(where: { $0.label == "MCE" }) else {
-            let text = "machine checks are not counted"
             return isVirtual
                 ? unknown(
                     .machineChecks, source: source, "the hypervisor does not report machine checks")
                 : Finding(
-                    .machineChecks, "", .warning, "blind: " + text, source: source,
+                    .machineChecks, "", .warning,
+                    "not detected: machine checks, which this kernel does not count",
+                    source: source,
                     fix: .advice(["use a kernel with CONFIG_X86_MCE"]))
         }
         guard let count = Observation.sum(row.counts) else {
@@ -123,7 +125,7 @@ extension CheckInput {
         return main == 1 && mode == 1
             ? Finding(.lockupDetector, subject, .ok, "\(what) is detected", source: own)
             : Finding(
-                .lockupDetector, subject, .warning, "blind: \(what) is not detected", source: own,
+                .lockupDetector, subject, .warning, "not detected: \(what)", source: own,
                 fix: .advice([
                     "sysctl -w kernel.watchdog=1 kernel.\(file)=1",
                     "remove nowatchdog and nmi_watchdog=0 from the kernel's command line",
@@ -139,7 +141,7 @@ extension CheckInput {
             .lockupDetector, "task", isRight: seconds > 0,
             seconds > 0
                 ? "a task that waits for \(seconds) s is detected"
-                : "blind: a task that waits for ever is not detected", source: source,
+                : "not detected: a task that waits for ever", source: source,
             fix: .advice(["sysctl -w kernel.hung_task_timeout_secs=120"]))
     }
 
@@ -158,42 +160,46 @@ extension CheckInput {
     }
 
     fileprivate var hardwareWatchdog: Finding {
-        let folder = "/sys/class/watchdog"
-        let devices = now.names(folder, beginning: "watchdog")
-        let arm = Fix.advice([
-            "in /etc/systemd/system.conf: RuntimeWatchdogSec=15s", "systemctl daemon-reexec",
-        ])
+        let folder = WatchdogTable.directory
         // Where the owner requires one, this host takes no lead without it.
         let state = plan.requiresWatchdog ? CheckState.critical : .warning
-        guard now.names(folder) != nil else { return unknown(.hardwareWatchdog, source: folder) }
-        guard !devices.isEmpty else {
+        guard let names = now.names(folder) else {
+            return unknown(.hardwareWatchdog, source: folder)
+        }
+        let table = WatchdogTable(names: names) { now.text($0) }
+        switch (table.hardware, table.device) {
+        case (let row?, .armed):
+            let identity = row.identity?.trimming.prefix(40) ?? "?"
+            return Finding(
+                .hardwareWatchdog, "", .ok, "the watchdog \(identity) is armed",
+                source: row.source)
+        case (let row?, .inactive):
+            // systemd opens the first one unless another is set.
+            let device =
+                row.name == "watchdog0" ? "" : " and WatchdogDevice=/dev/\(row.name)"
+            return Finding(
+                .hardwareWatchdog, "", state, "the hardware watchdog is not armed",
+                source: row.source,
+                fix: .advice([
+                    "in /etc/systemd/system.conf: RuntimeWatchdogSec=15s\(device)",
+                    "systemctl daemon-reexec",
+                ]))
+        case (let row?, _): return unknown(.hardwareWatchdog, source: row.source)
+        case (nil, _): break
+        }
+        guard let soft = table.armedSoftware else {
             return Finding(
                 .hardwareWatchdog, "", state, "there is no hardware watchdog", source: folder,
                 fix: .advice([Self.drivers]))
         }
-        for device in devices {
-            let path = "\(folder)/\(device)/state"
-            let identity = now.text("\(folder)/\(device)/identity")?.trimming.prefix(40) ?? "?"
-            switch now.text(path)?.trimming {
-            case "active" where identity == "Software Watchdog":
-                return Finding(
-                    .hardwareWatchdog, "", state,
-                    "the watchdog is software in the kernel that it should watch", source: path,
-                    fix: .advice(["rmmod softdog", Self.drivers]))
-            case "active":
-                return Finding(
-                    .hardwareWatchdog, "", .ok, "the watchdog \(identity) is armed", source: path)
-            case "inactive": continue
-            default: return unknown(.hardwareWatchdog, source: path)
-            }
-        }
         return Finding(
-            .hardwareWatchdog, "", state, "the hardware watchdog is not armed",
-            source: "\(folder)/\(devices[0])/state", fix: arm)
+            .hardwareWatchdog, "", state,
+            "the watchdog is software in the kernel that it should watch", source: soft.source,
+            fix: .advice(["rmmod softdog", Self.drivers]))
     }
 
     fileprivate var slowSources: Finding {
-        let source = "/probe/hung"
+        let source = Observation.hungPath
         guard now.text(source) != nil else { return unknown(.slowSources, source: source) }
         let slow = now.lines(source)
         return finding(

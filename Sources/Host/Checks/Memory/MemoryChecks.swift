@@ -82,8 +82,8 @@ extension CheckInput {
         let arguments = now.commandLine.filter { $0.hasPrefix("mce=") }
         let off = arguments.first { $0 == "mce=off" || $0 == "mce=ignore_ce" }
         if let off {
-            return blind(
-                "the kernel's command line has \(off)", source: "/proc/cmdline",
+            return undetected(
+                "memory errors, as the kernel's command line has \(off)", source: "/proc/cmdline",
                 [
                     "remove \(off) from the kernel's command line in /etc/default/grub",
                     "update-grub",
@@ -94,8 +94,8 @@ extension CheckInput {
                 return unknown(
                     .errorDetector, source: edac, "the hypervisor does not report memory errors")
             }
-            return blind(
-                "no memory controller counts errors", source: edac,
+            return undetected(
+                "memory errors, as no memory controller counts them", source: edac,
                 ["modprobe i10nm_edac || modprobe skx_edac || modprobe amd64_edac"])
         }
         switch now.number(ignore) {
@@ -104,14 +104,17 @@ extension CheckInput {
                 .errorDetector, "", .ok,
                 "\(some(Int64(controllers.count), "controller")) count memory errors", source: edac)
         case 1:
-            return blind(
-                "corrected errors are ignored", source: ignore, ["echo 0 > \(ignore)"])
+            return undetected(
+                "corrected memory errors, which are ignored", source: ignore, ["echo 0 > \(ignore)"]
+            )
         default: return unknown(.errorDetector, source: ignore)
         }
     }
 
-    private func blind(_ text: String, source: String, _ fix: [String]) -> Finding {
-        Finding(.errorDetector, "", .warning, "blind: " + text, source: source, fix: .advice(fix))
+    private func undetected(_ text: String, source: String, _ fix: [String]) -> Finding {
+        Finding(
+            .errorDetector, "", .warning, "not detected: " + text, source: source, fix: .advice(fix)
+        )
     }
 
     fileprivate var outOfMemory: Finding {

@@ -73,6 +73,8 @@ public struct HostPlan: Hashable, Sendable {
     public var off: Set<String> = []
     /// The units of the exchange, by name.
     public var units: [String] = []
+    /// All units that checks read: those, and irqbalance's.
+    package var watchedUnits: [String] { units + [UnitStatus.irqBalance] }
     /// Other devices around the host; nil: none is read.
     public var devices: Devices?
     /// This host's certificate in its cluster, a PEM file; nil: it is in none.

@@ -2,6 +2,7 @@
 
 public import AgentAPI
 import HelperAPI
+import Terms
 
 /// What the agent reports of its host beside the checks. Pure.
 public struct HostState: Sendable {
@@ -18,9 +19,9 @@ public struct HostState: Sendable {
     /// The sources of the queues: a file for each interrupt, none of which changes often.
     public static var queueSources: [String] {
         [
-            InterruptTable.interrupts, "/proc/irq/*/effective_affinity_list",
-            "/sys/class/net/{nic}/queues/", "/sys/bus/virtio/devices/*/net/",
-        ]
+            InterruptTable.interrupts, "/sys/class/net/{nic}/queues/",
+            "/sys/bus/virtio/devices/*/net/",
+        ] + InterruptAffinity.sources
     }
 
     private let now: Observation
@@ -51,7 +52,7 @@ public struct HostState: Sendable {
         guard let reading = now.exchange else { return nil }
         return ExchangeCounters(
             reading.entries.map { entry in
-                if entry.key == ExchangeReading.Key.belowReserve.rawValue {
+                if entry.key == ExchangeCounter.belowReserve.rawValue {
                     return .init(entry.key, .flag(reading.flag(.belowReserve) == true))
                 }
                 return .init(
@@ -130,9 +131,10 @@ public struct HostState: Sendable {
             let own = interrupts.filter { !owners.isDisjoint(with: $0.1) }
             return (now.names("/sys/class/net/\(nic.name)/queues") ?? []).map { queue in
                 let irq = own.first { Self.serves($0.1, queue) }?.0
-                let cpus = irq.flatMap { now.text("/proc/irq/\($0)/effective_affinity_list") }
+                var cpus = ""
+                if let irq, case .cpus(let set) = now.affinity(of: "\(irq)") { cpus = "\(set)" }
                 return HostTables.Queue(
-                    nic: nic.name, queue: queue, irq: irq, cpus: cpus ?? "", packets: nil,
+                    nic: nic.name, queue: queue, irq: irq, cpus: cpus, packets: nil,
                     drops: nil)
             }
         }
@@ -192,25 +194,16 @@ public struct HostState: Sendable {
                 reads: counters?.reads.count ?? 0, writes: counters?.writes.count ?? 0,
                 writeMicros: average(was?.writes, counters?.writes),
                 flushMicros: average(was?.flushes, counters?.flushes), busyPercent: busy,
-                temperature: temperature(disk), healthPercentUsed: health)
+                temperature: now.diskTemperature(disk), healthPercentUsed: health)
         }
     }
 
-    /// Degrees Celsius.
-    private func temperature(_ disk: String) -> Int64? {
-        let device = "/sys/block/\(disk)/device"
-        let direct = now.names(device, beginning: "hwmon").map { "\(device)/\($0)" }
-        let below = (now.names("\(device)/hwmon") ?? []).map { "\(device)/hwmon/\($0)" }
-        return (direct + below).lazy.compactMap { now.number("\($0)/temp1_input") }.first
-            .map { $0 / 1_000 }
-    }
-
     /// The directories of the plan.
-    public var directories: [HostTables.Directory] {
+    public var directories: [HostTables.DirectorySpace] {
         let spaces = now.fileSystems
         return plan.directories.compactMap { name, path in
             guard let space = spaces[path] else { return nil }
-            return HostTables.Directory(
+            return HostTables.DirectorySpace(
                 name: name, path: path, bytes: space.bytes, freeBytes: space.freeBytes,
                 inodes: space.inodes, freeInodes: space.freeInodes)
         }

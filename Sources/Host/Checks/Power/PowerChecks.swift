@@ -36,12 +36,6 @@ extension CheckGroup {
 }
 
 extension CheckInput {
-    /// The sensors of a chip by their number, as `temp1`.
-    private func sensors(_ chip: String, _ kind: String) -> [String] {
-        now.names("/sys/class/hwmon/\(chip)", beginning: kind)
-            .filter { $0.hasSuffix("_input") }.map { String($0.dropLast(6)) }
-    }
-
     /// The first of some optional files that exists and holds no number.
     private func garbage(_ paths: [String]) -> String? {
         paths.first { now.text($0) != nil && now.number($0) == nil }
@@ -55,13 +49,14 @@ extension CheckInput {
     /// The worst sensor of a chip, by its own limits where it has them.
     fileprivate func temperature(_ chip: String) -> Finding? {
         var worst: Finding?
-        for sensor in sensors(chip, "temp") {
-            let path = "/sys/class/hwmon/\(chip)/\(sensor)"
-            guard let milli = now.number("\(path)_input"), -273_000...1_000_000 ~= milli else {
+        let folder = "/sys/class/hwmon/\(chip)"
+        for sensor in now.sensors(folder, "temp") {
+            let path = "\(folder)/\(sensor)"
+            guard let milli = now.milliDegrees(folder, sensor) else {
                 return unknown(.temperature, chip, source: "\(path)_input")
             }
-            if let blind = garbage(["\(path)_max", "\(path)_crit"]) {
-                return unknown(.temperature, chip, source: blind)
+            if let unreadable = garbage(["\(path)_max", "\(path)_crit"]) {
+                return unknown(.temperature, chip, source: unreadable)
             }
             func limit(_ file: String) -> Int64? {
                 // Chips that have no limit say 0, or the largest number they know.
@@ -95,15 +90,15 @@ extension CheckInput {
 
     /// Fans that are slower than their lowest speed, or whose alarm is on.
     fileprivate func fans(_ chip: String) -> Finding? {
-        let fans = sensors(chip, "fan")
+        let fans = now.sensors("/sys/class/hwmon/\(chip)", "fan")
         var still: [String] = []
         for fan in fans {
             let path = "/sys/class/hwmon/\(chip)/\(fan)"
             guard let turns = now.number("\(path)_input"), turns >= 0 else {
                 return unknown(.fans, chip, source: "\(path)_input")
             }
-            if let blind = garbage(["\(path)_min", "\(path)_alarm"]) {
-                return unknown(.fans, chip, source: blind)
+            if let unreadable = garbage(["\(path)_min", "\(path)_alarm"]) {
+                return unknown(.fans, chip, source: unreadable)
             }
             let least = now.number("\(path)_min") ?? 0
             if turns < least || now.number("\(path)_alarm") == 1 { still.append(fan) }

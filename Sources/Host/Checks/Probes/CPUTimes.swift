@@ -5,7 +5,7 @@ package import HelperAPI
 /// The times of a CPU in ticks.
 package struct CPUTimes: Hashable, Sendable {
     /// Where they are read.
-    static let path = "/proc/stat"
+    package static let path = "/proc/stat"
 
     package var total: Int64
     package var idle: Int64
@@ -21,6 +21,12 @@ package struct CPUTimes: Hashable, Sendable {
             let steal = times[7]
         else { return nil }
         (self.total, self.idle, self.steal) = (total, idle, steal)
+    }
+
+    /// The times of all CPUs together, the first line; nil where it cannot be read.
+    package init?(ofAll text: String) {
+        guard let words = text.lines.first?.words, words.first == "cpu" else { return nil }
+        self.init(words)
     }
 
     /// The times of these CPUs by number; one whose line cannot be read is left out.

@@ -86,15 +86,7 @@ private struct DERReader {
         guard 1...12 ~= month, 1...31 ~= day, hour < 24, minute < 60, second < 61 else {
             return nil
         }
-        return (Self.days(year, month, day) * 24 + hour) * 3_600 + minute * 60 + second
-    }
-
-    /// Days from 1970-01-01 in the Gregorian calendar.
-    private static func days(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
-        // Years begin in March here, so that a leap day ends one.
-        let years = month <= 2 ? year - 1 : year
-        let months = (month + 9) % 12
-        return years * 365 + years / 4 - years / 100 + years / 400 + (months * 153 + 2) / 5 + day
-            - 1 - 719_468
+        let days = CivilDate.days(year: year, month: month, day: day)
+        return (days * 24 + hour) * 3_600 + minute * 60 + second
     }
 }

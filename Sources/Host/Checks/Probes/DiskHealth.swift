@@ -3,8 +3,10 @@
 /// The SMART / Health log page of an NVMe disk (NVM Express Base Specification, page 02h). What is
 /// missing is nil.
 package struct NVMeHealth: Hashable, Sendable {
+    /// Where the disks are.
+    package static let directory = "/probe/nvme"
     /// Where it is read.
-    package static func path(_ disk: String) -> String { "/probe/nvme/\(disk)" }
+    package static func path(_ disk: String) -> String { "\(directory)/\(disk)" }
 
     /// The bits of Critical Warning.
     package var warnings: Int64?
@@ -38,8 +40,10 @@ package struct ATAHealth: Hashable, Sendable {
         package var raw: Int64
     }
 
+    /// Where the disks are.
+    package static let directory = "/probe/ata"
     /// Where it is read.
-    package static func path(_ disk: String) -> String { "/probe/ata/\(disk)" }
+    package static func path(_ disk: String) -> String { "\(directory)/\(disk)" }
 
     /// Whether the disk passes its own test.
     package var hasPassed: Bool

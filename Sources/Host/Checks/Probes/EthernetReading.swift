@@ -2,8 +2,18 @@
 
 /// The topics that can be read of an interface; most are lines `key value`.
 package enum EthernetReading {
+    /// Where the interfaces are.
+    package static let directory = "/probe/ethtool"
+
     /// Where a topic of an interface is read.
-    static func path(_ nic: String, _ topic: String) -> String { "/probe/ethtool/\(nic)/\(topic)" }
+    static func path(_ nic: String, _ topic: String) -> String { "\(directory)/\(nic)/\(topic)" }
+
+    /// The interface and the topic of a path; nil of any other path.
+    package static func subject(_ path: String) -> (nic: String, topic: String)? {
+        guard path.hasPrefix("\(directory)/") else { return nil }
+        let parts = path.dropFirst(directory.utf8.count + 1).split(separator: "/")
+        return parts.count == 2 ? (String(parts[0]), String(parts[1])) : nil
+    }
 
     /// `channels`: its combined queues, or where it has none those for receiving.
     package static func queues(_ text: String) -> Int64? {

@@ -1,20 +1,12 @@
 // /probe/exchange: matchd's counters. Absent while matchd does not answer.
 
+package import Terms
+
 /// What matchd reports of itself, in its order, by the keys of `boursectl status`. The list is
 /// open: unknown keys are passed on.
 package struct ExchangeReading: Hashable, Sendable {
     /// Where it is read.
     package static let path = "/probe/exchange"
-
-    /// A key that is known here.
-    package enum Key: String, CaseIterable, Sendable {
-        case role, epoch, released, durable, applied, commands, syncs
-        case syncP50Nanos, syncP99Nanos, connections, connectionsMax, followers
-        case ingressFillPerMille, logFillPerMille, diskFreeBytes, diskReserveBytes, belowReserve
-        case hashMark, peerInSync, atRisk, gateWaitNanos
-        case clockOffsetNanos, clockJumps, clockApart, poisoned, evicted
-        case hashesEqual
-    }
 
     /// A key and its value.
     package struct Entry: Hashable, Sendable {
@@ -32,8 +24,8 @@ package struct ExchangeReading: Hashable, Sendable {
     }
 
     /// These values.
-    package init(_ values: KeyValuePairs<Key, String>) {
-        self.init(values.map { Entry(key: $0.key.rawValue, value: $0.value) })
+    package init(_ values: [(ExchangeCounter, String)]) {
+        self.init(values.map { Entry(key: $0.0.rawValue, value: $0.1) })
     }
 
     /// Reads lines `key value`; others are left out.
@@ -50,14 +42,22 @@ package struct ExchangeReading: Hashable, Sendable {
     package var text: String { entries.map { "\($0.key) \($0.value)\n" }.joined() }
 
     /// A value's text.
-    package subscript(key: Key) -> String? { values[key.rawValue] }
+    package subscript(key: ExchangeCounter) -> String? { values[key.rawValue] }
+    /// Whether somebody compared the engine's hash with the auditor's.
+    package var hasHashes: Bool { values["hashesEqual"] != nil }
+    /// Whether they are equal; nil where there is no such condition.
+    package var areHashesEqual: Bool? { Self.flag(values["hashesEqual"]) }
     /// A number; nil where there is none.
-    package func number(_ key: Key) -> Int64? { self[key].flatMap { Int64($0) } }
+    package func number(_ key: ExchangeCounter) -> Int64? { self[key].flatMap { Int64($0) } }
     /// A number from 0; nil where there is none.
-    package func count(_ key: Key) -> Int64? { self[key].flatMap { Observation.count($0) } }
+    package func count(_ key: ExchangeCounter) -> Int64? {
+        self[key].flatMap { Observation.count($0) }
+    }
     /// A condition, 0 or 1; nil where there is none.
-    package func flag(_ key: Key) -> Bool? {
-        switch count(key) {
+    package func flag(_ key: ExchangeCounter) -> Bool? { Self.flag(self[key]) }
+
+    private static func flag(_ text: String?) -> Bool? {
+        switch text.flatMap({ Observation.count($0) }) {
         case 0: false
         case 1: true
         default: nil

@@ -28,7 +28,7 @@ extension Observation {
     ) {
         self.init(time: time)
         var reader = Reader(plan: plan, observation: self, readText: text, readNames: names)
-        reader.read("/probe/units")
+        reader.read(UnitStatus.path)
         for source in sources { reader.expand("", source[...]) }
         self = reader.observation
     }

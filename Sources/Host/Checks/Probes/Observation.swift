@@ -5,9 +5,12 @@
 ///
 /// Sources are named by absolute paths; `init(time:sources:plan:text:names:)` explains their
 /// patterns. Below `/probe` is what only calls return. Each form has its codec beside this file;
-/// `/probe/hung` has a line for each source that took too long. Lines end with a newline; numbers
+/// `hungPath` has a line for each source that took too long. Lines end with a newline; numbers
 /// are decimal and whole; a text that cannot be read is absent, never empty.
 public struct Observation: Hashable, Sendable {
+    /// Where the sources are that took too long.
+    package static let hungPath = "/probe/hung"
+
     /// When it was read, in nanoseconds of CLOCK_MONOTONIC.
     public var time: Int64
     private var texts: [String: String] = [:]

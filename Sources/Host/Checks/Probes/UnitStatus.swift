@@ -4,6 +4,8 @@
 package struct UnitStatus: Hashable, Sendable {
     /// Where it is read.
     package static let path = "/probe/units"
+    /// irqbalance moves interrupts: checks look for it.
+    package static let irqBalance = "irqbalance.service"
     /// The largest number of a process, proc_sys_kernel(5).
     private static let processMax: Int64 = 4_194_304
 
@@ -24,9 +26,12 @@ package struct UnitStatus: Hashable, Sendable {
     package var status = ""
 
     /// A unit in these states.
-    package init(_ name: String, load: String, active: String, sub: String, process: UInt64) {
-        (self.name, self.load, self.active, self.sub) = (name, load, active, sub)
-        self.process = Int64(clamping: process)
+    package init(
+        _ name: String, _ state: (load: String, active: String, sub: String, process: UInt64)
+    ) {
+        self.name = name
+        (load, active, sub) = (state.load, state.active, state.sub)
+        process = Int64(clamping: state.process)
     }
 
     /// A number of systemd's, whose largest means none.

@@ -1,60 +1,9 @@
-// standby: letting the second host in, and doing without it
+// standby remove
 
 import AgentAPI
 import ArgumentParser
-import JSON
 import Platform
 import Presentation
-
-struct StandbyGroup: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "standby", abstract: "Adds or removes the standby, on the primary.",
-        subcommands: [StandbyAddCommand.self, StandbyRemoveCommand.self])
-}
-
-struct StandbyAddCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "add", abstract: "Lets the other host come in sync again.",
-        discussion: """
-            Given on the primary, after `standby remove` or after the standby was lost three \
-            times within ten minutes. It waits until the other host has everything and counts: \
-            from then on nothing is acknowledged that it does not have.
-
-            JSON: {"host", "inSync", "milliseconds"}.
-            """)
-
-    @OptionGroup var options: ClusterOrderOptions
-
-    func run() throws {
-        let order = try options.order()
-        let before = try order.document()
-        try order.checkPrimary(before, "standby add")
-        let peer = before.peer ?? "the other host"
-        if let fault = before.etcdFault {
-            throw CommandError(
-                "etcd does not answer, so \(peer) cannot be added: \(fault.prefix(300))",
-                repair: "a majority of its three members has to run: see `boursectl cluster status`"
-            )
-        }
-        let begin = Clock.monotonicNanos()
-        try order.give(.standbyAdd)
-        let done = try order.await("Adding \(peer)", given: (.standbyAdd, before)) { now in
-            now.isPairInSync ? now : nil
-        }
-        Self.give(options, done, begin, "\(peer) is in sync with \(done.host)")
-    }
-
-    static func give(
-        _ options: ClusterOrderOptions, _ done: ClusterDocument, _ begin: Int64, _ what: String
-    ) {
-        let nanos = Clock.monotonicNanos() - begin
-        options.common.out.give(
-            [
-                "host": .string(done.host), "inSync": .strings(done.inSync),
-                "milliseconds": .number(nanos / 1_000_000),
-            ], text: ["\(what); it took \(Readable.duration(nanos: nanos))."])
-    }
-}
 
 struct StandbyRemoveCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -88,7 +37,7 @@ struct StandbyRemoveCommand: ParsableCommand {
         let done = try order.await("Removing \(peer)", given: (.standbyRemove, before)) { now in
             now.inSync == [before.host] && now.isPeerOut ? now : nil
         }
-        StandbyAddCommand.give(options, done, begin, "\(done.host) goes on without \(peer)")
+        StandbyReport.give(options, done, begin, "\(done.host) goes on without \(peer)")
     }
 
     /// Goes on alone by a new etcd.
@@ -109,7 +58,7 @@ struct StandbyRemoveCommand: ParsableCommand {
         try proof.check(before, order, remake, statement: remake.statement)
         let begin = Clock.monotonicNanos()
         let done = try remake.awaitLead(order, "Going on alone", by: remake.run())
-        StandbyAddCommand.give(
+        StandbyReport.give(
             options, done, begin, "\(done.host) leads epoch \(done.epoch) alone, by a new etcd")
         for line in remake.advice { Terminal.warn(line) }
     }
