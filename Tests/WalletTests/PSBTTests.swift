@@ -69,13 +69,14 @@ import UTXO
         let text = try #require(
             PSBTVectors.valid.first { $0.name == "a key path with its signature" }?.text)
         var psbt = try PSBT(base64: text, on: bitcoin())
-        let signature = try #require(psbt.inputs[0].value(PSBTType.Input.taprootSignature))
+        let signature = try #require(
+            psbt.inputs[0].value(PSBTType.TransactionInput.taprootSignature))
         #expect(throws: PSBTError.notFinal(input: 0)) { try psbt.extracted() }
         try psbt.finalize(on: bitcoin())
         #expect(try psbt.extracted().inputs[0].witness == [signature])
         #expect(
             psbt.inputs[0].records.map(\.type)
-                == [PSBTType.Input.spentOutput, PSBTType.Input.finalWitness])
+                == [PSBTType.TransactionInput.spentOutput, PSBTType.TransactionInput.finalWitness])
         // Without it nothing is final, nor with one of another output.
         for name in ["an output of one key", "scripts of an input", "unknown types"] {
             let text = try #require(PSBTVectors.valid.first { $0.name == name }?.text)
@@ -105,16 +106,16 @@ import UTXO
     /// BIP174, "A combiner which orders keys lexicographically".
     @Test func `unknown records are combined in the order of their keys`() throws {
         func psbt(_ lasts: [UInt8]) throws -> PSBT {
-            var bytes = bytes("70736274ff01003f0200000001")
-            bytes += [UInt8](repeating: 0xFF, count: 32) + bytes("0000000000ffffffff")
-            bytes += bytes("010000000000000000036a010000000000")
+            var record = bytes("70736274ff01003f0200000001")
+            record += [UInt8](repeating: 0xFF, count: 32) + bytes("0000000000ffffffff")
+            record += bytes("010000000000000000036a010000000000")
             for _ in 0..<3 {
                 for last in lasts {
-                    bytes += [10, 0xF0, 1, 2, 3, 4, 5, 6, 7, 8, last, 15] + (1...15)
+                    record += [10, 0xF0, 1, 2, 3, 4, 5, 6, 7, 8, last, 15] + (1...15)
                 }
-                bytes.append(0)
+                record.append(0)
             }
-            return try PSBT(bytes, on: bitcoin())
+            return try PSBT(record, on: bitcoin())
         }
         let (a, b) = (try psbt([9]), try psbt([16]))
         #expect(try a.combined(with: b).bytes == psbt([9, 16]).bytes)
@@ -172,8 +173,8 @@ import UTXO
             with: wallet.master, on: wallet.network, random: [UInt8](repeating: 9, count: 32))
         for place in good.inputs.indices {
             let signatures =
-                good.inputs[place].all(PSBTType.Input.signature)
-                + good.inputs[place].all(PSBTType.Input.taprootSignature)
+                good.inputs[place].all(PSBTType.TransactionInput.signature)
+                + good.inputs[place].all(PSBTType.TransactionInput.taprootSignature)
             #expect(signatures.count == 1)
             let signature = try #require(signatures.first?.value)
             let start = try #require(hex(good.bytes).firstRange(of: hex(signature)))
@@ -205,7 +206,9 @@ import UTXO
         #expect(count == 0)
         #expect(psbt == before)
         #expect(throws: PSBTError.notSigned(input: 0)) { try psbt.finalize(on: wallet.network) }
-        let taproot = psbt.inputs.firstIndex { $0.value(PSBTType.Input.taprootKey) != nil }
+        let taproot = psbt.inputs.firstIndex {
+            $0.value(PSBTType.TransactionInput.taprootKey) != nil
+        }
         #expect(throws: PSBTError.key(input: try #require(taproot))) {
             try psbt.sign(with: wallet.master, on: wallet.network, random: [1])
         }
@@ -271,7 +274,8 @@ import UTXO
             _ = try lied.sign(with: wallet.master, on: wallet.network, random: random)
             _ = try honest.sign(with: wallet.master, on: wallet.network, random: random)
             let type =
-                kind == .taproot ? PSBTType.Input.taprootSignature : PSBTType.Input.signature
+                kind == .taproot
+                ? PSBTType.TransactionInput.taprootSignature : PSBTType.TransactionInput.signature
             #expect(lied.inputs[place].all(type) != honest.inputs[place].all(type))
             #expect(throws: PSBTError.conflict([1])) { try lied.combined(with: honest) }
         }

@@ -111,8 +111,8 @@ enum TransactionVectors {
     @Test func `the hash of a witness key hash is the document's, and its signature`() throws {
         let transaction = try TransactionVectors.transaction(TransactionVectors.segWit)
         let spent = [
-            UTXOTransaction.Output(amount: 625_000_000, script: []),
-            UTXOTransaction.Output(
+            UTXOTransaction.TransactionOutput(amount: 625_000_000, script: []),
+            UTXOTransaction.TransactionOutput(
                 amount: 600_000_000,
                 script: bytes("00141d0f172a0ecb48aee1be1f2687d2963ae33f71a1")),
         ]
@@ -130,9 +130,9 @@ enum TransactionVectors {
         #expect(SignatureHashes(transaction, spending: []) == nil)
     }
 
-    private static func spent() -> [UTXOTransaction.Output] {
+    private static func spent() -> [UTXOTransaction.TransactionOutput] {
         TransactionVectors.taprootSpent.map {
-            UTXOTransaction.Output(amount: $0.amount, script: bytes($0.script))
+            UTXOTransaction.TransactionOutput(amount: $0.amount, script: bytes($0.script))
         }
     }
 
@@ -248,7 +248,7 @@ enum TransactionVectors {
     }
 
     @Test func `amounts are between zero and the network's maximum, and so is their sum`() throws {
-        let input = UTXOTransaction.Input(outPoint: OutPoint(.none, 0), sequence: 0)
+        let input = UTXOTransaction.TransactionInput(outPoint: OutPoint(.none, 0), sequence: 0)
         for (name, most) in [
             ("bitcoin", 2_100_000_000_000_000), ("litecoin", 8_400_000_000_000_000),
         ] as [(String, Int64)] {
@@ -257,7 +257,9 @@ enum TransactionVectors {
             func isTaken(_ amounts: [Int64]) -> Bool {
                 let transaction = UTXOTransaction(
                     inputs: [input],
-                    outputs: amounts.map { UTXOTransaction.Output(amount: $0, script: []) },
+                    outputs: amounts.map {
+                        UTXOTransaction.TransactionOutput(amount: $0, script: [])
+                    },
                     lockTime: 0)
                 return (try? UTXOTransaction(transaction.bytes, on: network)) != nil
             }

@@ -34,13 +34,14 @@ extension SplitMix64 {
     mutating func transaction() -> UTXOTransaction {
         let hasWitness = below(2) == 0
         let inputs = (0...below(4)).map { _ in
-            UTXOTransaction.Input(
+            UTXOTransaction.TransactionInput(
                 outPoint: OutPoint(TransactionID(chainOrder: bytes(32))!, UInt32(below(5))),
                 scriptSig: bytes(below(30)), sequence: UInt32(truncatingIfNeeded: next()),
                 witness: hasWitness ? (0..<below(4)).map { _ in bytes(below(300)) } : [])
         }
         let outputs = (0...below(4)).map { _ in
-            UTXOTransaction.Output(amount: amount(0...1_000_000), script: bytes(below(40)))
+            UTXOTransaction.TransactionOutput(
+                amount: amount(0...1_000_000), script: bytes(below(40)))
         }
         return UTXOTransaction(
             version: UInt32(below(3)), inputs: inputs, outputs: outputs,
@@ -104,7 +105,7 @@ struct TestWallet {
         let id = SHA256.digest([UInt8(kind == .taproot ? 1 : 0), UInt8(index & 255)])
         return UTXOCoin(
             outPoint: OutPoint(try #require(TransactionID(chainOrder: id)), index),
-            output: UTXOTransaction.Output(
+            output: UTXOTransaction.TransactionOutput(
                 amount: amount, script: try destination(kind, index).script))
     }
 

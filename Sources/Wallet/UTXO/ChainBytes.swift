@@ -42,7 +42,7 @@ public enum UTXODecodingError: Error, Hashable, Sendable, CustomStringConvertibl
 }
 
 /// Reads from the front of bytes, and never beyond them.
-struct ChainReader {
+struct ChainByteReader {
     private let bytes: [UInt8]
     private var place = 0
 

@@ -6,13 +6,13 @@ public import Keys
 extension PSBT {
     /// The output that an input spends; nil where it is not there.
     public func spent(_ index: Int, on network: UTXONetwork) throws(PSBTError)
-        -> UTXOTransaction.Output?
+        -> UTXOTransaction.TransactionOutput?
     {
         guard inputs.indices.contains(index) else { throw .noSuchPlace(index) }
         let outPoint = transaction.inputs[index].outPoint
-        let single = inputs[index].value(PSBTType.Input.spentOutput)
+        let single = inputs[index].value(PSBTType.TransactionInput.spentOutput)
             .flatMap { PSBTFields.output($0, on: network) }
-        guard let value = inputs[index].value(PSBTType.Input.previousTransaction) else {
+        guard let value = inputs[index].value(PSBTType.TransactionInput.previousTransaction) else {
             return single
         }
         guard let previous = PSBTFields.previous(value, of: outPoint, on: network) else {
@@ -24,8 +24,9 @@ extension PSBT {
     }
 
     /// All outputs that are spent, in the order of the inputs.
-    func allSpent(on network: UTXONetwork) throws(PSBTError) -> [UTXOTransaction.Output] {
-        var all: [UTXOTransaction.Output] = []
+    func allSpent(on network: UTXONetwork) throws(PSBTError) -> [UTXOTransaction.TransactionOutput]
+    {
+        var all: [UTXOTransaction.TransactionOutput] = []
         for index in inputs.indices {
             guard let output = try spent(index, on: network) else {
                 throw .spentMissing(input: index)
@@ -44,7 +45,9 @@ extension PSBT {
         return spent - paid
     }
 
-    private func hashes(_ spent: [UTXOTransaction.Output]) throws(PSBTError) -> SignatureHashes {
+    private func hashes(_ spent: [UTXOTransaction.TransactionOutput]) throws(PSBTError)
+        -> SignatureHashes
+    {
         guard let hashes = SignatureHashes(transaction, spending: spent) else {
             throw .spentMissing(input: spent.count)
         }
@@ -78,12 +81,13 @@ extension PSBT {
                 case .publicKeyHash:
                     let hash = hashes.publicKeyHash(index, Array(spent[index].script.dropFirst(2)))
                     signed[index].set(
-                        PSBTType.Input.signature, key.publicKey,
+                        PSBTType.TransactionInput.signature, key.publicKey,
                         to: try key.ecdsa(hash) + [SignatureHashes.all])
                 case .taproot:
                     let hash = hashes.taprootKey(index)
                     signed[index].set(
-                        PSBTType.Input.taprootSignature, to: try key.taproot(hash, random: random))
+                        PSBTType.TransactionInput.taprootSignature,
+                        to: try key.taproot(hash, random: random))
                 }
             } catch {
                 throw .key(input: index)
@@ -104,11 +108,11 @@ extension PSBT {
         let origins: [(x: [UInt8], origin: KeyOrigin?)] =
             switch kind {
             case .publicKeyHash:
-                map.all(PSBTType.Input.origin)
+                map.all(PSBTType.TransactionInput.origin)
                     .map { (Array($0.data.dropFirst().prefix(32)), KeyOrigin($0.value)) }
             case .taproot:
-                map.all(PSBTType.Input.taprootOrigin)
-                    .filter { $0.data == map.value(PSBTType.Input.taprootKey) }
+                map.all(PSBTType.TransactionInput.taprootOrigin)
+                    .filter { $0.data == map.value(PSBTType.TransactionInput.taprootKey) }
                     .map { ($0.data, PSBTFields.taprootOrigin($0.value)?.origin) }
             }
         for (x, origin) in origins {
@@ -123,13 +127,13 @@ extension PSBT {
     }
 
     private func hashTypeIsDefault(_ map: PSBTMap, _ kind: SpendKind) -> Bool {
-        guard let type = map.value(PSBTType.Input.hashType) else { return true }
+        guard let type = map.value(PSBTType.TransactionInput.hashType) else { return true }
         return type == (kind == .taproot ? [0, 0, 0, 0] : [SignatureHashes.all, 0, 0, 0])
     }
 
     private func isFinal(_ index: Int) -> Bool {
-        inputs[index].value(PSBTType.Input.finalScript) != nil
-            || inputs[index].value(PSBTType.Input.finalWitness) != nil
+        inputs[index].value(PSBTType.TransactionInput.finalScript) != nil
+            || inputs[index].value(PSBTType.TransactionInput.finalWitness) != nil
     }
 
     /// The finalizer's part: makes the witness of every input from its signature, which it
@@ -141,11 +145,14 @@ extension PSBT {
         for index in inputs.indices where !isFinal(index) {
             let witness = try witness(index, spent[index].script, hashes)
             finished[index].keep { record in
-                [PSBTType.Input.previousTransaction, PSBTType.Input.spentOutput]
-                    .contains(record.type) || record.type > PSBTType.Input.taprootRoot
+                [
+                    PSBTType.TransactionInput.previousTransaction,
+                    PSBTType.TransactionInput.spentOutput,
+                ]
+                .contains(record.type) || record.type > PSBTType.TransactionInput.taprootRoot
             }
             finished[index].set(
-                PSBTType.Input.finalWitness, to: UTXOTransaction.witnessBytes(witness))
+                PSBTType.TransactionInput.finalWitness, to: UTXOTransaction.witnessBytes(witness))
         }
         inputs = finished
     }
@@ -160,7 +167,7 @@ extension PSBT {
         switch kind {
         case .publicKeyHash:
             let hash = hashes.publicKeyHash(index, program)
-            for record in map.all(PSBTType.Input.signature)
+            for record in map.all(PSBTType.TransactionInput.signature)
             where record.data.count == 33 && Hash160.digest(record.data) == program {
                 guard record.value.last == SignatureHashes.all,
                     CurveSignature.isECDSA(
@@ -169,7 +176,7 @@ extension PSBT {
                 return [record.value, record.data]
             }
         case .taproot:
-            if let signature = map.value(PSBTType.Input.taprootSignature),
+            if let signature = map.value(PSBTType.TransactionInput.taprootSignature),
                 CurveSignature.isSchnorr(signature, of: hashes.taprootKey(index), by: program)
             {
                 return [signature]
@@ -185,8 +192,8 @@ extension PSBT {
         for index in inputs.indices {
             guard isFinal(index) else { throw .notFinal(input: index) }
             transaction.inputs[index].scriptSig =
-                inputs[index].value(PSBTType.Input.finalScript) ?? []
-            let witness = inputs[index].value(PSBTType.Input.finalWitness)
+                inputs[index].value(PSBTType.TransactionInput.finalScript) ?? []
+            let witness = inputs[index].value(PSBTType.TransactionInput.finalWitness)
             transaction.inputs[index].witness = witness.flatMap { PSBTFields.witness($0) } ?? []
         }
         return transaction

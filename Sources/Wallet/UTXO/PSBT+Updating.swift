@@ -6,20 +6,22 @@ extension PSBT {
     /// Adds what a signer needs of an input: the output that it spends, and the key that does, with
     /// its origin. Taproot outputs have no scripts (BIP86).
     public mutating func updateInput(
-        _ index: Int, spent: UTXOTransaction.Output, key: ExtendedPublicKey, origin: KeyOrigin
+        _ index: Int, spent: UTXOTransaction.TransactionOutput, key: ExtendedPublicKey,
+        origin: KeyOrigin
     ) throws(PSBTError) {
         guard inputs.indices.contains(index) else { throw .noSuchPlace(index) }
         guard let kind = SpendKind(script: spent.script) else { throw .notOurs(input: index) }
         guard kind.script(of: key) == spent.script else { throw .scriptMismatch(input: index) }
         var value: [UInt8] = []
         spent.write(to: &value)
-        inputs[index].set(PSBTType.Input.spentOutput, to: value)
+        inputs[index].set(PSBTType.TransactionInput.spentOutput, to: value)
         switch kind {
-        case .publicKeyHash: inputs[index].set(PSBTType.Input.origin, key.key, to: origin.bytes)
+        case .publicKeyHash:
+            inputs[index].set(PSBTType.TransactionInput.origin, key.key, to: origin.bytes)
         case .taproot:
             let x = Array(key.key.dropFirst())
-            inputs[index].set(PSBTType.Input.taprootOrigin, x, to: [0] + origin.bytes)
-            inputs[index].set(PSBTType.Input.taprootKey, to: x)
+            inputs[index].set(PSBTType.TransactionInput.taprootOrigin, x, to: [0] + origin.bytes)
+            inputs[index].set(PSBTType.TransactionInput.taprootKey, to: x)
         }
     }
 
@@ -32,7 +34,7 @@ extension PSBT {
         guard previous.id == outPoint.transaction,
             Int(outPoint.output) < previous.outputs.count
         else { throw .spentMismatch(input: index) }
-        inputs[index].set(PSBTType.Input.previousTransaction, to: previous.bytes)
+        inputs[index].set(PSBTType.TransactionInput.previousTransaction, to: previous.bytes)
     }
 
     /// Adds the key of an output, so that a signer knows it as change.
@@ -42,14 +44,15 @@ extension PSBT {
         guard outputs.indices.contains(index) else { throw .noSuchPlace(index) }
         let script = transaction.outputs[index].script
         guard let kind = SpendKind(script: script), kind.script(of: key) == script else {
-            throw .field(.output, type: PSBTType.Output.origin)
+            throw .field(.output, type: PSBTType.TransactionOutput.origin)
         }
         switch kind {
-        case .publicKeyHash: outputs[index].set(PSBTType.Output.origin, key.key, to: origin.bytes)
+        case .publicKeyHash:
+            outputs[index].set(PSBTType.TransactionOutput.origin, key.key, to: origin.bytes)
         case .taproot:
             let x = Array(key.key.dropFirst())
-            outputs[index].set(PSBTType.Output.taprootKey, to: x)
-            outputs[index].set(PSBTType.Output.taprootOrigin, x, to: [0] + origin.bytes)
+            outputs[index].set(PSBTType.TransactionOutput.taprootKey, to: x)
+            outputs[index].set(PSBTType.TransactionOutput.taprootOrigin, x, to: [0] + origin.bytes)
         }
     }
 
@@ -61,9 +64,9 @@ extension PSBT {
         let origins =
             switch kind {
             case .publicKeyHash:
-                outputs[index].all(PSBTType.Output.origin).map { KeyOrigin($0.value) }
+                outputs[index].all(PSBTType.TransactionOutput.origin).map { KeyOrigin($0.value) }
             case .taproot:
-                outputs[index].all(PSBTType.Output.taprootOrigin)
+                outputs[index].all(PSBTType.TransactionOutput.taprootOrigin)
                     .map { PSBTFields.taprootOrigin($0.value)?.origin }
             }
         let fingerprint = master.publicKey.fingerprint
@@ -77,8 +80,9 @@ extension PSBT {
     public func combined(with other: PSBT) throws(PSBTError) -> PSBT {
         guard transaction == other.transaction else { throw .otherTransaction }
         let signatures: Set = [
-            PSBTType.Input.signature, PSBTType.Input.taprootSignature,
-            PSBTType.Input.taprootScriptSignature, PSBTType.Input.finalWitness,
+            PSBTType.TransactionInput.signature, PSBTType.TransactionInput.taprootSignature,
+            PSBTType.TransactionInput.taprootScriptSignature,
+            PSBTType.TransactionInput.finalWitness,
         ]
         var combined = self
         combined.global = try global.merged(other.global, mayDiffer: [])

@@ -66,7 +66,7 @@ public struct PSBT: Hashable, Sendable {
             throw .malformed(.tooLarge(count: bytes.count, maximum: bytesMax))
         }
         guard bytes.starts(with: Self.magic) else { throw .notPSBT }
-        var reader = ChainReader(Array(bytes.dropFirst(Self.magic.count)))
+        var reader = ChainByteReader(Array(bytes.dropFirst(Self.magic.count)))
         global = try PSBTMap(&reader)
         for record in global.records { try PSBTFields.check(global: record) }
         guard let raw = global.value(PSBTType.Global.transaction) else { throw .noTransaction }

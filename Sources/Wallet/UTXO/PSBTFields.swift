@@ -15,7 +15,7 @@ public enum PSBTType {
     }
 
     /// Types of an input's map.
-    public enum Input {
+    public enum TransactionInput {
         /// The transaction that it spends from.
         public static let previousTransaction: UInt64 = 0x00
         /// The output that it spends.
@@ -49,7 +49,7 @@ public enum PSBTType {
     }
 
     /// Types of an output's map.
-    public enum Output {
+    public enum TransactionOutput {
         /// The script behind a script hash.
         public static let redeemScript: UInt64 = 0x00
         /// The script behind a witness script hash.
@@ -99,29 +99,31 @@ enum PSBTFields {
         let (data, value) = (record.data, record.value)
         let isRight: Bool
         switch record.type {
-        case PSBTType.Input.previousTransaction:
+        case PSBTType.TransactionInput.previousTransaction:
             isRight = data.isEmpty && previous(value, of: outPoint, on: network) != nil
-        case PSBTType.Input.spentOutput: isRight = data.isEmpty && output(value, on: network) != nil
-        case PSBTType.Input.signature: isRight = isKey(data) && 9...73 ~= value.count
-        case PSBTType.Input.hashType: isRight = data.isEmpty && value.count == 4
-        case PSBTType.Input.redeemScript, PSBTType.Input.witnessScript,
-            PSBTType.Input.finalScript, 0x09, 0x19:
+        case PSBTType.TransactionInput.spentOutput:
+            isRight = data.isEmpty && output(value, on: network) != nil
+        case PSBTType.TransactionInput.signature: isRight = isKey(data) && 9...73 ~= value.count
+        case PSBTType.TransactionInput.hashType: isRight = data.isEmpty && value.count == 4
+        case PSBTType.TransactionInput.redeemScript, PSBTType.TransactionInput.witnessScript,
+            PSBTType.TransactionInput.finalScript, 0x09, 0x19:
             isRight = data.isEmpty
-        case PSBTType.Input.origin: isRight = isKey(data) && KeyOrigin(value) != nil
-        case PSBTType.Input.finalWitness: isRight = data.isEmpty && witness(value) != nil
+        case PSBTType.TransactionInput.origin: isRight = isKey(data) && KeyOrigin(value) != nil
+        case PSBTType.TransactionInput.finalWitness: isRight = data.isEmpty && witness(value) != nil
         // Preimages of RIPEMD-160, SHA-256, HASH160 and HASH256.
         case 0x0A, 0x0C: isRight = data.count == 20
         case 0x0B, 0x0D: isRight = data.count == 32
         // Of version 2 only (BIP370).
         case 0x0E...0x12: isRight = false
-        case PSBTType.Input.taprootSignature: isRight = data.isEmpty && 64...65 ~= value.count
-        case PSBTType.Input.taprootScriptSignature:
+        case PSBTType.TransactionInput.taprootSignature:
+            isRight = data.isEmpty && 64...65 ~= value.count
+        case PSBTType.TransactionInput.taprootScriptSignature:
             isRight = data.count == 64 && 64...65 ~= value.count
-        case PSBTType.Input.taprootLeaf:
+        case PSBTType.TransactionInput.taprootLeaf:
             isRight = 33...33 + 32 * 128 ~= data.count && data.count % 32 == 1 && !value.isEmpty
-        case PSBTType.Input.taprootOrigin:
+        case PSBTType.TransactionInput.taprootOrigin:
             isRight = data.count == 32 && taprootOrigin(value) != nil
-        case PSBTType.Input.taprootKey, PSBTType.Input.taprootRoot:
+        case PSBTType.TransactionInput.taprootKey, PSBTType.TransactionInput.taprootRoot:
             isRight = data.isEmpty && value.count == 32
         case PSBTType.proprietary: isRight = isProprietary(data)
         default: isRight = true
@@ -133,13 +135,14 @@ enum PSBTFields {
         let (data, value) = (record.data, record.value)
         let isRight: Bool
         switch record.type {
-        case PSBTType.Output.redeemScript, PSBTType.Output.witnessScript: isRight = data.isEmpty
-        case PSBTType.Output.origin: isRight = isKey(data) && KeyOrigin(value) != nil
+        case PSBTType.TransactionOutput.redeemScript, PSBTType.TransactionOutput.witnessScript:
+            isRight = data.isEmpty
+        case PSBTType.TransactionOutput.origin: isRight = isKey(data) && KeyOrigin(value) != nil
         // Of version 2 only (BIP370).
         case 0x03...0x04: isRight = false
-        case PSBTType.Output.taprootKey: isRight = data.isEmpty && value.count == 32
-        case PSBTType.Output.taprootTree: isRight = data.isEmpty && isTree(value)
-        case PSBTType.Output.taprootOrigin:
+        case PSBTType.TransactionOutput.taprootKey: isRight = data.isEmpty && value.count == 32
+        case PSBTType.TransactionOutput.taprootTree: isRight = data.isEmpty && isTree(value)
+        case PSBTType.TransactionOutput.taprootOrigin:
             isRight = data.count == 32 && taprootOrigin(value) != nil
         case PSBTType.proprietary: isRight = isProprietary(data)
         default: isRight = true
@@ -158,7 +161,7 @@ enum PSBTFields {
 
     /// Behind the type: an identifier and its length, and a subtype.
     private static func isProprietary(_ data: [UInt8]) -> Bool {
-        var reader = ChainReader(data)
+        var reader = ChainByteReader(data)
         return (try? reader.string()) != nil && (try? reader.compactSize()) != nil
     }
 
@@ -175,16 +178,16 @@ enum PSBTFields {
 
     static func output(
         _ value: [UInt8], on network: UTXONetwork
-    ) -> UTXOTransaction.Output? {
-        var reader = ChainReader(value)
-        guard let output = try? UTXOTransaction.Output.read(&reader, on: network),
+    ) -> UTXOTransaction.TransactionOutput? {
+        var reader = ChainByteReader(value)
+        guard let output = try? UTXOTransaction.TransactionOutput.read(&reader, on: network),
             reader.remaining == 0
         else { return nil }
         return output
     }
 
     static func witness(_ value: [UInt8]) -> [[UInt8]]? {
-        var reader = ChainReader(value)
+        var reader = ChainByteReader(value)
         guard let witness = try? UTXOTransaction.readWitness(&reader), reader.remaining == 0 else {
             return nil
         }
@@ -193,7 +196,7 @@ enum PSBTFields {
 
     /// The leaves' hashes, and the origin behind them.
     static func taprootOrigin(_ value: [UInt8]) -> (leaves: [[UInt8]], origin: KeyOrigin)? {
-        var reader = ChainReader(value)
+        var reader = ChainByteReader(value)
         guard let count = try? reader.count(ofItems: 32) else { return nil }
         var leaves: [[UInt8]] = []
         for _ in 0..<count {
@@ -208,7 +211,7 @@ enum PSBTFields {
 
     /// Depth, version and script of each leaf; the depths make one tree, walked depth first.
     private static func isTree(_ value: [UInt8]) -> Bool {
-        var reader = ChainReader(value)
+        var reader = ChainByteReader(value)
         // The depths of subtrees that wait for their other half.
         var open: [UInt8] = []
         var isWhole = false

@@ -26,7 +26,7 @@ public struct PSBTMap: Hashable, Sendable {
     init() {}
 
     /// Reads up to the zero that ends a map.
-    init(_ reader: inout ChainReader) throws(PSBTError) {
+    init(_ reader: inout ChainByteReader) throws(PSBTError) {
         do {
             records = try Self.records(&reader)
         } catch {
@@ -39,13 +39,13 @@ public struct PSBTMap: Hashable, Sendable {
     }
 
     private static func records(
-        _ reader: inout ChainReader
+        _ reader: inout ChainByteReader
     ) throws(UTXODecodingError) -> [Record] {
         var records: [Record] = []
         while true {
             let key = try reader.string()
             if key.isEmpty { return records }
-            var parts = ChainReader(key)
+            var parts = ChainByteReader(key)
             let type = try parts.compactSize()
             let data = try parts.take(parts.remaining)
             records.append(Record(type: type, data: data, value: try reader.string()))

@@ -50,7 +50,8 @@ public struct PaymentPlan: Hashable, Sendable {
         var outputs = payees.map(\.output)
         if let place {
             outputs.insert(
-                UTXOTransaction.Output(amount: change, script: policy.change.script), at: place)
+                UTXOTransaction.TransactionOutput(amount: change, script: policy.change.script),
+                at: place)
             let limit = policy.network.dustLimit(policy.change.script)
             guard change >= limit else { throw .changeIsDust(limit: limit) }
         }
@@ -68,7 +69,7 @@ public struct PaymentPlan: Hashable, Sendable {
         (self.coins, self.payees, changeIndex) = (coins, payees, place)
         transaction = UTXOTransaction(
             inputs: coins.map {
-                UTXOTransaction.Input(outPoint: $0.outPoint, sequence: sequence)
+                UTXOTransaction.TransactionInput(outPoint: $0.outPoint, sequence: sequence)
             }, outputs: outputs, lockTime: lockTime)
     }
 

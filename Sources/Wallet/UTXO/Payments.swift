@@ -14,8 +14,8 @@ public struct Payee: Hashable, Sendable {
         (self.destination, self.amount) = (destination, amount)
     }
 
-    var output: UTXOTransaction.Output {
-        UTXOTransaction.Output(amount: amount, script: destination.script)
+    var output: UTXOTransaction.TransactionOutput {
+        UTXOTransaction.TransactionOutput(amount: amount, script: destination.script)
     }
 }
 
@@ -24,10 +24,10 @@ public struct UTXOCoin: Hashable, Sendable {
     /// Its place on the chain.
     public var outPoint: OutPoint
     /// Its amount and script.
-    public var output: UTXOTransaction.Output
+    public var output: UTXOTransaction.TransactionOutput
 
     /// The coin at a place.
-    public init(outPoint: OutPoint, output: UTXOTransaction.Output) {
+    public init(outPoint: OutPoint, output: UTXOTransaction.TransactionOutput) {
         (self.outPoint, self.output) = (outPoint, output)
     }
 }

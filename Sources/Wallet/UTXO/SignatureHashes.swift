@@ -7,13 +7,15 @@ internal import Secrets
 /// computed once, so n inputs cost O(n).
 public struct SignatureHashes: Sendable {
     private let transaction: UTXOTransaction
-    private let spent: [UTXOTransaction.Output]
+    private let spent: [UTXOTransaction.TransactionOutput]
     private let segWit: (outPoints: [UInt8], sequences: [UInt8], outputs: [UInt8])
     private let taproot: [UInt8]
 
     /// Of a transaction and the outputs that its inputs spend, in their order; nil where these are
     /// more or fewer.
-    public init?(_ transaction: UTXOTransaction, spending spent: [UTXOTransaction.Output]) {
+    public init?(
+        _ transaction: UTXOTransaction, spending spent: [UTXOTransaction.TransactionOutput]
+    ) {
         guard spent.count == transaction.inputs.count else { return nil }
         (self.transaction, self.spent) = (transaction, spent)
         let (inputs, outputs) = (transaction.inputs, transaction.outputs)

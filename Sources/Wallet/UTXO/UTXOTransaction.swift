@@ -35,7 +35,7 @@ public struct OutPoint: Hashable, Comparable, Sendable {
 /// with the parts in brackets where an input has a witness.
 public struct UTXOTransaction: Hashable, Sendable {
     /// What an input spends, and why it may.
-    public struct Input: Hashable, Sendable {
+    public struct TransactionInput: Hashable, Sendable {
         /// The output that is spent.
         public var outPoint: OutPoint
         /// Empty for witness programs.
@@ -62,7 +62,7 @@ public struct UTXOTransaction: Hashable, Sendable {
     }
 
     /// What is paid to a script.
-    public struct Output: Hashable, Sendable {
+    public struct TransactionOutput: Hashable, Sendable {
         /// In base units, 0 to the network's maximum.
         public var amount: Int64
         /// The script that says who may spend it.
@@ -79,20 +79,20 @@ public struct UTXOTransaction: Hashable, Sendable {
         }
 
         static func read(
-            _ reader: inout ChainReader, on network: UTXONetwork
-        ) throws(UTXODecodingError) -> Output {
+            _ reader: inout ChainByteReader, on network: UTXONetwork
+        ) throws(UTXODecodingError) -> TransactionOutput {
             let amount = try reader.integer(Int64.self)
             guard 0...network.maximumMoney ~= amount else { throw .amount }
-            return Output(amount: amount, script: try reader.string())
+            return TransactionOutput(amount: amount, script: try reader.string())
         }
     }
 
     /// 2 since BIP68.
     public var version: UInt32
     /// At least one.
-    public var inputs: [Input]
+    public var inputs: [TransactionInput]
     /// What is paid.
-    public var outputs: [Output]
+    public var outputs: [TransactionOutput]
     /// The block height, or from 500,000,000 on the time, before which it is not final.
     public var lockTime: UInt32
 
@@ -100,7 +100,10 @@ public struct UTXOTransaction: Hashable, Sendable {
     public static let bytesMax = 4_000_000
 
     /// A transaction of these parts.
-    public init(version: UInt32 = 2, inputs: [Input], outputs: [Output], lockTime: UInt32) {
+    public init(
+        version: UInt32 = 2, inputs: [TransactionInput], outputs: [TransactionOutput],
+        lockTime: UInt32
+    ) {
         (self.version, self.inputs) = (version, inputs)
         (self.outputs, self.lockTime) = (outputs, lockTime)
     }
@@ -112,7 +115,7 @@ public struct UTXOTransaction: Hashable, Sendable {
         guard bytes.count <= bytesMax else {
             throw .tooLarge(count: bytes.count, maximum: bytesMax)
         }
-        var reader = ChainReader(bytes)
+        var reader = ChainByteReader(bytes)
         version = try reader.integer(UInt32.self)
         let hasWitness = try Self.readMarker(&reader)
         inputs = try Self.readInputs(&reader)
@@ -128,7 +131,7 @@ public struct UTXOTransaction: Hashable, Sendable {
 
     /// Decodes the format without witnesses, in which no input is none, as PSBTs have it.
     init(withoutWitness bytes: [UInt8], on network: UTXONetwork) throws(UTXODecodingError) {
-        var reader = ChainReader(bytes)
+        var reader = ChainByteReader(bytes)
         version = try reader.integer(UInt32.self)
         inputs = try Self.readInputs(&reader)
         outputs = try Self.readOutputs(&reader, on: network)
@@ -137,7 +140,9 @@ public struct UTXOTransaction: Hashable, Sendable {
     }
 
     /// Whether the marker of witnesses follows, and its flag.
-    private static func readMarker(_ reader: inout ChainReader) throws(UTXODecodingError) -> Bool {
+    private static func readMarker(_ reader: inout ChainByteReader) throws(UTXODecodingError)
+        -> Bool
+    {
         guard reader.next == 0 else { return false }
         _ = try reader.integer(UInt8.self)
         switch try reader.integer(UInt8.self) {
@@ -149,17 +154,17 @@ public struct UTXOTransaction: Hashable, Sendable {
     }
 
     private static func readInputs(
-        _ reader: inout ChainReader
-    ) throws(UTXODecodingError) -> [Input] {
+        _ reader: inout ChainByteReader
+    ) throws(UTXODecodingError) -> [TransactionInput] {
         let count = try reader.count(ofItems: 41)
-        var inputs: [Input] = []
+        var inputs: [TransactionInput] = []
         inputs.reserveCapacity(count)
         for _ in 0..<count {
             let id = try reader.take(32)
             guard let transaction = TransactionID(chainOrder: id) else { throw .truncated }
             let output = try reader.integer(UInt32.self)
             inputs.append(
-                Input(
+                TransactionInput(
                     outPoint: OutPoint(transaction, output), scriptSig: try reader.string(),
                     sequence: try reader.integer(UInt32.self)))
         }
@@ -167,18 +172,19 @@ public struct UTXOTransaction: Hashable, Sendable {
     }
 
     private static func readOutputs(
-        _ reader: inout ChainReader, on network: UTXONetwork
-    ) throws(UTXODecodingError) -> [Output] {
+        _ reader: inout ChainByteReader, on network: UTXONetwork
+    ) throws(UTXODecodingError) -> [TransactionOutput] {
         let count = try reader.count(ofItems: 9)
-        var outputs: [Output] = []
+        var outputs: [TransactionOutput] = []
         outputs.reserveCapacity(count)
-        for _ in 0..<count { outputs.append(try Output.read(&reader, on: network)) }
+        for _ in 0..<count { outputs.append(try TransactionOutput.read(&reader, on: network)) }
         guard network.sum(outputs.lazy.map(\.amount)) != nil else { throw .amount }
         return outputs
     }
 
     /// A witness: the count of its items, and the items.
-    static func readWitness(_ reader: inout ChainReader) throws(UTXODecodingError) -> [[UInt8]] {
+    static func readWitness(_ reader: inout ChainByteReader) throws(UTXODecodingError) -> [[UInt8]]
+    {
         let count = try reader.count(ofItems: 1)
         var witness: [[UInt8]] = []
         witness.reserveCapacity(count)
