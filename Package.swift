@@ -120,7 +120,7 @@ let package = Package(
         // What EVM chains sign, call and log, as bytes.
         wing("Wallet", "EVM", ["Terms", "Addresses", "Keys"]),
         // What is asked of chains' nodes, over their JSON-RPC.
-        wing("Wallet", "Nodes", ["Terms", "JSON", "Secrets", "Requests", "Addresses"]),
+        wing("Wallet", "Nodes", ["Terms", "JSON", "Platform", "Requests", "Addresses"]),
         // Deposits: what of a chain goes into the log. Pure but for the node that it asks.
         wing("Wallet", "Deposits", ["Terms", "Addresses", "Keys", "Nodes"]),
         // What the agent says, as types and as JSON, and the client of its socket.

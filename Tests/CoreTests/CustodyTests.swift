@@ -315,7 +315,7 @@ private final class Vault {
         }
         func check(_ height: UInt64, _ change: (inout CheckBlock) -> Void = { _ in }) -> Refusal {
             var block = CheckBlock(
-                network: NetworkID(1), height: height,
+                network: NetworkID(1), addresses: 0, height: height,
                 block: BlockID(high: 0, low: UInt128(height) + 1))
             change(&block)
             return venue.apply(.checkBlock(block)).refusal
@@ -344,7 +344,8 @@ private final class Vault {
                 $0.key = "xpub2"
                 $0.chain = Text40("main")!
             } == .stateInvalid)
-        #expect(check(20) == .none)
+        #expect(check(20) == .stateInvalid, "ann's address was not looked for")
+        #expect(check(20) { $0.addresses = 1 } == .none)
         #expect(set(5) { $0.key = "xpub2" } == .none)
         #expect(venue.engine.chain(NetworkID(1))?.nextBlock == 5)
     }
@@ -468,6 +469,30 @@ private final class Vault {
             asset: Venue.gold, network: NetworkID(999), confirmations: 1,
             minimum: Amount(units: 1), fee: .zero, name: Text16("GLD")!, audit: Venue.audit)
         #expect(vault.venue.apply(.setNetwork(more)).refusal == .tableFull)
+    }
+
+    /// What was credited before networks were named is not credited on one of them.
+    @Test func `a credit counts over a change of the rules`() throws {
+        let venue = Venue()
+        func credit(_ network: UInt16) -> Refusal {
+            let deposit = CreditDeposit(
+                account: Venue.ann, asset: Venue.gold, network: NetworkID(network),
+                transactionHigh: 1, transactionLow: 2, output: 3, amount: Amount(units: 4))
+            return venue.apply(.creditDeposit(deposit)).refusal
+        }
+        #expect(credit(1) == .malformed)
+        #expect(credit(0) == .none)
+        #expect(venue.apply(.setRules(SetRules(version: 2))).refusal == .none)
+        let terms = SetNetwork(
+            asset: Venue.gold, network: NetworkID(1), confirmations: 1,
+            minimum: Amount(units: 1), fee: .zero, name: Text16("GLD")!, audit: Venue.audit)
+        #expect(venue.apply(.setNetwork(terms)).refusal == .none)
+        #expect(credit(1) == .referenceDuplicate)
+        let note = NoteDeposit(
+            account: Venue.ann, asset: Venue.gold, network: NetworkID(1),
+            transaction: TransactionID(high: 1, low: 2), output: 3, amount: Amount(units: 4),
+            confirmations: 1, status: .pending)
+        #expect(venue.apply(.noteDeposit(note)).refusal == .referenceDuplicate)
     }
 
     /// A log that began before custody goes on as it did until its rules are raised.

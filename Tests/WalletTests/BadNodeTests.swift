@@ -100,7 +100,7 @@ private let hash = String(repeating: "ab", count: 32)
         let server = try AnsweringServer { _ in answer }
         defer { server.stop() }
         let endpoint = try #require(HTTPEndpoint("http://127.0.0.1:\(server.port)"))
-        var settings = NodeSettings(endpoint: endpoint, login: nil)
+        var settings = NodeSettings(endpoint: endpoint, loginFile: nil)
         settings.answerMilliseconds = milliseconds
         let network = try #require(UTXONetwork.named("litecoin-regtest"))
         let node = UTXONode(settings, network: network)
@@ -117,6 +117,7 @@ private let hash = String(repeating: "ab", count: 32)
             reply(#"{"result":1,"error":null,"id":1"#), reply(#"{"error":null,"id":1}"#),
             reply(#"{"result":1,"result":2,"error":null,"id":1}"#),
             reply(String(repeating: "[", count: 100_000)),
+            reply(#"{"result":null,"error":{"code":1,"message":"\u001b[2J\n"},"id":1}"#),
             reply("moved", status: "301 Moved Permanently"), reply("busy", status: "503 Busy"),
             reply("no", status: "401 Unauthorized"),
             // It ends before what it announced.
@@ -124,7 +125,8 @@ private let hash = String(repeating: "ab", count: 32)
         ]
         for answer in answers {
             let found = try fault(answer) { node throws(NodeError) in _ = try node.block(at: 1) }
-            #expect(found != nil, "\(String(decoding: answer.prefix(60), as: UTF8.self))")
+            let said = try #require(found, "\(String(decoding: answer.prefix(60), as: UTF8.self))")
+            #expect(said.description.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F })
         }
     }
 

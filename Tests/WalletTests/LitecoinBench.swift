@@ -89,13 +89,10 @@ final class LitecoinBench {
     /// How the wallet reaches it. The cookie is another one after each start.
     var settings: NodeSettings {
         get throws {
-            let cookie = try File("\(folder)/regtest/.cookie", .read)
             guard let endpoint = HTTPEndpoint("http://127.0.0.1:\(port)") else {
                 throw LitecoinBenchError(description: "no endpoint")
             }
-            return NodeSettings(
-                endpoint: endpoint,
-                login: SecretBytes(try cookie.read(count: try cookie.size())))
+            return NodeSettings(endpoint: endpoint, loginFile: "\(folder)/regtest/.cookie")
         }
     }
 

@@ -6,6 +6,7 @@ import Deposits
 import JSON
 import Keys
 import Nodes
+import Platform
 import Secrets
 import Terms
 import Testing
@@ -30,22 +31,22 @@ private struct MemoryWallet {
         self.addresses = addresses
         terms = ReaderTerms(
             firstBlock: firstBlock, checkedHeight: 0, checkedBlock: .none,
-            confirmations: Self.confirmations)
+            confirmations: Self.confirmations, addresses: addresses.count)
     }
 
     /// Looks at the chain until there is nothing to do.
     mutating func look(_ node: UTXONode) {
-        for _ in 0..<8 {
+        for _ in 0..<20 {
             for step in reader.read(node, terms, account: addresses.account) {
                 switch step {
                 case .note: break
                 case .gone: gone += 1
                 case .credit(let deposit):
                     if !credited.contains(deposit.output) { credited.append(deposit.output) }
-                    reader.credited(deposit)
-                case .check(let height, let block):
+                case .check(let height, let block, _):
                     (terms.checkedHeight, terms.checkedBlock) = (height, block)
                 }
+                reader.done(step)
             }
         }
     }
@@ -91,20 +92,19 @@ private struct MemoryWallet {
             return
         }
         try bench.start()
-        let again = try bench.node()
-        wallet.look(again)
+        wallet.look(node)
         #expect(wallet.reader.state == .reading(behind: 0) && wallet.credited.count == 3)
 
         // A deeper reorganisation: it stops, and goes on by itself once the block is back.
         let final = wallet.terms.checkedBlock.hex
         try bench.call("invalidateblock", .string(final))
-        wallet.look(again)
+        wallet.look(node)
         let height = wallet.terms.checkedHeight
         #expect(wallet.reader.state == .nodeBehind(height: height - 1))
         try bench.mine(5)
         try bench.pay(try wallet.addresses.address(2), "4")
         try bench.mine(5)
-        wallet.look(again)
+        wallet.look(node)
         guard case .forked(height, wallet.terms.checkedBlock, .some) = wallet.reader.state else {
             Issue.record("\(wallet.reader.state)")
             return
@@ -112,11 +112,18 @@ private struct MemoryWallet {
         #expect(wallet.credited.count == 3)
         try bench.call("reconsiderblock", .string(final))
         try bench.mine(1)
-        wallet.look(again)
+        wallet.look(node)
         guard case .forked = wallet.reader.state else {
             Issue.record("the longer chain is without it: \(wallet.reader.state)")
             return
         }
+        let other = try #require(
+            try bench.call("getblockhash", .number(wallet.terms.checkedHeight)).text)
+        try bench.call("invalidateblock", .string(other))
+        // Longer than what it knows of the other branch, of which it keeps the headers.
+        try bench.mine(20)
+        wallet.look(node)
+        #expect(wallet.reader.state == .reading(behind: 0) && wallet.credited.count >= 3)
     }
 
     /// Killed before it wrote them, a node forgets blocks: it comes back as an older copy.
@@ -158,7 +165,8 @@ private struct MemoryWallet {
             #expect(expected.contains("bitcoin-regtest"))
         }
         var settings = try bench.settings
-        settings.login = SecretBytes(Array("someone:else".utf8))
+        settings.loginFile = "\(bench.folder)/login"
+        try File.replace("\(bench.folder)/login", with: Array("someone:else".utf8))
         do throws(NodeError) {
             _ = try NodeClient(settings).call("getblockcount")
             Issue.record("it let anybody in")

@@ -69,6 +69,12 @@ final class SimulatedNode: ChainNode {
     var isConfused = false
     /// It states a tip that it does not have.
     var boasts = false
+    /// It has not caught up with its own chain.
+    var isSyncing = false
+    /// Blocks say that they stand on another one.
+    var isUprooted = false
+    /// Called before each question is answered: the chain may change between two of them.
+    var beforeCall: () -> Void = {}
     private var random: SplitMix64
 
     init(_ chain: SimulatedChain, seed: UInt64) {
@@ -79,13 +85,15 @@ final class SimulatedNode: ChainNode {
     private var height: UInt64 { chain.height - min(lag, chain.height) }
 
     private func mayFail() throws(NodeError) {
+        beforeCall()
         if failures > 0, random.next() % failures == 0 { throw .unreachable("it is away") }
     }
 
     func tip() throws(NodeError) -> ChainTip {
         try mayFail()
         return ChainTip(
-            height: height + (boasts ? 50 : 0), block: chain.active[Int(height)])
+            height: height + (boasts ? 50 : 0), block: chain.active[Int(height)],
+            isSyncing: isSyncing)
     }
 
     func block(at height: UInt64) throws(NodeError) -> BlockID? {
@@ -101,6 +109,7 @@ final class SimulatedNode: ChainNode {
             throw .refused(method: "getblock", code: -5, message: "Block not found")
         }
         return ChainBlock(
-            id: block.id, height: block.height, parent: block.parent, outputs: block.outputs)
+            id: block.id, height: block.height,
+            parent: isUprooted ? BlockID(high: 9, low: 9) : block.parent, outputs: block.outputs)
     }
 }

@@ -81,6 +81,7 @@ extension Command {
         case .checkBlock(let c):
             [
                 .init("network", .number(c.network.number)), .init("height", .number(c.height)),
+                .init("addresses", .number(c.addresses)),
                 .init("block", .string(c.block.hex)),
             ]
         default: []

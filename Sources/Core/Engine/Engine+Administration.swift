@@ -388,6 +388,9 @@ extension Engine {
     }
 
     mutating func creditDeposit(_ c: CreditDeposit) -> Outcome {
+        // Before there were networks its place in the record was reserved.
+        let hasNetworks = rules >= CommandKind.setNetwork.rules
+        if !hasNetworks, c.network.number != 0 { return .refused(.malformed) }
         if !hasAccount(c.account) { return .refused(.accountUnknown) }
         if asset(c.asset) == nil { return .refused(.assetUnknown) }
         if c.amount.units < 1 || c.amount.units > Limits.amountUnitsMax
@@ -395,11 +398,10 @@ extension Engine {
         {
             return .refused(.amountInvalid)
         }
-        // Before them there were no networks.
-        if rules >= CommandKind.setNetwork.rules || c.network.number != 0,
-            network(c.asset, c.network) == nil
-        {
-            return .refused(.networkUnknown)
+        if hasNetworks, network(c.asset, c.network) == nil { return .refused(.networkUnknown) }
+        let transaction = TransactionID(high: c.transactionHigh, low: c.transactionLow)
+        if isCredited(c.asset, NetworkID(0), transaction, c.output) {
+            return .refused(.referenceDuplicate)
         }
         let reference = ReferenceHash.of(
             asset: c.asset, network: c.network, transactionHigh: c.transactionHigh,
@@ -410,6 +412,16 @@ extension Engine {
         ledger.adjust(c.account.number, c.asset.number, c.amount.units)
         events.append(.depositCredited(account: c.account, asset: c.asset, amount: c.amount))
         return Outcome(id: UInt64(c.account.number))
+    }
+
+    /// Whether an output was credited on a chain; on chain 0, before networks were named.
+    func isCredited(
+        _ asset: AssetID, _ network: NetworkID, _ transaction: TransactionID, _ output: UInt32
+    ) -> Bool {
+        references.contains(
+            .of(
+                asset: asset, network: network, transactionHigh: transaction.high,
+                transactionLow: transaction.low, output: output, hashKey))
     }
 
     // MARK: API keys

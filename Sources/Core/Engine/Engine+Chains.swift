@@ -31,9 +31,14 @@ extension Engine {
             return .refused(.networkUnknown)
         }
         if c.block == .none || c.height > Limits.blockMax { return .refused(.termsInvalid) }
-        if c.height < chain.nextBlock { return .refused(.stateInvalid) }
+        // Deposits to an address that the wallet did not know of may be in its blocks.
+        if c.height < chain.nextBlock
+            || Int(c.addresses) < custody.addresses[c.network.number]?.count ?? 0
+        {
+            return .refused(.stateInvalid)
+        }
         custody.chains[c.network.number]?.check(c.height, c.block)
-        events.append(.blockChecked(c.network, height: c.height))
+        events.append(.blockChecked(c.network, height: c.height, c.block))
         return Outcome(id: UInt64(c.network.number))
     }
 }

@@ -148,10 +148,11 @@ extension Engine {
         let key = NetworkKey(asset: c.asset.number, network: c.network.number)
         if custody.networks[key] == nil { return .refused(.networkUnknown) }
         if !(1...Limits.amountUnitsMax ~= c.amount.units) { return .refused(.amountInvalid) }
-        let reference = ReferenceHash.of(
-            asset: c.asset, network: c.network, transactionHigh: c.transaction.high,
-            transactionLow: c.transaction.low, output: c.output, hashKey)
-        if references.contains(reference) { return .refused(.referenceDuplicate) }
+        if isCredited(c.asset, c.network, c.transaction, c.output)
+            || isCredited(c.asset, NetworkID(0), c.transaction, c.output)
+        {
+            return .refused(.referenceDuplicate)
+        }
         events.append(.depositNoted(DepositNoted(c)))
         return Outcome(id: UInt64(c.account.number))
     }

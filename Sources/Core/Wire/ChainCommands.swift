@@ -15,7 +15,7 @@ public struct SetChain: CommandPayload {
     public var network: NetworkID
     /// The first block that is read; from 1 to `Limits.blockMax`.
     public var firstBlock: UInt64
-    /// Which chain it is, as `litecoin-regtest`. It stays what it is.
+    /// Which chain it is, as `litecoin-regtest`. It stays what it is once the chain has an address.
     public var chain: Text40
     /// The extended public key of which the deposit addresses are children, BIP32; 1 to
     /// `Limits.chainKeyBytesMax` bytes. It stays what it is once the chain has an address.
@@ -52,26 +52,31 @@ public struct SetChain: CommandPayload {
 /// another one in its place is not believed.
 ///
 ///      0  u16  network
-///      2  6    reserved
+///      2  2    reserved
+///      4  u32  addresses
 ///      8  u64  height
 ///     16  32   block
 public struct CheckBlock: CommandPayload {
     public static var kind: CommandKind { .checkBlock }
     /// The chain.
     public var network: NetworkID
+    /// How many of the chain's addresses were looked for in all blocks up to this one.
+    public var addresses: UInt32
     /// The block's height.
     public var height: UInt64
     /// The block.
     public var block: BlockID
 
     /// A block.
-    public init(network: NetworkID, height: UInt64, block: BlockID) {
-        (self.network, self.height, self.block) = (network, height, block)
+    public init(network: NetworkID, addresses: UInt32, height: UInt64, block: BlockID) {
+        (self.network, self.addresses) = (network, addresses)
+        (self.height, self.block) = (height, block)
     }
 
     public func encode(into w: inout WireWriter) {
         w.integer(network.number)
-        w.reserved(6)
+        w.reserved(2)
+        w.integer(addresses)
         w.integer(height)
         w.integer(block.high)
         w.integer(block.low)
@@ -79,7 +84,8 @@ public struct CheckBlock: CommandPayload {
 
     public init(from r: inout WireReader) {
         network = NetworkID(r.integer())
-        r.reserved(6)
+        r.reserved(2)
+        addresses = r.integer()
         height = r.integer()
         block = BlockID(high: r.integer(), low: r.integer())
     }

@@ -16,9 +16,9 @@ public struct FoundDeposit: Hashable, Sendable {
     /// Where on the chain it is.
     public var output: ChainOutput
     /// Whether it is in the log as credited.
-    public var isCredited = false
-    /// The confirmations that the log was last sent; nil: none.
-    var noted: UInt64?
+    public internal(set) var isCredited = false
+    /// The confirmations that the log has of it; nil: it does not know it.
+    var noted: UInt32?
 }
 
 /// What is to be done next about a chain.
@@ -29,8 +29,9 @@ public enum ReaderStep: Hashable, Sendable {
     case gone(FoundDeposit)
     /// A deposit is final.
     case credit(FoundDeposit)
-    /// All deposits up to this block are credited, and it is final.
-    case check(height: UInt64, BlockID)
+    /// All deposits up to this block are credited, and it is final; so many addresses were looked
+    /// for.
+    case check(height: UInt64, BlockID, addresses: Int)
 }
 
 /// How a chain stands with its node.
@@ -39,16 +40,22 @@ public enum ReaderState: Hashable, Sendable {
     case starting
     /// Blocks are read; so many are not read yet.
     case reading(behind: UInt64)
+    /// The node itself has not caught up with its chain: nothing is credited.
+    case nodeSyncing
     /// The node's chain ends below the last final block: it lags, or is an older copy.
     case nodeBehind(height: UInt64)
-    /// The node has another block in the place of a final one. Nothing is credited and nothing is
-    /// paid until it has that block again, or an operator has the chain read anew.
+    /// The node has another block in the place of a final one, or of one whose deposits are
+    /// credited. Nothing is credited and nothing is to be paid until it has that block again, or an
+    /// operator has the chain read anew.
     case forked(height: UInt64, expected: BlockID, found: BlockID?)
+    /// A deposit that is credited is on the chain no more. As `forked`.
+    case creditVanished(FoundDeposit)
     /// The node gives no usable answer.
     case noNode(NodeError)
 }
 
-/// What the log says of a chain, as far as the reader needs it.
+/// What the log says of a chain, as far as the reader needs it. Of another chain or key, there has
+/// to be another reader.
 public struct ReaderTerms: Hashable, Sendable {
     /// The first block that is read.
     public var firstBlock: UInt64
@@ -58,13 +65,17 @@ public struct ReaderTerms: Hashable, Sendable {
     public var checkedBlock: BlockID
     /// Confirmations after which a deposit is final; above zero.
     public var confirmations: UInt32
+    /// How many addresses the chain has.
+    public var addresses: Int
 
     /// What the log says.
     public init(
-        firstBlock: UInt64, checkedHeight: UInt64, checkedBlock: BlockID, confirmations: UInt32
+        firstBlock: UInt64, checkedHeight: UInt64, checkedBlock: BlockID, confirmations: UInt32,
+        addresses: Int
     ) {
         (self.firstBlock, self.checkedHeight) = (firstBlock, checkedHeight)
         (self.checkedBlock, self.confirmations) = (checkedBlock, confirmations)
+        self.addresses = addresses
     }
 
     /// The first block that is not final.
@@ -83,6 +94,7 @@ public struct ChainReader {
     struct ReadBlock {
         let id: BlockID
         let height: UInt64
+        let parent: BlockID
         var deposits: [FoundDeposit]
     }
 
@@ -92,6 +104,8 @@ public struct ChainReader {
     public private(set) var tip: ChainTip?
     /// The blocks behind the last final one, in order.
     private(set) var blocks: [ReadBlock] = []
+    /// Deposits that the log knows of, whose block is not among those that are read now.
+    private var lost: [ChainOutput: FoundDeposit] = [:]
     /// What was true when the blocks were read.
     private var terms: ReaderTerms?
 
@@ -113,38 +127,60 @@ public struct ChainReader {
         (blocks.last?.height ?? block.height) - block.height + 1
     }
 
-    /// Reads on, and says what is to be done, in order. `account` says whose a script is.
-    /// The caller carries the steps out, or as many of them as it can, and calls `credited` for
-    /// each credit that is in the log. What was not carried out comes again.
+    /// Reads on, and says what is to be done, in order. `account` says whose a script is, of all
+    /// addresses that `terms` counts; `isLate` whether there is no more time for another block.
+    /// The caller carries the steps out, or as many of them as it can, and calls `done` for each
+    /// that is in the log. What was not carried out comes again.
     public mutating func read(
-        _ node: some ChainNode, _ terms: ReaderTerms, account: ([UInt8]) -> AccountID?
+        _ node: some ChainNode, _ terms: ReaderTerms, account: ([UInt8]) -> AccountID?,
+        isLate: () -> Bool = { false }
     ) -> [ReaderStep] {
         begin(terms)
         do throws(NodeError) {
             let tip = try node.tip()
             self.tip = tip
-            guard try standsOn(node, tip) else { return [] }
-            var steps = try dropOthers(node)
-            try readOn(node, tip, account)
-            steps += due()
-            return steps
+            guard try standsOn(node, tip), try dropOthers(node, isLate) else { return [] }
+            try readOn(node, tip, account, isLate)
+            if state == .reading(behind: 0), let credit = lost.values.first(where: \.isCredited) {
+                state = .creditVanished(credit)
+                return []
+            }
+            return due()
         } catch {
             state = .noNode(error)
             return []
         }
     }
 
-    /// Takes what the log says now. A chain that is read anew begins anew.
+    /// Takes what the log says now. What the kept blocks do not fit is read again.
     private mutating func begin(_ terms: ReaderTerms) {
-        if let before = self.terms,
-            before.firstBlock != terms.firstBlock || terms.checkedHeight < before.checkedHeight
-        {
-            blocks = []
-        }
+        let before = self.terms
         self.terms = terms
         blocks.removeAll { $0.height <= terms.checkedHeight }
-        // Blocks that do not stand on the checked one are of another reading.
-        if let first = blocks.first, first.height != terms.next { blocks = [] }
+        let isAnew =
+            before.map {
+                $0.firstBlock != terms.firstBlock || terms.checkedHeight < $0.checkedHeight
+            } ?? false
+        // A deposit to a new address may be in any of them.
+        let hasNewAddresses = terms.addresses > before?.addresses ?? 0
+        let isElsewhere =
+            blocks.first.map {
+                $0.height != terms.next
+                    || terms.checkedHeight + 1 == $0.height && terms.checkedHeight > 0
+                        && $0.parent != terms.checkedBlock
+            } ?? false
+        guard isAnew || hasNewAddresses || isElsewhere else { return }
+        for block in blocks { lose(block) }
+        blocks = []
+        // Whoever has it read anew takes the chain as it is.
+        if isAnew { lost = lost.filter { !$0.value.isCredited } }
+    }
+
+    /// Keeps what the log knows of a block's deposits until they are found again.
+    private mutating func lose(_ block: ReadBlock) {
+        for deposit in block.deposits where deposit.noted != nil || deposit.isCredited {
+            lost[deposit.output] = deposit
+        }
     }
 
     /// Whether the node's chain has the last final block.
@@ -152,11 +188,12 @@ public struct ChainReader {
         _ node: some ChainNode, _ tip: ChainTip
     ) throws(NodeError) -> Bool {
         guard let terms, terms.checkedHeight > 0 else { return true }
-        if tip.height < terms.checkedHeight {
+        guard tip.height >= terms.checkedHeight,
+            let found = try node.block(at: terms.checkedHeight)
+        else {
             state = .nodeBehind(height: tip.height)
             return false
         }
-        let found = try node.block(at: terms.checkedHeight)
         guard found == terms.checkedBlock else {
             state = .forked(
                 height: terms.checkedHeight, expected: terms.checkedBlock, found: found)
@@ -165,23 +202,33 @@ public struct ChainReader {
         return true
     }
 
-    /// Forgets the blocks that the node's chain no longer has.
-    private mutating func dropOthers(_ node: some ChainNode) throws(NodeError) -> [ReaderStep] {
-        var steps: [ReaderStep] = []
-        while let last = blocks.last, try node.block(at: last.height) != last.id {
+    /// Forgets the blocks that the node's chain no longer has; false where it must not, or has no
+    /// time.
+    private mutating func dropOthers(
+        _ node: some ChainNode, _ isLate: () -> Bool
+    ) throws(NodeError) -> Bool {
+        while let last = blocks.last {
+            let found = try node.block(at: last.height)
+            if found == last.id { return true }
+            if last.deposits.contains(where: \.isCredited) {
+                state = .forked(height: last.height, expected: last.id, found: found)
+                return false
+            }
+            lose(last)
             blocks.removeLast()
-            steps += last.deposits.filter { $0.noted != nil && !$0.isCredited }.map { .gone($0) }
+            if isLate() { return false }
         }
-        return steps
+        return true
     }
 
     private mutating func readOn(
-        _ node: some ChainNode, _ tip: ChainTip, _ account: ([UInt8]) -> AccountID?
+        _ node: some ChainNode, _ tip: ChainTip, _ account: ([UInt8]) -> AccountID?,
+        _ isLate: () -> Bool
     ) throws(NodeError) {
         guard let terms else { return }
         var count = 0
         let keptMax = Int(terms.confirmations) + Self.waitingMax
-        while count < Self.blocksMax, blocks.count < keptMax {
+        while count < Self.blocksMax, blocks.count < keptMax, !isLate() {
             let height = (blocks.last?.height).map { $0 + 1 } ?? terms.next
             guard height <= tip.height, let id = try node.block(at: height) else { break }
             let block = try node.block(id)
@@ -193,10 +240,14 @@ public struct ChainReader {
                 break
             }
             blocks.append(
-                ReadBlock(id: id, height: height, deposits: Self.deposits(block, account)))
+                ReadBlock(
+                    id: id, height: height, parent: block.parent,
+                    deposits: deposits(block, account)))
             count += 1
         }
-        state = .reading(behind: tip.height - min(tip.height, height ?? 0))
+        state =
+            tip.isSyncing
+            ? .nodeSyncing : .reading(behind: tip.height - min(tip.height, height ?? 0))
     }
 
     /// The final block, where it is right below this height.
@@ -207,47 +258,62 @@ public struct ChainReader {
         return terms.checkedBlock
     }
 
-    private static func deposits(
+    private mutating func deposits(
         _ block: ChainBlock, _ account: ([UInt8]) -> AccountID?
     ) -> [FoundDeposit] {
         block.outputs.compactMap { output in
             guard output.units > 0, let owner = account(output.script) else { return nil }
-            return FoundDeposit(account: owner, output: output)
+            return lost.removeValue(forKey: output)
+                ?? FoundDeposit(account: owner, output: output)
         }
     }
 
-    /// What the blocks that were read ask for.
+    /// What the blocks that were read ask for. Of final blocks with something to credit it is one
+    /// at a time, so that no more than one is ever without the block that the log holds it to.
     private mutating func due() -> [ReaderStep] {
         guard let terms else { return [] }
         var steps: [ReaderStep] = []
         var final: ReadBlock?
-        var isAllCredited = true
-        for index in blocks.indices {
-            let depth = depth(of: blocks[index])
-            let isFinal = depth >= UInt64(terms.confirmations)
-            for place in blocks[index].deposits.indices {
-                let deposit = blocks[index].deposits[place]
-                if deposit.isCredited { continue }
-                isAllCredited = false
-                if isFinal {
-                    steps.append(.credit(deposit))
-                } else if deposit.noted != depth {
-                    blocks[index].deposits[place].noted = depth
-                    steps.append(.note(deposit, confirmations: UInt32(clamping: depth)))
-                }
+        var isCrediting = false
+        for block in blocks {
+            let depth = depth(of: block)
+            let isFinal = depth >= UInt64(terms.confirmations) && state != .nodeSyncing
+            let open = block.deposits.filter { !$0.isCredited }
+            if isFinal {
+                if isCrediting { continue }
+                isCrediting = !open.isEmpty
+                steps += open.map { .credit($0) }
+                if !isCrediting { final = block }
+            } else {
+                let confirmations = UInt32(clamping: depth)
+                steps += open.filter { $0.noted != confirmations }
+                    .map { .note($0, confirmations: confirmations) }
             }
-            if isFinal, isAllCredited { final = blocks[index] }
         }
-        if let final { steps.append(.check(height: final.height, final.id)) }
+        if state == .reading(behind: 0) {
+            steps += lost.values.map { .gone($0) }
+        }
+        if let final {
+            steps.append(.check(height: final.height, final.id, addresses: terms.addresses))
+        }
         return steps
     }
 
-    /// A credit is in the log, now or since before.
-    public mutating func credited(_ deposit: FoundDeposit) {
+    /// A step is in the log, now or since before.
+    public mutating func done(_ step: ReaderStep) {
+        switch step {
+        case .note(let deposit, let confirmations): change(deposit) { $0.noted = confirmations }
+        case .gone(let deposit): lost[deposit.output] = nil
+        case .credit(let deposit): change(deposit) { $0.isCredited = true }
+        case .check: break
+        }
+    }
+
+    private mutating func change(_ deposit: FoundDeposit, _ body: (inout FoundDeposit) -> Void) {
         for index in blocks.indices {
             for place in blocks[index].deposits.indices
             where blocks[index].deposits[place].output == deposit.output {
-                blocks[index].deposits[place].isCredited = true
+                body(&blocks[index].deposits[place])
             }
         }
     }

@@ -1,22 +1,23 @@
 // JSON-RPC 1.0 over HTTP, as Bitcoin Core and its kin speak it.
 
 public import JSON
+internal import Platform
 public import Requests
-public import Secrets
 internal import Terms
 
 /// How a node is reached.
 public struct NodeSettings: Sendable {
     /// Its RPC address.
     public var endpoint: HTTPEndpoint
-    /// `USER:PASSWORD`, or nil where it asks for none.
-    public var login: SecretBytes?
+    /// A file with `USER:PASSWORD`, as the node's own cookie, or nil where it asks for none. It is
+    /// read for each call, as a node writes another cookie at each start.
+    public var loginFile: String?
     /// How long it may take for an answer.
     public var answerMilliseconds: Int64 = 30_000
 
     /// A node at an address.
-    public init(endpoint: HTTPEndpoint, login: SecretBytes?) {
-        (self.endpoint, self.login) = (endpoint, login)
+    public init(endpoint: HTTPEndpoint, loginFile: String?) {
+        (self.endpoint, self.loginFile) = (endpoint, loginFile)
     }
 }
 
@@ -49,7 +50,7 @@ public final class NodeClient {
         let response: PostResponse
         do {
             response = try transport.postAndWait(
-                settings.endpoint, "/", request.compact, authorization: authorization,
+                settings.endpoint, "/", request.compact, authorization: try authorization(),
                 milliseconds: settings.answerMilliseconds)
         } catch { throw .unreachable("\(settings.endpoint): \(error)") }
         switch response.status {
@@ -67,7 +68,7 @@ public final class NodeClient {
         if let error = json["error"], error != .null {
             throw .refused(
                 method: method, code: error["code"]?.whole ?? 0,
-                message: String((error["message"]?.text ?? "no reason").prefix(200)))
+                message: Self.shown(error["message"]?.text ?? "no reason"))
         }
         guard let result = json["result"] else {
             throw .malformed(method: method, "has no result")
@@ -75,9 +76,20 @@ public final class NodeClient {
         return result
     }
 
-    private var authorization: String? {
-        settings.login.map { login in
-            unsafe login.withBytes { bytes in "Basic " + Base64.text(unsafe Array(bytes)) }
-        }
+    /// At most 200 bytes of a node's text, without control characters: for logs and terminals.
+    static func shown(_ text: String) -> String {
+        let bytes = text.utf8.prefix(200).map { 0x20...0x7E ~= $0 ? $0 : UInt8(ascii: "?") }
+        return String(decoding: bytes, as: UTF8.self)
     }
+
+    private func authorization() throws(SystemError) -> String? {
+        guard let path = settings.loginFile else { return nil }
+        let file = try File(path, .read)
+        var bytes = try file.read(count: min(try file.size(), Self.loginBytesMax))
+        while bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
+        return "Basic " + Base64.text(bytes)
+    }
+
+    /// Maximum bytes of a login.
+    private static var loginBytesMax: Int { 1_024 }
 }

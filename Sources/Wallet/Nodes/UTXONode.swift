@@ -9,8 +9,6 @@ public final class UTXONode: ChainNode {
     /// The chain that it is to be of.
     public let network: UTXONetwork
     private let client: NodeClient
-    /// It has shown once that it is of that chain.
-    private var isChecked = false
 
     /// A node of a network.
     public init(_ settings: NodeSettings, network: UTXONetwork) {
@@ -31,14 +29,14 @@ public final class UTXONode: ChainNode {
         return ChainTip(height: height, block: block, isSyncing: headers > height)
     }
 
-    /// Regtest nodes of all chains call themselves alike: the first block tells them apart.
+    /// Regtest nodes of all chains call themselves alike: the first block tells them apart. It is
+    /// looked at each time, as another node may answer at the address by now.
     private func check(_ chain: String) throws(NodeError) {
-        guard !isChecked else { return }
         let expected = "\(network.name), whose first block is \(network.genesis)"
         guard let genesis = try block(at: 0), genesis.hex == network.genesis else {
-            throw .otherChain(found: "a chain that it calls \(chain)", expected: expected)
+            throw .otherChain(
+                found: "a chain that it calls \(NodeClient.shown(chain))", expected: expected)
         }
-        isChecked = true
     }
 
     /// The block at a height: `getblockhash`.

@@ -56,9 +56,11 @@ extension CommandStream {
             let network = chain()
             let next = twin.chain(network)?.nextBlock ?? 1
             let ahead = UInt64(random.within(0...3))
+            let known = twin.addresses.count { $0.network == network }
             return .checkBlock(
                 CheckBlock(
                     network: network,
+                    addresses: UInt32(max(0, random.once(in: 4) ? known - 1 : known)),
                     height: random.pick([next + ahead, next + ahead, next - 1, 0, .max]),
                     block: random.once(in: 20)
                         ? .none : BlockID(high: 0, low: UInt128(random.next()) | 1)))

@@ -147,7 +147,7 @@ struct WireSamples {
         case .checkBlock:
             .checkBlock(
                 CheckBlock(
-                    network: NetworkID(integer()), height: integer(),
+                    network: NetworkID(integer()), addresses: integer(), height: integer(),
                     block: BlockID(
                         high: UInt128(truncatingIfNeeded: wide()),
                         low: UInt128(truncatingIfNeeded: wide()))))

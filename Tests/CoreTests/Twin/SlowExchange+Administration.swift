@@ -374,15 +374,18 @@ extension SlowExchange {
     }
 
     func creditDeposit(_ c: CreditDeposit) -> Outcome {
+        if rules < 2, c.network != NetworkID(0) { return .refused(.malformed) }
         if account(c.account) == nil { return .refused(.accountUnknown) }
         if assetOrNil(c.asset) == nil { return .refused(.assetUnknown) }
         let amount = c.amount.units
         if amount < 1 || !isWithinRange(amount) || !canCome(amount, c.asset) {
             return .refused(.amountInvalid)
         }
-        if network(c.asset, c.network) == nil, rules > 1 || c.network.number > 0 {
-            return .refused(.networkUnknown)
-        }
+        if rules > 1, network(c.asset, c.network) == nil { return .refused(.networkUnknown) }
+        let before = SlowReference.output(
+            NetworkID(0), c.asset, high: c.transactionHigh, low: c.transactionLow,
+            output: c.output)
+        if references.contains(before) { return .refused(.referenceDuplicate) }
         let reference = SlowReference.output(
             flaw == .outputOfAnyChain ? NetworkID(1) : c.network, c.asset,
             high: c.transactionHigh, low: c.transactionLow, output: c.output)

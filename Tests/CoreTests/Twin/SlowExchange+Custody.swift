@@ -166,7 +166,12 @@ extension SlowExchange {
         let output = SlowReference.output(
             flaw == .outputOfAnyChain ? NetworkID(1) : c.network, c.asset, high: c.transaction.high,
             low: c.transaction.low, output: c.output)
-        if references.contains(output) { return .refused(.referenceDuplicate) }
+        let before = SlowReference.output(
+            NetworkID(0), c.asset, high: c.transaction.high, low: c.transaction.low,
+            output: c.output)
+        if references.contains(output) || references.contains(before) {
+            return .refused(.referenceDuplicate)
+        }
         events.append(.depositNoted(DepositNoted(c)))
         return Outcome(id: UInt64(c.account.number))
     }
@@ -321,8 +326,10 @@ extension SlowExchange {
         if c.block == .none || c.height > 1 << 53 { return .refused(.termsInvalid) }
         let isLater = c.height > chains[at].checkedHeight && c.height >= chains[at].firstBlock
         if !isLater, flaw != .blockGoesBack { return .refused(.stateInvalid) }
+        let known = addresses.count { $0.network == c.network }
+        if c.addresses < known, flaw != .addressesIgnored { return .refused(.stateInvalid) }
         chains[at].check(c.height, c.block)
-        events.append(.blockChecked(c.network, height: c.height))
+        events.append(.blockChecked(c.network, height: c.height, c.block))
         return Outcome(id: UInt64(c.network.number))
     }
 

@@ -123,6 +123,7 @@ enum Flaw: String, CaseIterable, Sendable {
     case droppedStaysInTransit, withdrawalDoubled, settledAgain
     case replacedSurvives, costIsCharged, stopIgnoredInSigning
     case outputOfAnyChain, blockGoesBack, keyIsReplaced, readAgainIsForgotten
+    case addressesIgnored
 }
 
 /// An exchange that is slow and plain.
