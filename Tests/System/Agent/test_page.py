@@ -101,9 +101,11 @@ class Browser:
         }
 
     def close(self):
+        # Debian's program is a shell script around the browser: a signal ends only the script.
+        self.session = None
+        self.call("Browser.close")
         self.opened.close()
-        self.process.terminate()
-        self.process.wait()
+        self.process.wait(SECONDS_MAX)
 
 
 @pytest.fixture
