@@ -37,7 +37,8 @@ public final class JournalSink: LogSink, Sendable {
                 var isMade = false
                 do throws(JournalError) {
                     isMade = try writer.prepareNext()
-                    fault.withLock { $0 = nil }
+                    // What ended the writer stays its reason.
+                    if !writer.isStopped { fault.withLock { $0 = nil } }
                 } catch { fault.withLock { $0 = error } }
                 if !isMade { parking.park(timeoutNanos: 100_000_000) }
             }

@@ -136,10 +136,9 @@ struct JournalThread: ~Copyable {
 
     mutating func lookAtSpace() {
         spaceCheck = Clock.monotonicNanos() + Self.spaceCheckNanos
-        // Where it cannot be read, it is what it was.
-        if let free = sink.freeBytes() {
-            stages.syncStats.diskFree.store(free, ordering: .relaxed)
-        }
+        // Where it cannot be read, those who watch the exchange see none, and look; what commands
+        // are taken stays as it was.
+        stages.syncStats.diskFree.store(sink.freeBytes() ?? 0, ordering: .relaxed)
         stages.isBelowReserve.store(sink.isBelowReserve, ordering: .relaxed)
     }
 
