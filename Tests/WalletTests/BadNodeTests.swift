@@ -20,7 +20,7 @@ private final class AnsweringServer: Sendable {
 
     /// `answer` gives the bytes after a request's; nil: none, and the connection stays open.
     init(_ answer: @escaping @Sendable (_ request: String) -> [UInt8]?) throws {
-        let (end, port) = try listen()
+        let (end, port) = try listeningSocket()
         (socket, self.port) = (end, port)
         thread = Mutex(nil)
         let started = try PinnedThread.start(name: "node") { [self] in
@@ -57,22 +57,6 @@ private final class AnsweringServer: Sendable {
         thread.withLock { $0?.join() }
         close(socket)
     }
-}
-
-private func listen() throws -> (Int32, Int) {
-    let end = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let failed = unsafe withUnsafeMutablePointer(to: &address) { pointer in
-        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-            unsafe bind(end, address, length) != 0 || Glibc.listen(end, 16) != 0
-                || getsockname(end, address, &length) != 0
-        }
-    }
-    try #require(!failed)
-    return (end, Int(UInt16(bigEndian: address.sin_port)))
 }
 
 /// An HTTP answer with this body.

@@ -30,7 +30,9 @@ final class LitecoinBench {
         }
         folder = String(
             decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        port = try Self.freePort()
+        let (end, port) = try listeningSocket()
+        _ = close(end)
+        self.port = port
         try start()
         _ = try call("createwallet", .string("miner"))
         try mine(101)
@@ -131,21 +133,5 @@ final class LitecoinBench {
     @discardableResult
     func pay(_ address: String, _ coins: String) throws -> String {
         try text(call("sendtoaddress", .string(address), .numeral(coins)))
-    }
-
-    private static func freePort() throws -> Int {
-        let end = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        defer { _ = close(end) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let failed = unsafe withUnsafeMutablePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                unsafe bind(end, address, length) != 0 || getsockname(end, address, &length) != 0
-            }
-        }
-        guard !failed else { throw LitecoinBenchError(description: "cannot bind to loopback") }
-        return Int(UInt16(bigEndian: address.sin_port))
     }
 }

@@ -66,3 +66,20 @@ extension SplitMix64 {
         return bytes
     }
 }
+
+/// A socket on loopback that the kernel accepts connections for, and its port.
+func listeningSocket() throws -> (socket: Int32, port: Int) {
+    let end = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let failed = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+            unsafe bind(end, address, length) != 0 || listen(end, 16) != 0
+                || getsockname(end, address, &length) != 0
+        }
+    }
+    try #require(!failed)
+    return (end, Int(UInt16(bigEndian: address.sin_port)))
+}
