@@ -285,6 +285,7 @@ import Wire
         var limits = EngineLimits.small
         limits.references = 9
         let venue = Venue(limits: limits)
+        for asset in [Venue.gold, Venue.dollar] { venue.openNetwork(asset) }
         func credit(
             _ account: UInt32, _ asset: UInt16, _ units: Int128, _ output: UInt32,
             _ transaction: UInt128 = 1
@@ -293,7 +294,8 @@ import Wire
                 .creditDeposit(
                     CreditDeposit(
                         account: AccountID(account), asset: AssetID(asset),
-                        transactionHigh: 7, transactionLow: transaction, output: output,
+                        network: NetworkID(1), transactionHigh: 7, transactionLow: transaction,
+                        output: output,
                         amount: Amount(units: units)))
             ).refusal
         }

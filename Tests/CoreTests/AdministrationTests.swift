@@ -21,6 +21,12 @@ struct Desk: ~Copyable {
                     limits: limits, journalHigh: 1, journalLow: 2, hashKeyHigh: 3, hashKeyLow: 4)))
         apply(.setAsset(SetAsset(code: Text16("GLD")!, scale: 2, audit: Self.audit)))
         apply(.setAsset(SetAsset(code: Text16("USD")!, scale: 2, audit: Self.audit)))
+        for asset in [1, 2] as [UInt16] {
+            let terms = SetNetwork(
+                asset: AssetID(asset), network: NetworkID(1), confirmations: 1,
+                minimum: Amount(units: 1), fee: .zero, name: Text16("CHAIN")!, audit: Self.audit)
+            apply(.setNetwork(terms))
+        }
         apply(
             .setInstrument(
                 SetInstrument(
@@ -70,8 +76,9 @@ struct Desk: ~Copyable {
         apply(
             .creditDeposit(
                 CreditDeposit(
-                    account: AccountID(1), asset: AssetID(asset), transactionHigh: 0,
-                    transactionLow: transaction, output: output, amount: Amount(units: 10)))
+                    account: AccountID(1), asset: AssetID(asset), network: NetworkID(1),
+                    transactionHigh: 0, transactionLow: transaction, output: output,
+                    amount: Amount(units: 10)))
         ).refusal
     }
 

@@ -11,10 +11,7 @@ private final class Vault {
     let venue = Venue()
     private var transactions: UInt128 = 0
 
-    init() {
-        #expect(venue.apply(.setRules(SetRules(version: 2))).refusal == .none)
-        set()
-    }
+    init() { set() }
 
     static func audit(_ name: String) -> Audit {
         Audit(operatorName: Text40(name)!, reason: "test")
@@ -333,6 +330,21 @@ private final class Vault {
         #expect(check(13) { $0.network = NetworkID(2) } == .networkUnknown)
         #expect(check(13) == .none)
         #expect(venue.engine.chain(NetworkID(1))?.nextBlock == 14)
+        // What is final is not replaced, and does not go back.
+        func final(_ height: UInt64, _ change: (inout CheckBlock) -> Void = { _ in }) -> Refusal {
+            check(height) {
+                $0.stage = .final
+                change(&$0)
+            }
+        }
+        #expect(final(13) == .stateInvalid && final(16) == .none && final(16) == .none)
+        #expect(venue.engine.chain(NetworkID(1))?.nextBlock == 14)
+        #expect(venue.engine.chain(NetworkID(1))?.finalHeight == 16)
+        #expect(final(15) == .stateInvalid, "a later one is final")
+        #expect(final(16) { $0.block = BlockID(high: 1, low: 1) } == .stateInvalid)
+        #expect(check(16) { $0.block = BlockID(high: 1, low: 1) } == .stateInvalid)
+        #expect(check(14) == .none && check(16) == .none && check(17) == .none)
+        #expect(venue.engine.chain(NetworkID(1))?.finalHeight == 17)
         // Nobody has an address of it yet.
         #expect(set { $0.key = "xpub2" } == .none)
         #expect(venue.engine.chain(NetworkID(1))?.nextBlock == 10)
@@ -473,7 +485,7 @@ private final class Vault {
 
     /// What was credited before networks were named is not credited on one of them.
     @Test func `a credit counts over a change of the rules`() throws {
-        let venue = Venue()
+        let venue = Venue(rules: 1)
         func credit(_ network: UInt16) -> Refusal {
             let deposit = CreditDeposit(
                 account: Venue.ann, asset: Venue.gold, network: NetworkID(network),

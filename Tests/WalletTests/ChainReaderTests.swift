@@ -84,7 +84,8 @@ private final class Reading {
             let view = try #require(self.view)
             return ReaderTerms(
                 firstBlock: view.firstBlock, checkedHeight: view.checkedHeight,
-                checkedBlock: view.checkedBlock, confirmations: Self.confirmations,
+                checkedBlock: view.checkedBlock, finalHeight: view.finalHeight,
+                finalBlock: view.finalBlock, confirmations: Self.confirmations,
                 addresses: owners.count)
         }
     }
@@ -121,11 +122,20 @@ private final class Reading {
             #expect(refusal == .none || refusal == .referenceDuplicate)
             if refusal == .none { credited.append(deposit.output) }
             reader.done(step)
+        case .settle(let height, let block, let addresses):
+            try check(height, block, addresses, .final)
         case .check(let height, let block, let addresses):
-            let check = CheckBlock(
-                network: NetworkID(1), addresses: UInt32(addresses), height: height, block: block)
-            #expect(apply(.checkBlock(check)) == .none)
+            try check(height, block, addresses, .credited)
         }
+    }
+
+    private func check(
+        _ height: UInt64, _ block: BlockID, _ addresses: Int, _ stage: CheckStage
+    ) throws {
+        let check = CheckBlock(
+            network: NetworkID(1), stage: stage, addresses: UInt32(addresses), height: height,
+            block: block)
+        try #require(apply(.checkBlock(check)) == .none)
     }
 
     private func note(
@@ -241,6 +251,26 @@ private final class Reading {
         try reading.declare(firstBlock: 1)
         for _ in 0..<3 { try reading.look() }
         #expect(reading.balance(1) == 500 && reading.balance(2) == 70)
+    }
+
+    /// Of two deposits in a block the first is credited, the wallet is killed, and the block is
+    /// replaced before it starts again.
+    @Test func `what was credited right before a kill is missed when its block is gone`() throws {
+        let reading = try Reading()
+        let pay = reading.chain.payment
+        reading.chain.mine([pay(Reading.script(1), 500, 0), pay(Reading.script(2), 70, 0)])
+        for _ in 0..<Int(Reading.confirmations) - 1 { reading.chain.mine([]) }
+        while reading.balance(1) == 0 { try reading.look(carryingOut: 1) }
+        #expect(reading.balance(2) == 0 && reading.view?.checkedHeight == 0)
+        #expect(reading.view?.finalHeight == 1)
+        reading.reader = ChainReader()
+        reading.chain.reorganise(depth: 8) { _ in false }
+        for _ in 0..<3 { try reading.look() }
+        guard case .forked(1, _, .some) = reading.reader.state else {
+            Issue.record("\(reading.reader.state)")
+            return
+        }
+        #expect(reading.balance(2) == 0)
     }
 
     @Test func `a node that lags, boasts or mixes blocks up is not believed`() throws {

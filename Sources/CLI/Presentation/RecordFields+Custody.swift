@@ -82,7 +82,7 @@ extension Command {
             [
                 .init("network", .number(c.network.number)), .init("height", .number(c.height)),
                 .init("addresses", .number(c.addresses)),
-                .init("block", .string(c.block.hex)),
+                .init("block", .string(c.block.hex)), .init("stage", .string("\(c.stage)")),
             ]
         default: []
         }

@@ -34,11 +34,13 @@ extension Engine {
         // Deposits to an address that the wallet did not know of may be in its blocks.
         if c.height < chain.nextBlock
             || Int(c.addresses) < custody.addresses[c.network.number]?.count ?? 0
+            || c.stage == .final && c.height < chain.finalHeight
+            || c.height == chain.finalHeight && c.block != chain.finalBlock
         {
             return .refused(.stateInvalid)
         }
-        custody.chains[c.network.number]?.check(c.height, c.block)
-        events.append(.blockChecked(c.network, height: c.height, c.block))
+        custody.chains[c.network.number]?.check(c.height, c.block, c.stage)
+        events.append(.blockChecked(c.network, c.stage, height: c.height, c.block))
         return Outcome(id: UInt64(c.network.number))
     }
 }

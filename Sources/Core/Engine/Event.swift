@@ -44,7 +44,7 @@ package import Wire
     /// A chain was declared, or is read again.
     case chainChanged(NetworkID)
     /// All deposits of a chain are credited up to a block.
-    case blockChecked(NetworkID, height: UInt64, BlockID)
+    case blockChecked(NetworkID, CheckStage, height: UInt64, BlockID)
     /// Withdrawals of an asset were stopped or resumed.
     case withdrawalsStopped(AssetID, isStopped: Bool)
     /// An asset was created.

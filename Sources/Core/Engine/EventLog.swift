@@ -197,9 +197,11 @@ struct EventLog: ~Copyable {
         case .withdrawalsStopped(let asset, let isStopped):
             mix(&h, .withdrawalsStopped, UInt64(asset.number), isStopped ? 1 : 0, 0)
         case .chainChanged(let network): mix(&h, .chainChanged, UInt64(network.number), 0, 0)
-        case .blockChecked(let network, let height, let block):
+        case .blockChecked(let network, let stage, let height, let block):
             let word = UInt64(truncatingIfNeeded: block.high ^ block.low)
-            mix(&h, .blockChecked, UInt64(network.number), height, word)
+            mix(
+                &h, .blockChecked, UInt64(network.number) << 8 | UInt64(stage.rawValue), height,
+                word)
         }
     }
 }

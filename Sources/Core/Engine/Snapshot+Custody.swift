@@ -64,6 +64,9 @@ extension Engine {
         out.writer.integer(v.checkedHeight)
         out.writer.integer(v.checkedBlock.high)
         out.writer.integer(v.checkedBlock.low)
+        out.writer.integer(v.finalHeight)
+        out.writer.integer(v.finalBlock.high)
+        out.writer.integer(v.finalBlock.low)
         out.endPart()
     }
 
@@ -150,13 +153,19 @@ extension Engine {
             audit: Audit(operatorName: Text40(), reason: ""))
         let height: UInt64 = r.integer()
         let block = BlockID(high: r.integer(), low: r.integer())
+        let finalHeight: UInt64 = r.integer()
+        let final = BlockID(high: r.integer(), low: r.integer())
         r.endPart()
         guard r.isValid, areTermsValid(terms), custody.chains[terms.network.number] == nil,
             height <= Limits.blockMax, (height == 0) == (block == .none),
-            height == 0 || height >= terms.firstBlock
+            height == 0 || height >= terms.firstBlock,
+            finalHeight <= Limits.blockMax, (finalHeight == 0) == (final == .none),
+            finalHeight >= height, finalHeight == 0 || finalHeight >= terms.firstBlock,
+            finalHeight != height || final == block
         else { return false }
         var chain = ChainView(terms)
-        chain.check(height, block)
+        if height > 0 { chain.check(height, block, .credited) }
+        if finalHeight > 0 { chain.check(finalHeight, final, .final) }
         custody.chains[terms.network.number] = chain
         return true
     }

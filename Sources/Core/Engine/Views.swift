@@ -87,6 +87,10 @@ public struct ChainView: Hashable, Sendable {
     public private(set) var checkedHeight: UInt64 = 0
     /// That block, or none.
     public private(set) var checkedBlock = BlockID.none
+    /// The height of the last block that is final, from `checkedHeight` on; 0: none.
+    public private(set) var finalHeight: UInt64 = 0
+    /// That block, or none: what is credited is on a chain with it.
+    public private(set) var finalBlock = BlockID.none
 
     /// As the command says; no block is checked yet.
     package init(_ c: SetChain) {
@@ -96,9 +100,10 @@ public struct ChainView: Hashable, Sendable {
     /// The first block whose deposits are not all credited.
     public var nextBlock: UInt64 { max(firstBlock, checkedHeight + 1) }
 
-    /// Notes that all deposits are credited up to a block.
-    package mutating func check(_ height: UInt64, _ block: BlockID) {
-        (checkedHeight, checkedBlock) = (height, block)
+    /// Notes that a block is final, and where it says so, that all deposits are credited up to it.
+    package mutating func check(_ height: UInt64, _ block: BlockID, _ stage: CheckStage) {
+        if stage == .credited { (checkedHeight, checkedBlock) = (height, block) }
+        if height >= finalHeight { (finalHeight, finalBlock) = (height, block) }
     }
 }
 

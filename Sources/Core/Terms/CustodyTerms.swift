@@ -23,3 +23,11 @@
     /// A reorganisation of the chain took it away.
     case gone = 1
 }
+
+/// How far the deposits of a final block are. Raw values are in the log and the event hash.
+@frozen public enum CheckStage: UInt8, BitwiseCopyable, Sendable, CaseIterable {
+    /// All deposits up to the block are credited.
+    case credited = 0
+    /// The block's deposits are about to be credited.
+    case final = 1
+}

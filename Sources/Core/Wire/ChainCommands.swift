@@ -48,11 +48,12 @@ public struct SetChain: CommandPayload {
     }
 }
 
-/// All deposits of a chain up to this block are credited, and the block is final: a node that has
-/// another one in its place is not believed.
+/// A block of a chain is final: a node that has another one in its place is not believed. First it
+/// is said that its deposits are about to be credited, then that all up to this block are.
 ///
 ///      0  u16  network
-///      2  2    reserved
+///      2  u8   stage
+///      3  1    reserved
 ///      4  u32  addresses
 ///      8  u64  height
 ///     16  32   block
@@ -60,6 +61,8 @@ public struct CheckBlock: CommandPayload {
     public static var kind: CommandKind { .checkBlock }
     /// The chain.
     public var network: NetworkID
+    /// What is said of its deposits.
+    public var stage: CheckStage
     /// How many of the chain's addresses were looked for in all blocks up to this one.
     public var addresses: UInt32
     /// The block's height.
@@ -68,14 +71,18 @@ public struct CheckBlock: CommandPayload {
     public var block: BlockID
 
     /// A block.
-    public init(network: NetworkID, addresses: UInt32, height: UInt64, block: BlockID) {
-        (self.network, self.addresses) = (network, addresses)
+    public init(
+        network: NetworkID, stage: CheckStage = .credited, addresses: UInt32, height: UInt64,
+        block: BlockID
+    ) {
+        (self.network, self.stage, self.addresses) = (network, stage, addresses)
         (self.height, self.block) = (height, block)
     }
 
     public func encode(into w: inout WireWriter) {
         w.integer(network.number)
-        w.reserved(2)
+        w.choice(stage)
+        w.reserved(1)
         w.integer(addresses)
         w.integer(height)
         w.integer(block.high)
@@ -84,7 +91,8 @@ public struct CheckBlock: CommandPayload {
 
     public init(from r: inout WireReader) {
         network = NetworkID(r.integer())
-        r.reserved(2)
+        stage = r.choice(.credited)
+        r.reserved(1)
         addresses = r.integer()
         height = r.integer()
         block = BlockID(high: r.integer(), low: r.integer())

@@ -27,6 +27,9 @@ public enum ReaderStep: Hashable, Sendable {
     case note(FoundDeposit, confirmations: UInt32)
     /// A deposit that was noted is not on the chain any more.
     case gone(FoundDeposit)
+    /// This block is final, and its deposits are about to be credited. It has to be in the log
+    /// before them: a node without it is not believed from then on.
+    case settle(height: UInt64, BlockID, addresses: Int)
     /// A deposit is final.
     case credit(FoundDeposit)
     /// All deposits up to this block are credited, and it is final; so many addresses were looked
@@ -63,6 +66,10 @@ public struct ReaderTerms: Hashable, Sendable {
     public var checkedHeight: UInt64
     /// That block.
     public var checkedBlock: BlockID
+    /// The last block that is final, whose deposits may not all be credited; 0: none.
+    public var finalHeight: UInt64
+    /// That block.
+    public var finalBlock: BlockID
     /// Confirmations after which a deposit is final; above zero.
     public var confirmations: UInt32
     /// How many addresses the chain has.
@@ -70,10 +77,12 @@ public struct ReaderTerms: Hashable, Sendable {
 
     /// What the log says.
     public init(
-        firstBlock: UInt64, checkedHeight: UInt64, checkedBlock: BlockID, confirmations: UInt32,
+        firstBlock: UInt64, checkedHeight: UInt64, checkedBlock: BlockID,
+        finalHeight: UInt64 = 0, finalBlock: BlockID = .none, confirmations: UInt32,
         addresses: Int
     ) {
         (self.firstBlock, self.checkedHeight) = (firstBlock, checkedHeight)
+        (self.finalHeight, self.finalBlock) = (finalHeight, finalBlock)
         (self.checkedBlock, self.confirmations) = (checkedBlock, confirmations)
         self.addresses = addresses
     }
@@ -129,8 +138,8 @@ public struct ChainReader {
 
     /// Reads on, and says what is to be done, in order. `account` says whose a script is, of all
     /// addresses that `terms` counts; `isLate` whether there is no more time for another block.
-    /// The caller carries the steps out, or as many of them as it can, and calls `done` for each
-    /// that is in the log. What was not carried out comes again.
+    /// The caller carries the steps out in their order, up to the first that it cannot, and calls
+    /// `done` for each that is in the log. What was not carried out comes again.
     public mutating func read(
         _ node: some ChainNode, _ terms: ReaderTerms, account: ([UInt8]) -> AccountID?,
         isLate: () -> Bool = { false }
@@ -183,21 +192,23 @@ public struct ChainReader {
         }
     }
 
-    /// Whether the node's chain has the last final block.
+    /// Whether the node's chain has the blocks that the log calls final.
     private mutating func standsOn(
         _ node: some ChainNode, _ tip: ChainTip
     ) throws(NodeError) -> Bool {
-        guard let terms, terms.checkedHeight > 0 else { return true }
-        guard tip.height >= terms.checkedHeight,
-            let found = try node.block(at: terms.checkedHeight)
-        else {
-            state = .nodeBehind(height: tip.height)
-            return false
-        }
-        guard found == terms.checkedBlock else {
-            state = .forked(
-                height: terms.checkedHeight, expected: terms.checkedBlock, found: found)
-            return false
+        guard let terms else { return true }
+        let checked = (terms.checkedHeight, terms.checkedBlock)
+        let final = (terms.finalHeight, terms.finalBlock)
+        for (height, block) in [checked, final] where height > 0 {
+            guard tip.height >= height, let found = try node.block(at: height) else {
+                state = .nodeBehind(height: tip.height)
+                return false
+            }
+            guard found == block else {
+                state = .forked(height: height, expected: block, found: found)
+                return false
+            }
+            if final.0 == checked.0 { break }
         }
         return true
     }
@@ -282,8 +293,13 @@ public struct ChainReader {
             if isFinal {
                 if isCrediting { continue }
                 isCrediting = !open.isEmpty
+                if !isCrediting {
+                    final = block
+                } else if block.height > terms.finalHeight {
+                    steps.append(
+                        .settle(height: block.height, block.id, addresses: terms.addresses))
+                }
                 steps += open.map { .credit($0) }
-                if !isCrediting { final = block }
             } else {
                 let confirmations = UInt32(clamping: depth)
                 steps += open.filter { $0.noted != confirmations }
@@ -305,7 +321,7 @@ public struct ChainReader {
         case .note(let deposit, let confirmations): change(deposit) { $0.noted = confirmations }
         case .gone(let deposit): lost[deposit.output] = nil
         case .credit(let deposit): change(deposit) { $0.isCredited = true }
-        case .check: break
+        case .settle, .check: break
         }
     }
 

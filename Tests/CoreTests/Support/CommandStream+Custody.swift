@@ -59,11 +59,16 @@ extension CommandStream {
             let known = twin.addresses.count { $0.network == network }
             return .checkBlock(
                 CheckBlock(
-                    network: network,
+                    network: network, stage: random.pick([.credited, .final]),
                     addresses: UInt32(max(0, random.once(in: 4) ? known - 1 : known)),
-                    height: random.pick([next + ahead, next + ahead, next - 1, 0, .max]),
-                    block: random.once(in: 20)
-                        ? .none : BlockID(high: 0, low: UInt128(random.next()) | 1)))
+                    height: random.pick([
+                        next + ahead, next + ahead, next - 1, 0, .max,
+                        twin.chain(network)?.finalHeight ?? 1,
+                    ]),
+                    block: random.pick(
+                        [.none, BlockID(high: 0, low: 1)]
+                            + Array(
+                                repeating: BlockID(high: 1, low: 2), count: 18))))
         default: return .stopWithdrawals(StopWithdrawals(asset: assetID(), reason: "it differs"))
         }
     }

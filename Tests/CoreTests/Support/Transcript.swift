@@ -131,9 +131,10 @@ struct Transcript {
         let reference = named ?? venue.reference()
         switch words[0] {
         case "deposit":
+            if venue.engine.network(asset, NetworkID(1)) == nil { venue.openNetwork(asset) }
             return .creditDeposit(
                 CreditDeposit(
-                    account: account, asset: asset,
+                    account: account, asset: asset, network: NetworkID(1),
                     transactionHigh: UInt128(option(words, "in=") ?? 0), transactionLow: 0,
                     output: UInt32(option(words, "output=") ?? 0), amount: amount))
         case "fund", "collect":

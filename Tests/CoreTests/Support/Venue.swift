@@ -42,14 +42,23 @@ final class Venue {
     static let goldDollar = InstrumentID(1)
     static let (ann, ben, cat) = (AccountID(1), AccountID(2), AccountID(3))
 
-    /// `isWhole`: both assets have no decimals, and a lot at a price of 7 costs 7.
-    init(limits: EngineLimits = .small, isWhole: Bool = false) {
+    /// `isWhole`: both assets have no decimals, and a lot at a price of 7 costs 7. `rules`: those
+    /// with which its log begins.
+    init(
+        limits: EngineLimits = .small, isWhole: Bool = false, rules: UInt32 = SetRules.current
+    ) {
         engine = Engine(limits: limits, rulesKnown: SetRules.next)
         twin = SlowExchange(limits: limits)
         terms = SetInstrument(
             symbol: Text16("GLDUSD")!, base: Self.gold, quote: Self.dollar, tickMantissa: 1,
             tickScale: 0, lotUnits: isWhole ? 1 : 100, priceMax: Price(ticks: 10_000),
             quantityMax: Quantity(lots: 1_000), audit: Self.audit)
+        if rules != SetRules.current {
+            let genesis = Genesis(
+                rules: rules, limits: limits, journalHigh: 1, journalLow: 2, hashKeyHigh: 3,
+                hashKeyLow: 4)
+            apply(.genesis(genesis))
+        }
         for code in ["GLD", "USD"] {
             let scale: UInt8 = isWhole ? 0 : 2
             apply(.setAsset(SetAsset(code: Text16(code)!, scale: scale, audit: Self.audit)))
@@ -61,6 +70,14 @@ final class Venue {
                 adjust(AccountID(UInt32(number + 1)), asset, 1_000_000)
             }
         }
+    }
+
+    /// Takes deposits of an asset on chain 1.
+    func openNetwork(_ asset: AssetID) {
+        let terms = SetNetwork(
+            asset: asset, network: NetworkID(1), confirmations: 1, minimum: Amount(units: 1),
+            fee: .zero, name: Text16("CHAIN")!, audit: Self.audit)
+        #expect(apply(.setNetwork(terms)).refusal == .none)
     }
 
     /// Applies a command to both and requires that they agree.

@@ -147,7 +147,8 @@ struct WireSamples {
         case .checkBlock:
             .checkBlock(
                 CheckBlock(
-                    network: NetworkID(integer()), addresses: integer(), height: integer(),
+                    network: NetworkID(integer()), stage: choice(), addresses: integer(),
+                    height: integer(),
                     block: BlockID(
                         high: UInt128(truncatingIfNeeded: wide()),
                         low: UInt128(truncatingIfNeeded: wide()))))

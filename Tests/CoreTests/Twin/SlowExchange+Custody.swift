@@ -312,7 +312,7 @@ extension SlowExchange {
         }
         var view = ChainView(c)
         if flaw == .readAgainIsForgotten, let known = chain(c.network) {
-            view.check(known.checkedHeight, known.checkedBlock)
+            view.check(known.checkedHeight, known.checkedBlock, .credited)
         }
         chains = (others + [view]).sorted { $0.network < $1.network }
         events.append(.chainChanged(c.network))
@@ -328,8 +328,15 @@ extension SlowExchange {
         if !isLater, flaw != .blockGoesBack { return .refused(.stateInvalid) }
         let known = addresses.count { $0.network == c.network }
         if c.addresses < known, flaw != .addressesIgnored { return .refused(.stateInvalid) }
-        chains[at].check(c.height, c.block)
-        events.append(.blockChecked(c.network, height: c.height, c.block))
+        let final = chains[at].finalHeight
+        if c.stage == .final, c.height < final, flaw != .finalGoesBack {
+            return .refused(.stateInvalid)
+        }
+        if c.height == final, c.block != chains[at].finalBlock, flaw != .finalIsReplaced {
+            return .refused(.stateInvalid)
+        }
+        chains[at].check(c.height, c.block, c.stage)
+        events.append(.blockChecked(c.network, c.stage, height: c.height, c.block))
         return Outcome(id: UInt64(c.network.number))
     }
 

@@ -123,6 +123,7 @@ enum Flaw: String, CaseIterable, Sendable {
     case droppedStaysInTransit, withdrawalDoubled, settledAgain
     case replacedSurvives, costIsCharged, stopIgnoredInSigning
     case outputOfAnyChain, blockGoesBack, keyIsReplaced, readAgainIsForgotten
+    case finalGoesBack, finalIsReplaced
     case addressesIgnored
 }
 
@@ -134,7 +135,7 @@ final class SlowExchange {
     var sequence: UInt64 = 0
     var timestamp: Int64 = 0
     var epoch: UInt32 = 0
-    var rules: UInt32 = 1
+    var rules = SetRules.current
     var voids: [UInt64] = []
 
     var assets: [AssetView] = []
