@@ -57,6 +57,11 @@ public struct ExtendedPublicKey: Hashable, Sendable {
     /// The first four bytes of the key's hash, which name a tree's master key in PSBTs (BIP174).
     public var fingerprint: [UInt8] { Array(Hash160.digest(key).prefix(4)) }
 
+    /// How many steps it is below its tree's master key.
+    public var depth: UInt8 { place.depth }
+    /// Its index among its siblings; from 2^31 on it is hardened.
+    public var index: UInt32 { place.index }
+
     /// Whether its bytes are a point of the curve.
     var isPoint: Bool { plus([UInt8](repeating: 0, count: 32)[...]) != nil }
 
