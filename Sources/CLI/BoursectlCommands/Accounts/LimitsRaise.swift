@@ -2,7 +2,6 @@
 
 import ArgumentParser
 import Engine
-import Glibc
 import JSON
 import Presentation
 import Terms
@@ -62,7 +61,8 @@ struct LimitsRaiseCommand: ParsableCommand {
         let session = try common.exchange().session(signature.who)
         let before = session.replica.engine.limits
         let after = try requested.raised(before)
-        try ask(lines(before, after))
+        try Confirmation.agree(
+            to: lines(before, after), "Raise them on every replica? Type yes: ", isGiven: yes)
         let receipt = try session.submit(
             RaiseLimits(limits: after, audit: audit),
             meanings: [
@@ -84,16 +84,6 @@ struct LimitsRaiseCommand: ParsableCommand {
         table.add(["memory, full tables", bytes(old.dense), old == new ? "" : bytes(new.dense)])
         table.add(["memory, sparse prices", bytes(old.sparse), old == new ? "" : bytes(new.sparse)])
         return table.lines(common.out.ink)
-    }
-
-    private func ask(_ lines: [String]) throws {
-        if yes { return }
-        guard Terminal.isTerminal(STDIN_FILENO) else {
-            throw CommandError("confirmation needs a terminal", repair: "add --yes", code: .usage)
-        }
-        for line in lines { Terminal.warn(line) }
-        Terminal.write("Raise them on every replica? Type yes: ", to: STDERR_FILENO)
-        guard readLine() == "yes" else { throw CommandError("not confirmed; nothing was done") }
     }
 
     private func show(_ receipt: CommandReceipt?, _ limits: EngineLimits, text: [String]) {

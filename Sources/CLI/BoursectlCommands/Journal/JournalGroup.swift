@@ -86,4 +86,18 @@ enum Confirmation {
         Terminal.write(question, to: STDERR_FILENO)
         guard readLine() == wanted else { throw CommandError("not confirmed; nothing was done") }
     }
+
+    /// Shows what is about to happen, and returns where `yes` is typed or was given beforehand, else
+    /// throws.
+    static func agree(
+        to lines: [String], _ question: String, isGiven: Bool
+    ) throws(CommandError) {
+        if isGiven { return }
+        for line in lines { Terminal.warn(line) }
+        guard Terminal.isTerminal(STDIN_FILENO) else {
+            throw CommandError("confirmation needs a terminal", repair: "add --yes", code: .usage)
+        }
+        Terminal.write(question, to: STDERR_FILENO)
+        guard readLine() == "yes" else { throw CommandError("not confirmed; nothing was done") }
+    }
 }
