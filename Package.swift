@@ -201,7 +201,8 @@ let package = Package(
             [
                 "Terms", "JSON", "Wire", "Engine", "Bench", "Failover", "Control", "Journal",
                 "Link", "Platform", "AgentAPI", "HelperAPI", "Checks", "Follower", "Configuration",
-                "Secrets", "Presentation", arguments, histogram,
+                "Secrets", "Addresses", "Keys", "UTXO", "Deposits", "Presentation", arguments,
+                histogram,
             ]),
         // Daemons: compose only.
         daemon(
@@ -292,8 +293,8 @@ let package = Package(
         tests(
             "CLITests",
             [
-                "Terms", "JSON", "Wire", "AgentAPI", "Configuration", "Presentation",
-                "BoursectlCommands",
+                "Terms", "JSON", "Wire", "Engine", "Addresses", "AgentAPI", "Configuration",
+                "Presentation", "BoursectlCommands",
             ]),
         tests(
             "WalletTests",

@@ -30,7 +30,7 @@ enum TidyRules {
         "Gateway": ["Core", "System", "Log", "Gateway"],
         "Host": ["Core", "System", "Host"],
         "Wallet": ["Core", "System", "Wallet"],
-        "CLI": ["Core", "System", "HA", "Log", "Host", "CLI"],
+        "CLI": ["Core", "System", "Wallet", "HA", "Log", "Host", "CLI"],
         "Daemons": ["Core", "System", "HA", "Log", "Gateway", "Host", "CLI"],
     ]
 

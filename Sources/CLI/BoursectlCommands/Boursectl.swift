@@ -39,6 +39,7 @@ struct BoursectlCommand: ParsableCommand {
               boursectl credit alice USDT 1000 --reference "wire 4711" --reason deposit
               boursectl key add alice --permissions read,trade
               boursectl halt BTCUSDT --reason "fork of the chain"
+              boursectl wallet withdrawals
               boursectl journal verify
               boursectl check; boursectl explain cpu.thread-affinity/bourse-matchd/engine
 
@@ -67,6 +68,7 @@ struct BoursectlCommand: ParsableCommand {
                     AccountGroup.self, KeyGroup.self, LimitsGroup.self, CreditCommand.self,
                     DebitCommand.self, OrdersCommand.self, CancelAllCommand.self, KillCommand.self,
                 ]),
+            CommandGroup(name: "Custody", subcommands: [WalletGroup.self]),
             CommandGroup(
                 name: "Two hosts and a witness",
                 subcommands: [
@@ -98,6 +100,8 @@ struct BoursectlCommand: ParsableCommand {
                     "--output yaml is gone", repair: "use --output json: YAML readers read JSON",
                     code: .usage)
             }
+            // Before the parser, whose errors repeat what they do not understand.
+            if let secret = arguments.secret { throw secret }
             var command = try parseAsRoot(arguments.parsed)
             if arguments.output == "nagios", !(command is any NagiosCommand) {
                 throw CommandError(

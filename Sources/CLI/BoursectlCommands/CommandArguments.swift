@@ -1,5 +1,7 @@
 // The arguments before they are parsed.
 
+package import Presentation
+
 /// The arguments of a process, without the program's name.
 package struct CommandArguments {
     /// The arguments as they were typed.
@@ -53,5 +55,16 @@ package struct CommandArguments {
             return !isValue && text.hasPrefix("-")
                 && text.dropFirst().first.map { $0.isWholeNumber || $0 == "." } ?? false
         }?.1
+    }
+
+    /// What to say where an argument is a private key, which no command takes; nil where none is.
+    package var secret: InputError? {
+        for argument in typed {
+            let value = argument.hasPrefix("--") ? argument.drop { $0 != "=" }.dropFirst() : ""
+            for text in [argument, String(value)] where ChainKey.isPrivateKey(text) {
+                return ChainKey.secret(text)
+            }
+        }
+        return nil
     }
 }

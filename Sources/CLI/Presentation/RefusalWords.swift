@@ -89,6 +89,10 @@ extension Refusal {
                 + "transferFees`"
         case .feesInsufficient: "see `boursectl fees report`"
         case .apiKeyUnknown: "see `boursectl key list`"
+        case .networkUnknown: "see `boursectl wallet network list`"
+        case .withdrawalUnknown: "see `boursectl wallet withdrawals`"
+        case .withdrawalsStopped:
+            "see `boursectl wallet status` and `boursectl wallet network list`"
         case .sessionUnknown: "retry"
         default: ""
         }

@@ -1,0 +1,102 @@
+// wallet network set
+
+import Addresses
+import ArgumentParser
+import Engine
+import JSON
+import Presentation
+import Terms
+import Wire
+
+struct WalletNetworkSetCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "set", abstract: "Adds an asset's network, or changes its terms.",
+        discussion: """
+            A new network needs --name, --confirmations, --minimum and --fee. Where it exists, \
+            terms that are not given stay unchanged; open withdrawals keep the terms of their \
+            request. A chain of Bitcoin's kin carries one asset, its coin, with 8 decimals.
+
+            With --no-deposits customers are shown no addresses. --no-withdrawals refuses new \
+            withdrawals and leaves approved ones unpaid; to stop an asset on all its networks at \
+            once, see `boursectl wallet stop`.
+
+            JSON: {"sequence", "before", "network"}; both are as in `boursectl wallet network \
+            list`, before is null for a new one.
+
+            EXAMPLE
+              boursectl wallet network set LTC 1 --name LTC --confirmations 6 \\
+                --minimum 0.01 --fee 0.001 --approvals 2 --approvals-above 10
+              boursectl wallet network set LTC 1 --no-withdrawals --reason maintenance
+            """)
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var signature: SignatureOptions
+    @Argument(help: "The asset's code.") var asset: String
+    @Argument(help: "The chain's number.") var number: ChainNumber
+    @OptionGroup var options: NetworkTermsOptions
+
+    func run() throws {
+        let audit = try signature.audit()
+        let session = try common.exchange().walletSession(signature.who)
+        let replica = session.replica
+        let asset = try replica.asset(asset)
+        let chain = try replica.chain(number)
+        let view = replica.engine.network(asset.id, number.id)
+        let command: SetNetwork
+        if let view {
+            let before = SetNetwork(view, audit: audit)
+            var after = before
+            try options.apply(to: &after, asset)
+            guard after != before else {
+                throw CommandError(
+                    "nothing would change", repair: "give a new term, as --fee 0.002",
+                    code: .usage)
+            }
+            command = after
+        } else {
+            try checkCoin(asset, chain, replica)
+            command = try options.new(asset, number.id, audit: audit)
+        }
+        try checkDust(command, asset, chain)
+        let before = view.map { replica.terms($0) }
+        let receipt = try session.submit(
+            command,
+            meanings: [.tableFull: "there are \(Limits.networksMax) networks, which is the limit"])
+        let after = NetworkTerms(command, code: "\(asset.code)", scale: asset.scale)
+        let effect = before == nil ? "is on" : "was changed on"
+        common.out.give(
+            [
+                "sequence": .number(receipt.sequence), "before": before?.json ?? .null,
+                "network": after.json,
+            ],
+            text: [
+                "\(asset.code) \(effect) chain \(number.id.number) (\(chain.chain)). "
+                    + receipt.text
+            ] + after.lines(before: before, common.out.ink))
+    }
+
+    private func checkCoin(
+        _ asset: AssetView, _ chain: ChainView, _ replica: ExchangeReplica
+    ) throws {
+        let kind = "\(chain.chain)"
+        try CoinOnChain.check(asset, kind)
+        guard UTXONetwork.named(kind) != nil,
+            let other = replica.networks.first(where: { $0.network == number.id })
+        else { return }
+        throw CommandError(
+            "chain \(number.id.number) carries \(replica.code(other.asset)): \(kind) has one coin, "
+                + "and each deposit would be credited twice",
+            repair: "see `boursectl wallet network list`")
+    }
+
+    /// A withdrawal that nodes do not relay would hold its money for ever.
+    private func checkDust(_ terms: SetNetwork, _ asset: AssetView, _ chain: ChainView) throws {
+        guard let network = UTXONetwork.named("\(chain.chain)") else { return }
+        let limit = Amount(units: Int128(PayoutAddress.highestDustLimit(network)))
+        guard terms.minimum < limit else { return }
+        let least = DecimalNumber(units: limit.units, scale: Int(asset.scale))
+        throw CommandError(
+            "nodes of \(chain.chain) do not relay payments of less than \(least) (dust)",
+            repair: "give --minimum \(least) or more", code: .usage)
+    }
+}
