@@ -71,6 +71,7 @@ let package = Package(
         .executable(name: "bourse-matchd", targets: ["matchd"]),
         .executable(name: "bourse-auditd", targets: ["auditd"]),
         .executable(name: "bourse-gatewayd", targets: ["gatewayd"]),
+        .executable(name: "bourse-walletd", targets: ["walletd"]),
         .executable(name: "bourse-agentd", targets: ["agentd"]),
         .executable(name: "bourse-helper", targets: ["helper"]),
         .executable(name: "bourse-poller", targets: ["poller"]),
@@ -123,6 +124,13 @@ let package = Package(
         wing("Wallet", "Nodes", ["Terms", "JSON", "Platform", "Requests", "Addresses"]),
         // Deposits: what of a chain goes into the log. Pure but for the node that it asks.
         wing("Wallet", "Deposits", ["Terms", "Addresses", "Keys", "Nodes"]),
+        // The wallet's part in the log: follows the chains that it names.
+        wing(
+            "Wallet", "Custodian",
+            [
+                "Terms", "JSON", "Wire", "Engine", "Platform", "Addresses", "Keys", "Nodes",
+                "Deposits", "Follower",
+            ]),
         // What the agent says, as types and as JSON, and the client of its socket.
         wing("Host", "AgentAPI", ["Terms", "JSON", "Platform"]),
         // What the root helper can be asked for: it links no check.
@@ -219,6 +227,12 @@ let package = Package(
             [
                 "Gateway", "SpotAPI", "Platform", "Configuration", "DaemonKit", "History",
                 "Secrets", logging,
+            ]),
+        daemon(
+            "walletd",
+            [
+                "Terms", "JSON", "Platform", "Configuration", "DaemonKit", "Requests", "Addresses",
+                "Nodes", "Link", "Follower", "Custodian", logging,
             ]),
         daemon("poller", ["Platform", "Configuration", "DaemonKit", "DevicePoller"]),
         daemon("snmp", ["Platform", "Configuration", "DaemonKit", "Subagent"]),

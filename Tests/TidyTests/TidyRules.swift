@@ -15,10 +15,12 @@ enum TidyRules {
         "Addresses", "Keys", "UTXO", "EVM", "Nodes", "Deposits",
         "Failover", "Control", "Coordination",
         "Journal", "Link", "Pipeline", "Replication", "Replica", "Follower", "Audit",
+        "Custodian",
         "MarketData", "History", "SpotAPI", "Gateway",
         "AgentAPI", "HelperAPI", "Checks", "Helper", "Agent", "SNMP", "DevicePoller", "Subagent",
         "Presentation", "BoursectlCommands",
-        "matchd", "auditd", "gatewayd", "helper", "agentd", "poller", "snmp", "boursectl",
+        "matchd", "auditd", "gatewayd", "walletd", "helper", "agentd", "poller", "snmp",
+        "boursectl",
     ]
 
     /// The wings that the targets of a wing may import from, shims aside.
@@ -29,9 +31,9 @@ enum TidyRules {
         "HA": ["Core", "System", "HA"],
         "Gateway": ["Core", "System", "Log", "Gateway"],
         "Host": ["Core", "System", "Host"],
-        "Wallet": ["Core", "System", "Wallet"],
+        "Wallet": ["Core", "System", "Log", "Wallet"],
         "CLI": ["Core", "System", "Wallet", "HA", "Log", "Host", "CLI"],
-        "Daemons": ["Core", "System", "HA", "Log", "Gateway", "Host", "CLI"],
+        "Daemons": ["Core", "System", "HA", "Log", "Gateway", "Host", "Wallet", "CLI"],
     ]
 
     /// Which targets use a shim.

@@ -111,6 +111,13 @@ extension Settings {
         gatewayd.state = Path.join(state, gatewayd.state)
         matchd.socket = Path.join(state, matchd.socket)
         matchd.linkKey = matchd.linkKey.map { Path.join(state, $0) }
+        walletd.state = Path.join(state, walletd.state)
+        walletd.status = Path.join(state, walletd.status)
+        for index in walletd.nodes.indices {
+            walletd.nodes[index].loginFile = walletd.nodes[index].loginFile.map {
+                Path.join(state, $0)
+            }
+        }
         agent.socket = Path.join(state, agent.socket)
         agent.state = Path.join(state, agent.state)
         agent.helper = Path.join(state, agent.helper)

@@ -21,6 +21,8 @@ public struct Settings: Hashable, Sendable {
     public var auditd: Auditd
     /// The gateway.
     public var gatewayd: Gatewayd
+    /// The wallet.
+    public var walletd = Walletd()
     /// The host's agent.
     public var agent: Agentd
     /// The SNMP subagent.
@@ -109,6 +111,38 @@ public struct Settings: Hashable, Sendable {
                     Cluster.isHostName(String(text[..<equals]))
                 else { return nil }
                 self.init(name: String(text[..<equals]), link: link)
+            }
+        }
+    }
+
+    /// Settings of `bourse-walletd`.
+    public struct Walletd: Hashable, Sendable {
+        /// The nodes of the chains, one for each.
+        public var nodes: [Node] = []
+        /// The wallet's own directory: its lock.
+        public var state = "."
+        /// The file in which it says how the chains stand.
+        public var status = "run/wallet.json"
+
+        /// A chain's node, as `litecoin=http://127.0.0.1:9332,/etc/bourse/litecoin.login`.
+        public struct Node: Hashable, Sendable {
+            /// The chain, as `litecoin`.
+            public var chain: String
+            /// Its RPC address.
+            public var url: String
+            /// A file with `USER:PASSWORD`; nil: the node asks for none.
+            public var loginFile: String?
+
+            /// Reads `CHAIN=URL` or `CHAIN=URL,FILE`; nil for anything else.
+            public init?(_ text: String) {
+                guard let equals = text.firstIndex(of: "=") else { return nil }
+                chain = String(text[..<equals])
+                let place = text[text.index(after: equals)...]
+                let parts = place.split(
+                    separator: ",", maxSplits: 1, omittingEmptySubsequences: false)
+                url = String(parts[0])
+                loginFile = parts.count == 2 ? String(parts[1]) : nil
+                guard !chain.isEmpty, !url.isEmpty, loginFile != "" else { return nil }
             }
         }
     }

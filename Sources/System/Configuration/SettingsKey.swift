@@ -20,7 +20,7 @@ struct SettingsKey {
 
     /// All of them, in the order of the file.
     static var all: [SettingsKey] {
-        exchange + limits + matchd + auditd + gatewayd + agent + snmp + cluster
+        exchange + limits + matchd + auditd + gatewayd + walletd + agent + snmp + cluster
     }
 
     /// Keys of earlier versions, and what to do about one that is still in a file.

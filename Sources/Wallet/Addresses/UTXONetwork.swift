@@ -21,6 +21,10 @@ public struct UTXONetwork: Hashable, Sendable {
     /// (`DUST_RELAY_TX_FEE`), in base units.
     public let dustRelayFee: Int64
 
+    /// Whether its coins are worth nothing, and its keys are written as those of test networks:
+    /// all of them share coin type 1, SLIP44.
+    public var isTest: Bool { coinType == 1 }
+
     private init(
         _ name: String, _ segWitPrefix: String, publicKeyHash: UInt8, scriptHashes: [UInt8],
         coinType: UInt32, genesis: String

@@ -21,6 +21,15 @@ public struct DepositAddresses: Sendable {
         receiving = try key.child(0)
     }
 
+    /// The addresses of an account's key in its text form, as the log has it: `xpub`, or `tpub` of
+    /// test networks.
+    public init(key text: String, on network: UTXONetwork) throws(KeyError) {
+        guard let key = ExtendedPublicKey(text, isTest: network.isTest) else {
+            throw .invalidText
+        }
+        try self.init(key, on: network)
+    }
+
     /// Where the index pays, from 1 on.
     public func destination(_ index: UInt32) throws(KeyError) -> UTXODestination {
         .witness(version: 0, program: Hash160.digest(try receiving.child(index).key))

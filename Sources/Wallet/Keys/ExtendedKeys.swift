@@ -6,6 +6,8 @@ public import Secrets
 
 /// Why a key cannot be had.
 public enum KeyError: Error, Hashable, Sendable {
+    /// The text is not an extended public key of this network.
+    case invalidText
     /// A seed has 16 to 64 bytes.
     case seedLength(Int)
     /// Of a public key only children below 2^31 can be derived.

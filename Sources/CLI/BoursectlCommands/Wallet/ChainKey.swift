@@ -99,9 +99,6 @@ package struct ChainKey: Hashable {
 }
 
 extension UTXONetwork {
-    /// Whether its coins are worth nothing: SLIP44 gives all such networks the coin type 1.
-    var isTest: Bool { coinType == 1 }
-
     /// The network of a name that an operator gives.
     package static func checked(_ name: String) throws(InputError) -> UTXONetwork {
         guard let network = named(name) else {

@@ -1,0 +1,37 @@
+// A replica of the engine for one program.
+
+public import Engine
+public import Link
+public import Wire
+
+/// The state of the exchange as the log tells it. One owner at a time.
+public final class EngineReplica: LogReplica {
+    private var follower: Follower
+    /// Whether it has had every record that matchd then reported as released.
+    public private(set) var isCaughtUp = false
+
+    /// A replica that follows the server of this greeting.
+    public init(_ welcome: LinkWelcome) { follower = Follower(welcome) }
+
+    /// The state.
+    public var engine: Engine { _read { yield follower.engine } }
+    /// The last record applied.
+    public var sequence: UInt64 { follower.engine.sequence }
+    /// The frame that subscribes it to the log.
+    public var subscription: LinkFrame { follower.subscription }
+
+    /// Takes a frame; see `Follower.receive`.
+    public func receive(
+        _ frame: LinkFrame,
+        _ each: (RecordHeader, UnsafeRawBufferPointer, Outcome, borrowing Engine) -> Void
+    ) throws(FollowerError) -> FollowerProgress {
+        let progress = unsafe try follower.receive(frame, each)
+        if case .caughtUp = progress { isCaughtUp = true }
+        return progress
+    }
+
+    /// Continues on a new connection.
+    public func reconnected(_ welcome: LinkWelcome) throws(FollowerError) {
+        try follower.reconnected(welcome)
+    }
+}

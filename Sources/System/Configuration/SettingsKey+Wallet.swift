@@ -1,0 +1,37 @@
+// The keys of `bourse-walletd`.
+
+extension SettingsKey {
+    static var walletd: [SettingsKey] {
+        [
+            .text(
+                "walletd", "nodes", "\"\"",
+                "The chains' nodes, as \"litecoin=http://127.0.0.1:9332,/etc/bourse/litecoin.login\"; "
+                    + "the\nfile holds USER:PASSWORD, as the node's own .cookie does. Several are "
+                    + "separated by\nspaces."
+            ) {
+                let words = $1.split(separator: " ").map(String.init)
+                let nodes = words.compactMap(Settings.Walletd.Node.init)
+                guard nodes.count == words.count, Set(nodes.map(\.chain)).count == nodes.count
+                else {
+                    return "expected each chain once, as "
+                        + "\"litecoin=http://127.0.0.1:9332,/etc/bourse/litecoin.login\""
+                }
+                $0.walletd.nodes = nodes
+                return nil
+            },
+            .text("walletd", "state", "\".\"", "The wallet's own directory: its lock.") {
+                guard !$1.isEmpty else { return "expected a directory" }
+                $0.walletd.state = $1
+                return nil
+            },
+            .text(
+                "walletd", "status", "\"run/wallet.json\"",
+                "The file in which it says how the chains stand."
+            ) {
+                guard !$1.isEmpty else { return "expected a file" }
+                $0.walletd.status = $1
+                return nil
+            },
+        ]
+    }
+}

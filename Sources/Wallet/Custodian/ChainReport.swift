@@ -1,0 +1,69 @@
+// What the wallet says of its chains, to the agent and to operators.
+
+public import JSON
+public import Terms
+
+/// How a chain stands.
+public enum ChainCondition: String, Hashable, Sendable, CaseIterable {
+    /// Everything on it is read.
+    case inStep = "in step"
+    /// Blocks are being read.
+    case reading
+    /// Final deposits are not credited, as the network takes none now.
+    case closed
+    /// The node has not caught up with its chain.
+    case nodeSyncing = "node syncing"
+    /// The node lags, or is an older copy.
+    case nodeBehind = "node behind"
+    /// The node gives no usable answer.
+    case noNode = "no node"
+    /// Another block is in the place of a final one.
+    case forked
+    /// What was credited is on the chain no more.
+    case creditVanished = "credit vanished"
+    /// The log refuses what was found.
+    case refused
+    /// What operators have set does not make a chain that can be read.
+    case unusable
+
+    /// Whether deposits come in.
+    public var isSound: Bool { self == .inStep || self == .reading || self == .closed }
+}
+
+/// A chain, as the wallet last saw it.
+public struct ChainReport: Hashable, Sendable {
+    /// Its number in the log.
+    public var network: NetworkID
+    /// Which chain it is, as `litecoin-regtest`.
+    public var chain: String
+    /// The asset that comes in by it, or empty.
+    public var asset = ""
+    /// How it stands.
+    public var condition: ChainCondition
+    /// The same in words, and what to do.
+    public var text: String
+    /// Since when, nanoseconds since 1970.
+    public var since: Int64
+    /// Where the node's chain ends; nil: not known.
+    public var tip: UInt64?
+    /// The last block read; nil: none.
+    public var read: UInt64?
+    /// The last block whose deposits are all credited; 0: none.
+    public var credited: UInt64 = 0
+    /// Deposit addresses that are looked for.
+    public var addresses = 0
+    /// Deposits that are seen and not credited.
+    public var pending = 0
+
+    /// As JSON.
+    public var json: JSONValue {
+        [
+            "network": .number(network.number), "chain": .string(chain), "asset": .string(asset),
+            "condition": .string(condition.rawValue), "isSound": .bool(condition.isSound),
+            "text": .string(text), "since": .number(since),
+            "tip": .orNull(tip.map { Int64(clamping: $0) }),
+            "read": .orNull(read.map { Int64(clamping: $0) }), "credited": .number(credited),
+            "addresses": .number(addresses), "pending": .number(pending),
+        ]
+    }
+}

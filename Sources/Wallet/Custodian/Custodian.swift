@@ -1,0 +1,219 @@
+// Brings the chains' deposits into the log.
+//
+// Everything that must survive is in the log: a custodian that starts again begins with what the
+// log says, and what it submits again is refused there.
+
+public import Addresses
+internal import Deposits
+internal import Engine
+public import Follower
+public import Nodes
+internal import Platform
+internal import Terms
+internal import Wire
+
+/// Looks after every chain that the log names. One owner at a time; its calls wait for nodes and
+/// for the log.
+public final class Custodian<Node: ChainNode> {
+    /// How long one look at a chain may read before the next chain has its turn.
+    public static var lookNanosMax: Int64 { 1_000_000_000 }
+    /// How long a chain that is in step rests between two looks.
+    public static var restNanos: Int64 { 500_000_000 }
+    /// How long one rests whose node gives no answer.
+    public static var absenceNanos: Int64 { 3_000_000_000 }
+
+    private let session: CommandSession<EngineReplica>
+    private let makeNode: (UTXONetwork) -> Node?
+    private var chains: [NetworkID: FollowedChain<Node>] = [:]
+    /// What was last seen of each chain of the log, by its number.
+    public private(set) var reports: [ChainReport] = []
+
+    /// A custodian that submits in this session. `node` gives the node of a chain, or nil where
+    /// there is none.
+    public init(
+        _ session: CommandSession<EngineReplica>, node: @escaping (UTXONetwork) -> Node?
+    ) {
+        (self.session, makeNode) = (session, node)
+    }
+
+    /// Looks at each chain whose turn it is. Returns whether one of them has more to be read now.
+    public func work() throws(CommandSessionError) -> Bool {
+        guard session.replica.isCaughtUp else { return false }
+        var views: [ChainView] = []
+        session.replica.engine.forEachChain { views.append($0) }
+        let numbers = Set(views.map(\.network))
+        chains = chains.filter { numbers.contains($0.key) }
+        reports.removeAll { !numbers.contains($0.network) }
+        var isBehind = false
+        for view in views where try look(view) { isBehind = true }
+        return isBehind
+    }
+
+    /// Looks at one chain, if it is time. Returns whether there is more to be read now.
+    private func look(_ view: ChainView) throws(CommandSessionError) -> Bool {
+        let now = Clock.monotonicNanos()
+        let terms: NetworkView
+        let chain: FollowedChain<Node>
+        do throws(ChainFault) {
+            terms = try network(view)
+            chain = try followed(view)
+        } catch {
+            chains[view.network] = nil
+            report(view, "", .unusable, error.text)
+            return false
+        }
+        guard now >= chain.nextLook else { return false }
+        let deadline = now + Self.lookNanosMax
+        do throws(ChainFault) {
+            try chain.learn(session.replica.engine.addressees(view.network))
+        } catch {
+            report(view, "", .unusable, error.text)
+            return false
+        }
+        let steps = chain.read(view, terms) { Clock.monotonicNanos() >= deadline }
+        var refusal = Refusal.none
+        var carriedOut = 0
+        for step in steps {
+            // What is final waits while the network takes no deposits; what is pending is shown.
+            if !terms.takesDeposits, step.isFinal { continue }
+            refusal = try submit(step, terms)
+            guard refusal == .none else { break }
+            chain.reader.done(step)
+            carriedOut += 1
+        }
+        if chain.reader.isBroken { try stopWithdrawals(terms.asset, chain.reader) }
+        // An address was assigned meanwhile: the next look knows it.
+        if refusal == .stateInvalid { refusal = .none }
+        let isBehind = refusal == .none && (carriedOut > 0 || chain.reader.isReading)
+        let rest = chain.reader.hasNoNode ? Self.absenceNanos : Self.restNanos
+        chain.nextLook = isBehind ? now : Clock.monotonicNanos() + rest
+        report(view, chain, terms, refusal)
+        return isBehind
+    }
+
+    // MARK: What a chain is
+
+    /// The terms of the one asset that a UTXO chain has.
+    private func network(_ view: ChainView) throws(ChainFault) -> NetworkView {
+        var all: [NetworkView] = []
+        session.replica.engine.forEachNetwork { if $0.network == view.network { all.append($0) } }
+        guard let terms = all.first, all.count == 1 else {
+            throw ChainFault(
+                text: all.isEmpty
+                    ? "no asset has this chain: boursectl wallet network set"
+                    : "\(all.count) assets have this chain, and it has one coin")
+        }
+        guard let asset = session.replica.engine.asset(terms.asset), asset.scale == 8 else {
+            throw ChainFault(text: "its asset has not 8 decimals, as the coins of the chain have")
+        }
+        return terms
+    }
+
+    private func followed(_ view: ChainView) throws(ChainFault) -> FollowedChain<Node> {
+        if let known = chains[view.network], known.chain == view.chain, known.key == view.key {
+            return known
+        }
+        guard let network = UTXONetwork.named("\(view.chain)") else {
+            throw ChainFault(text: "this version does not know the chain \(view.chain)")
+        }
+        guard let node = makeNode(network) else {
+            throw ChainFault(text: "its node is not named: set [walletd] nodes in bourse.toml")
+        }
+        let made = try FollowedChain(view, on: network, node)
+        chains[view.network] = made
+        return made
+    }
+
+    // MARK: What goes into the log
+
+    /// Submits a step; what is in the log already counts as done.
+    private func submit(
+        _ step: ReaderStep, _ terms: NetworkView
+    ) throws(CommandSessionError) -> Refusal {
+        let outcome =
+            switch step {
+            case .note(let deposit, let confirmations):
+                try session.submit(Self.note(deposit, terms, confirmations, .pending)).outcome
+            case .gone(let deposit):
+                try session.submit(Self.note(deposit, terms, 0, .gone)).outcome
+            case .credit(let deposit):
+                try session.submit(
+                    CreditDeposit(
+                        account: deposit.account, asset: terms.asset, network: terms.network,
+                        transactionHigh: deposit.output.transaction.high,
+                        transactionLow: deposit.output.transaction.low,
+                        output: deposit.output.index,
+                        amount: Amount(units: Int128(deposit.output.units)))
+                ).outcome
+            case .settle(let height, let block, let addresses):
+                try check(terms, .final, height, block, addresses)
+            case .check(let height, let block, let addresses):
+                try check(terms, .credited, height, block, addresses)
+            }
+        return outcome.refusal == .referenceDuplicate ? .none : outcome.refusal
+    }
+
+    private func check(
+        _ terms: NetworkView, _ stage: CheckStage, _ height: UInt64, _ block: BlockID,
+        _ addresses: Int
+    ) throws(CommandSessionError) -> Outcome {
+        try session.submit(
+            CheckBlock(
+                network: terms.network, stage: stage, addresses: UInt32(clamping: addresses),
+                height: height, block: block)
+        ).outcome
+    }
+
+    private static func note(
+        _ deposit: FoundDeposit, _ terms: NetworkView, _ confirmations: UInt32,
+        _ status: DepositStatus
+    ) -> NoteDeposit {
+        NoteDeposit(
+            account: deposit.account, asset: terms.asset, network: terms.network,
+            transaction: deposit.output.transaction, output: deposit.output.index,
+            amount: Amount(units: Int128(deposit.output.units)), confirmations: confirmations,
+            status: status)
+    }
+
+    /// Nothing is paid from a chain that is not the one on which deposits were credited.
+    private func stopWithdrawals(
+        _ asset: AssetID, _ reader: ChainReader
+    ) throws(CommandSessionError) {
+        guard !session.replica.engine.isWithdrawalStopped(asset) else { return }
+        let reason = String(reader.text.prefix(120))
+        _ = try session.submit(StopWithdrawals(asset: asset, reason: reason))
+    }
+
+    // MARK: What is said of it
+
+    private func report(
+        _ view: ChainView, _ chain: FollowedChain<Node>, _ terms: NetworkView, _ refusal: Refusal
+    ) {
+        let asset = session.replica.engine.asset(terms.asset).map { "\($0.code)" } ?? ""
+        var (condition, text) = (chain.reader.condition, chain.reader.text)
+        if refusal != .none {
+            (condition, text) = (.refused, "the log refuses what was found: \(refusal)")
+        } else if !terms.takesDeposits, condition.isSound {
+            (condition, text) = (.closed, "deposits are not credited until the network takes them")
+        }
+        report(view, asset, condition, text) {
+            ($0.tip, $0.read) = (chain.reader.tip?.height, chain.reader.height)
+            ($0.addresses, $0.pending) = (chain.addresses.count, chain.reader.pending.count)
+        }
+    }
+
+    private func report(
+        _ view: ChainView, _ asset: String, _ condition: ChainCondition, _ text: String,
+        _ fill: (inout ChainReport) -> Void = { _ in }
+    ) {
+        let place = reports.firstIndex { $0.network == view.network }
+        let isSame = place.map { reports[$0].condition == condition } ?? false
+        var report = ChainReport(
+            network: view.network, chain: "\(view.chain)", asset: asset, condition: condition,
+            text: text, since: Clock.realtimeNanos())
+        if isSame, let place { report.since = reports[place].since }
+        report.credited = session.replica.engine.chain(view.network)?.checkedHeight ?? 0
+        fill(&report)
+        if let place { reports[place] = report } else { reports.append(report) }
+    }
+}

@@ -1,0 +1,116 @@
+// A chain with its node, as it is followed now.
+
+internal import Addresses
+internal import Deposits
+internal import Engine
+internal import Keys
+internal import Nodes
+internal import Terms
+
+/// Why a chain of the log cannot be read.
+struct ChainFault: Error {
+    let text: String
+}
+
+/// One chain: which it is, how far it is read, and whose addresses are looked for. One owner at a
+/// time.
+final class FollowedChain<Node: ChainNode> {
+    let chain: Text40
+    let key: String
+    let node: Node
+    var addresses: DepositAddresses
+    var reader = ChainReader()
+    /// When it is looked at again, monotonic.
+    var nextLook: Int64 = 0
+
+    init(_ view: ChainView, on network: UTXONetwork, _ node: Node) throws(ChainFault) {
+        (chain, key, self.node) = (view.chain, view.key, node)
+        do throws(KeyError) {
+            addresses = try DepositAddresses(key: view.key, on: network)
+        } catch {
+            throw ChainFault(text: "its public key cannot be used: \(error)")
+        }
+    }
+
+    /// Takes the accounts that have an address, in the order of their indices.
+    func learn(_ owners: [AccountID]) throws(ChainFault) {
+        do throws(KeyError) { try addresses.update(owners) } catch {
+            throw ChainFault(text: "an address cannot be derived: \(error)")
+        }
+    }
+
+    /// Reads on; what is to be done about it.
+    func read(
+        _ view: ChainView, _ terms: NetworkView, isLate: () -> Bool
+    ) -> [ReaderStep] {
+        let known = ReaderTerms(
+            firstBlock: view.firstBlock, checkedHeight: view.checkedHeight,
+            checkedBlock: view.checkedBlock, finalHeight: view.finalHeight,
+            finalBlock: view.finalBlock, confirmations: terms.confirmations,
+            addresses: addresses.count)
+        return reader.read(node, known, account: addresses.account, isLate: isLate)
+    }
+}
+
+extension ReaderStep {
+    /// Whether it ends a deposit's waiting.
+    var isFinal: Bool {
+        switch self {
+        case .settle, .credit, .check: true
+        case .note, .gone: false
+        }
+    }
+}
+
+extension ChainReader {
+    /// How it stands, for reports.
+    var condition: ChainCondition {
+        switch state {
+        case .starting, .reading(behind: 1...): .reading
+        case .reading: .inStep
+        case .nodeSyncing: .nodeSyncing
+        case .nodeBehind: .nodeBehind
+        case .forked: .forked
+        case .creditVanished: .creditVanished
+        case .noNode: .noNode
+        }
+    }
+
+    /// Whether there is more to be read now.
+    var isReading: Bool { condition == .reading }
+
+    /// Whether the node gives no answer.
+    var hasNoNode: Bool { condition == .noNode }
+
+    /// Whether the chain is not the one on which deposits were credited.
+    var isBroken: Bool { condition == .forked || condition == .creditVanished }
+
+    /// How it stands, in words, and what to do.
+    var text: String {
+        switch state {
+        case .starting: "begins to read"
+        case .reading(behind: 0): "everything up to block \(height ?? 0) is read"
+        case .reading(let behind): "\(behind) blocks are not read yet"
+        case .nodeSyncing: "its node is catching up: nothing is credited until it has"
+        case .nodeBehind(let found):
+            """
+            its node's chain ends at block \(found), before one that is final here: it lags, or is \
+            an older copy; nothing is credited until it has caught up
+            """
+        case .forked(let height, let expected, let found):
+            """
+            block \(height) was final as \(expected.hex), and its node has \
+            \(found?.hex ?? "none") there: nothing is credited or paid. See whether the node is on \
+            the right chain; if the chain itself was reorganised: boursectl wallet chain set, from \
+            the block on from which it is to be read again
+            """
+        case .creditVanished(let deposit):
+            """
+            the credited deposit \(deposit.output.transaction.hex):\(deposit.output.index) is on \
+            the chain no more: nothing is credited or paid. Settle it with the customer, then: \
+            boursectl wallet chain set, from the block on from which it is to be read again
+            """
+        case .noNode(let error): "its node gives no usable answer: \(error)"
+        }
+    }
+}
