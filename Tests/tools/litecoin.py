@@ -86,7 +86,8 @@ class LitecoinNode:
             raise NodeFault(f"{method}: {error.read().decode()}") from None
 
     def mine(self, count=1):
-        return self.call("generatetoaddress", count, self.home)
+        # To a new address each time: a block like one that was invalidated is not taken.
+        return self.call("generatetoaddress", count, self.call("getnewaddress"))
 
     def pay(self, address, units):
         """Pays base units; returns the transaction's id."""

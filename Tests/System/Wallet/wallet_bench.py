@@ -29,10 +29,10 @@ class WalletBench(Exchange):
         self.set("walletd", "nodes", self.node.setting)
         self.start("matchd")
         self.ctl("asset", "add", "LTC", "--scale", "8")
-        self.ctl("wallet", "network", "set", "LTC", "1", "--name", "LTC", "--confirmations",
-                 CONFIRMATIONS, "--minimum", "0.001", "--fee", "0.0001")
         self.ctl("wallet", "chain", "set", "1", "litecoin-regtest", "--key", KEY, "--first-block",
                  "1")
+        self.ctl("wallet", "network", "set", "LTC", "1", "--name", "LTC", "--confirmations",
+                 CONFIRMATIONS, "--minimum", "0.001", "--fee", "0.0001")
         for name in NAMES:
             self.ctl("account", "open", name)
             self.addresses[name] = self.ctl_json("wallet", "address", name, "1")["address"]
