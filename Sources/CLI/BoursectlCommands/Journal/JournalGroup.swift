@@ -87,8 +87,8 @@ enum Confirmation {
         guard readLine() == wanted else { throw CommandError("not confirmed; nothing was done") }
     }
 
-    /// Shows what is about to happen, and returns where `yes` is typed or was given beforehand, else
-    /// throws.
+    /// Shows what is about to happen, and returns where `yes` is typed or was given beforehand,
+    /// else throws.
     static func agree(
         to lines: [String], _ question: String, isGiven: Bool
     ) throws(CommandError) {

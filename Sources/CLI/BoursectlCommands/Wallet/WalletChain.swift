@@ -3,7 +3,6 @@
 package import Addresses
 import Deposits
 import Engine
-import Keys
 package import Presentation
 import Terms
 import UTXO
@@ -20,8 +19,7 @@ struct WalletChain {
             "this boursectl does not know the chain \(view.chain)",
             repair: "use the one of the installed packages")
         guard let network = UTXONetwork.named("\(view.chain)"),
-            let key = ExtendedPublicKey(view.key, isTest: network.isTest),
-            let addresses = try? DepositAddresses(key, on: network)
+            let addresses = try? DepositAddresses(key: view.key, on: network)
         else { throw unknown }
         (self.view, self.network, self.addresses) = (view, network, addresses)
     }

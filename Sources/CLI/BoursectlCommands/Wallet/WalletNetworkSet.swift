@@ -16,9 +16,10 @@ struct WalletNetworkSetCommand: ParsableCommand {
             terms that are not given stay unchanged; open withdrawals keep the terms of their \
             request. A chain of Bitcoin's kin carries one asset, its coin, with 8 decimals.
 
-            With --no-deposits customers are shown no addresses. --no-withdrawals refuses new \
-            withdrawals and leaves approved ones unpaid; to stop an asset on all its networks at \
-            once, see `boursectl wallet stop`.
+            With --no-deposits customers are shown no addresses, and what arrives is credited only \
+            once deposits are open again. --no-withdrawals refuses new withdrawals and leaves \
+            approved ones unpaid; to stop an asset on all its networks at once, see `boursectl \
+            wallet stop`.
 
             JSON: {"sequence", "before", "network"}; both are as in `boursectl wallet network \
             list`, before is null for a new one.

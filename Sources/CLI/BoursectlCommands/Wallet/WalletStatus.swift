@@ -56,7 +56,7 @@ struct WalletStatusCommand: ParsableCommand {
         guard case .object(let members) = replica.json(chain), let one = seen?[chain.network] else {
             return replica.json(chain)
         }
-        return .object(members + one.members)
+        return .object(members + [.init("seen", one.json)])
     }
 
     private func seenLines(_ chains: [ChainView], _ seen: [NetworkID: SeenChain]?) -> [String] {
@@ -69,26 +69,10 @@ struct WalletStatusCommand: ParsableCommand {
 
 /// What the wallet's daemon sees of a chain, which the log does not say.
 struct SeenChain {
-    /// The node that it asks.
-    let node: String
-    /// The node's newest block.
-    let height: UInt64
-    /// Deposits that are seen and not credited.
-    let pendingDeposits: Int
-
-    /// As text.
-    var text: String {
-        "\(node) is at block \(Readable.count(height)), "
-            + "\(Readable.count(pendingDeposits)) deposits pending"
-    }
-
-    /// As JSON, beside what the log says.
-    var members: [JSONValue.Member] {
-        [
-            .init("node", .string(node)), .init("height", .number(height)),
-            .init("pendingDeposits", .number(pendingDeposits)),
-        ]
-    }
+    /// How it stands in words, and what to do.
+    let text: String
+    /// The same for programs.
+    let json: JSONValue
 }
 
 /// What the ledger says of an asset in custody.
