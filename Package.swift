@@ -123,12 +123,12 @@ let package = Package(
         // What is asked of chains' nodes, over their JSON-RPC.
         wing("Wallet", "Nodes", ["Terms", "JSON", "Platform", "Requests", "Addresses"]),
         // Deposits: what of a chain goes into the log. Pure but for the node that it asks.
-        wing("Wallet", "Deposits", ["Terms", "Addresses", "Keys", "Nodes"]),
+        wing("Wallet", "Deposits", ["Terms", "Nodes"]),
         // The wallet's part in the log: follows the chains that it names.
         wing(
             "Wallet", "Custodian",
             [
-                "Terms", "JSON", "Wire", "Engine", "Platform", "Addresses", "Keys", "Nodes",
+                "Terms", "JSON", "Wire", "Engine", "Platform", "Addresses", "Keys", "UTXO", "Nodes",
                 "Deposits", "Follower",
             ]),
         // What the agent says, as types and as JSON, and the client of its socket.
@@ -209,7 +209,7 @@ let package = Package(
             [
                 "Terms", "JSON", "Wire", "Engine", "Bench", "Failover", "Control", "Journal",
                 "Link", "Platform", "AgentAPI", "HelperAPI", "Checks", "Follower", "Configuration",
-                "Secrets", "Addresses", "Keys", "UTXO", "Deposits", "Presentation", arguments,
+                "Secrets", "Addresses", "Keys", "UTXO", "Presentation", arguments,
                 histogram,
             ]),
         // Daemons: compose only.

@@ -10,6 +10,7 @@ import Platform
 import Secrets
 import Terms
 import Testing
+import UTXO
 
 /// A wallet that credits in memory what the reader tells it to.
 private struct MemoryWallet {

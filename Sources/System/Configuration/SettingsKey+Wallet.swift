@@ -5,8 +5,9 @@ extension SettingsKey {
         [
             .text(
                 "walletd", "nodes", "\"\"",
-                "The chains' nodes, as \"litecoin=http://127.0.0.1:9332,/etc/bourse/litecoin.login\"; "
-                    + "the\nfile holds USER:PASSWORD, as the node's own .cookie does. Several are "
+                "The chains' nodes, as "
+                    + "\"litecoin=http://127.0.0.1:9332,/etc/bourse/litecoin.login\"; the"
+                    + "\nfile holds USER:PASSWORD, as the node's own .cookie does. Several are "
                     + "separated by\nspaces."
             ) {
                 let words = $1.split(separator: " ").map(String.init)

@@ -54,7 +54,7 @@ public final class Custodian<Node: ChainNode> {
         let now = Clock.monotonicNanos()
         let terms: NetworkView
         let chain: FollowedChain<Node>
-        do throws(ChainFault) {
+        do throws(ChainSetupError) {
             terms = try network(view)
             chain = try followed(view)
         } catch {
@@ -64,7 +64,7 @@ public final class Custodian<Node: ChainNode> {
         }
         guard now >= chain.nextLook else { return false }
         let deadline = now + Self.lookNanosMax
-        do throws(ChainFault) {
+        do throws(ChainSetupError) {
             try chain.learn(session.replica.engine.addressees(view.network))
         } catch {
             report(view, "", .unusable, error.text)
@@ -94,30 +94,31 @@ public final class Custodian<Node: ChainNode> {
     // MARK: What a chain is
 
     /// The terms of the one asset that a UTXO chain has.
-    private func network(_ view: ChainView) throws(ChainFault) -> NetworkView {
+    private func network(_ view: ChainView) throws(ChainSetupError) -> NetworkView {
         var all: [NetworkView] = []
         session.replica.engine.forEachNetwork { if $0.network == view.network { all.append($0) } }
         guard let terms = all.first, all.count == 1 else {
-            throw ChainFault(
+            throw ChainSetupError(
                 text: all.isEmpty
                     ? "no asset has this chain: boursectl wallet network set"
                     : "\(all.count) assets have this chain, and it has one coin")
         }
         guard let asset = session.replica.engine.asset(terms.asset), asset.scale == 8 else {
-            throw ChainFault(text: "its asset has not 8 decimals, as the coins of the chain have")
+            throw ChainSetupError(
+                text: "its asset has not 8 decimals, as the coins of the chain have")
         }
         return terms
     }
 
-    private func followed(_ view: ChainView) throws(ChainFault) -> FollowedChain<Node> {
+    private func followed(_ view: ChainView) throws(ChainSetupError) -> FollowedChain<Node> {
         if let known = chains[view.network], known.chain == view.chain, known.key == view.key {
             return known
         }
         guard let network = UTXONetwork.named("\(view.chain)") else {
-            throw ChainFault(text: "this version does not know the chain \(view.chain)")
+            throw ChainSetupError(text: "this version does not know the chain \(view.chain)")
         }
         guard let node = makeNode(network) else {
-            throw ChainFault(text: "its node is not named: set [walletd] nodes in bourse.toml")
+            throw ChainSetupError(text: "its node is not named: set [walletd] nodes in bourse.toml")
         }
         let made = try FollowedChain(view, on: network, node)
         chains[view.network] = made

@@ -6,9 +6,10 @@ internal import Engine
 internal import Keys
 internal import Nodes
 internal import Terms
+internal import UTXO
 
 /// Why a chain of the log cannot be read.
-struct ChainFault: Error {
+struct ChainSetupError: Error {
     let text: String
 }
 
@@ -23,19 +24,19 @@ final class FollowedChain<Node: ChainNode> {
     /// When it is looked at again, monotonic.
     var nextLook: Int64 = 0
 
-    init(_ view: ChainView, on network: UTXONetwork, _ node: Node) throws(ChainFault) {
+    init(_ view: ChainView, on network: UTXONetwork, _ node: Node) throws(ChainSetupError) {
         (chain, key, self.node) = (view.chain, view.key, node)
         do throws(KeyError) {
             addresses = try DepositAddresses(key: view.key, on: network)
         } catch {
-            throw ChainFault(text: "its public key cannot be used: \(error)")
+            throw ChainSetupError(text: "its public key cannot be used: \(error)")
         }
     }
 
     /// Takes the accounts that have an address, in the order of their indices.
-    func learn(_ owners: [AccountID]) throws(ChainFault) {
+    func learn(_ owners: [AccountID]) throws(ChainSetupError) {
         do throws(KeyError) { try addresses.update(owners) } catch {
-            throw ChainFault(text: "an address cannot be derived: \(error)")
+            throw ChainSetupError(text: "an address cannot be derived: \(error)")
         }
     }
 

@@ -135,8 +135,7 @@ def test_a_node_that_is_away_or_another_chain_s_credits_nothing(bench):
 
 
 def test_closed_deposits_wait_and_come_when_it_opens(bench):
-    network = ["wallet", "network", "set", "LTC", "1", "--name", "LTC", "--confirmations",
-               CONFIRMATIONS, "--minimum", "0.001", "--fee", "0.0001"]
+    network = ["wallet", "network", "set", "LTC", "1"]
     bench.ctl(*network, "--no-deposits")
     bench.start_wallet()
     bench.node.pay(bench.addresses["cid"], 250_000)
@@ -144,7 +143,7 @@ def test_closed_deposits_wait_and_come_when_it_opens(bench):
     bench.await_("seen", lambda: bench.status and bench.status["pending"] == 1
                  and bench.status["read"] == bench.node.height)
     assert bench.status["condition"] == "closed" and bench.balances()["cid"] == 0
-    bench.ctl(*network)
+    bench.ctl(*network, "--deposits")
     assert bench.check()["cid"] == 250_000
 
 

@@ -19,7 +19,9 @@ struct NetworkTermsOptions: ParsableArguments {
     var approvals: UInt8?
     @Option(help: "Only withdrawals of more than this need approvals. New: 0, so all do.")
     var approvalsAbove: DecimalNumber?
-    @Flag(inversion: .prefixedNo, help: "Whether customers are shown addresses. New: yes.")
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Whether final deposits are credited; else they wait until they are. New: yes.")
     var deposits: Bool?
     @Flag(inversion: .prefixedNo, help: "Whether withdrawals are accepted and paid. New: yes.")
     var withdrawals: Bool?

@@ -1,7 +1,6 @@
 // A chain whose addresses boursectl derives and checks by itself.
 
 package import Addresses
-import Deposits
 import Engine
 package import Presentation
 import Terms
