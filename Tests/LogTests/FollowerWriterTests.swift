@@ -305,13 +305,14 @@ private func opened(_ log: inout FakeLog) throws -> WriterSession<Int> {
 
 @Test func `what was given up is resolved by the session that ends it, as the log has it`() throws {
     var random = LinkFuzz()
+    var givenUp = 0
     for round in 0..<200 {
         var log = FakeLog()
         var writer = try opened(&log)
         var out = LinkEncoder()
         var seen = 0
         var done: [Int: Refusal] = [:]
-        var (tag, givenUp) = (0, 0)
+        var tag = 0
         func show(_ end: Int) throws {
             for (header, bytes, outcome) in log.records[seen..<end] {
                 let resolved = unsafe bytes.withUnsafeBytes {
@@ -363,7 +364,7 @@ private func opened(_ log: inout FakeLog) throws -> WriterSession<Int> {
             try show(log.records.count)
         }
         #expect(writer.inFlight == 0 && !writer.isAbandoned, "round \(round), \(random.replay)")
-        #expect(givenUp > 0 && done.count == tag)
+        #expect(done.count == tag)
         var logged: [Int] = []
         for (header, bytes, _) in log.records where header.kind == CommandKind.massCancel.rawValue {
             logged.append(
@@ -373,4 +374,5 @@ private func opened(_ log: inout FakeLog) throws -> WriterSession<Int> {
         }
         #expect(logged == done.filter { $0.value == .none }.keys.sorted(), "\(random.replay)")
     }
+    #expect(givenUp > 100)
 }

@@ -152,8 +152,8 @@ public enum CommandSessionError: Error, Sendable {
     }
 
     /// Submits a command and waits until it is in the log, up to `nanos`. Without a record the
-    /// outcome says why it is not in the log; `sessionUnknown`: another session of the name
-    /// replaced this one.
+    /// outcome says why it is not in the log; `sessionUnknown`: this session was closed, or another
+    /// one of the name replaced it. The next `submit` opens a new one.
     ///
     /// Where this throws while the command was in flight, it stays so: later calls still send it
     /// again and see its record. The next `submit` first waits until it is known what became of
