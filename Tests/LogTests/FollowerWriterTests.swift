@@ -276,8 +276,7 @@ private func opened(_ log: inout FakeLog) throws -> WriterSession<Int> {
     }
 }
 
-@Test func `a session unknown to matchd resolves its flights, and is reopened`() throws
-{
+@Test func `a session unknown to matchd resolves its flights, and is reopened`() throws {
     var log = FakeLog()
     var writer = try opened(&log)
     var out = LinkEncoder()
@@ -302,4 +301,78 @@ private func opened(_ log: inout FakeLog) throws -> WriterSession<Int> {
     #expect(done.map(\.1) == [.none, .none, .sessionUnknown, .sessionUnknown])
     for ack in try log.take(&out) { _ = writer.acked(ack, &out) }
     #expect(writer.state == .open(SessionID(100)) && writer.canSubmit)
+}
+
+@Test func `what was given up is resolved by the session that ends it, as the log has it`() throws {
+    var random = LinkFuzz()
+    var givenUp = 0
+    for round in 0..<200 {
+        var log = FakeLog()
+        var writer = try opened(&log)
+        var out = LinkEncoder()
+        var seen = 0
+        var done: [Int: Refusal] = [:]
+        var tag = 0
+        func show(_ end: Int) throws {
+            for (header, bytes, outcome) in log.records[seen..<end] {
+                let resolved = unsafe bytes.withUnsafeBytes {
+                    unsafe writer.applied(header, $0, outcome, &out)
+                }
+                for one in resolved {
+                    #expect(done[one.tag] == nil, "\(random.replay)")
+                    done[one.tag] = one.outcome.refusal
+                }
+            }
+            seen = end
+        }
+        func take() throws {
+            for ack in try log.take(&out) {
+                for one in writer.acked(ack, &out) {
+                    #expect(done[one.tag] == nil, "\(random.replay)")
+                    done[one.tag] = one.outcome.refusal
+                }
+            }
+            if writer.state == .replaced { writer.reopen(&out) }
+        }
+        for _ in 0..<200 {
+            switch random.below(10) {
+            case 0:
+                writer.disconnected()
+                _ = out.take()
+                writer.connected(&out)
+            case 1, 2: try take()
+            case 3, 4: try show(seen + random.below(log.records.count - seen + 1))
+            case 5 where random.below(3) == 0:
+                if writer.inFlight > 0 { givenUp += 1 }
+                writer.abandon(&out)
+                if writer.isAbandoned, random.below(2) == 0 {
+                    // matchd ends the connection for what was sent.
+                    writer.disconnected()
+                    _ = out.take()
+                    writer.connected(&out)
+                }
+            default:
+                let command = MassCancel(account: AccountID(UInt32(tag + 1)))
+                if writer.submit(command, tag: tag + 1, &out) { tag += 1 }
+            }
+        }
+        writer.disconnected()
+        _ = out.take()
+        writer.connected(&out)
+        for _ in 0..<4 {
+            try take()
+            try show(log.records.count)
+        }
+        #expect(writer.inFlight == 0 && !writer.isAbandoned, "round \(round), \(random.replay)")
+        #expect(done.count == tag)
+        var logged: [Int] = []
+        for (header, bytes, _) in log.records where header.kind == CommandKind.massCancel.rawValue {
+            logged.append(
+                unsafe bytes.withUnsafeBytes {
+                    Int(unsafe $0.load(fromByteOffset: RecordHeader.size, as: UInt32.self))
+                })
+        }
+        #expect(logged == done.filter { $0.value == .none }.keys.sorted(), "\(random.replay)")
+    }
+    #expect(givenUp > 100)
 }

@@ -13,7 +13,7 @@ import Wire
 final class ExchangeReplica: LogReplica {
     private var follower: Follower
     /// Whether it has every record that matchd last reported as released.
-    private(set) var isCaughtUp = false
+    var isCaughtUp: Bool { follower.isCaughtUp }
 
     /// A replica that follows the server of this greeting.
     init(_ welcome: LinkWelcome) { follower = Follower(welcome) }
@@ -32,9 +32,7 @@ final class ExchangeReplica: LogReplica {
         _ frame: LinkFrame,
         _ each: (RecordHeader, UnsafeRawBufferPointer, Outcome, borrowing Engine) -> Void
     ) throws(FollowerError) -> FollowerProgress {
-        let progress = unsafe try follower.receive(frame, each)
-        if case .caughtUp = progress { isCaughtUp = true }
-        return progress
+        unsafe try follower.receive(frame, each)
     }
 
     /// Continues on a new connection.

@@ -41,9 +41,10 @@ final class OperatorSession {
         do throws(CommandSessionError) {
             session = try unsafe CommandSession(
                 name,
-                connect: { name throws(LinkError) in
+                connect: { name, nanos throws(LinkError) in
                     try LinkClient.connect(
-                        unix: exchange.settings.matchd.socket, name: name, wantsAcks: false)
+                        unix: exchange.settings.matchd.socket, name: name, wantsAcks: false,
+                        timeoutNanos: nanos)
                 },
                 replica: { ExchangeReplica($0) }, replicaNanosMax: Exchange.replicaNanosMax,
                 lost: { Terminal.warn("boursectl: \($0); reconnecting") },

@@ -32,16 +32,20 @@ public protocol LogReplica: AnyObject {
     func reconnected(_ welcome: LinkWelcome) throws(FollowerError)
 }
 
-/// Why a session cannot go on with a command.
+/// Why a session does not go on with a command.
+///
+/// The session may be used again, unless it `hasEnded`, which `replica` alone does: then each call
+/// throws the same. What was in flight stays so; see `CommandSession.submit`.
 public enum CommandSessionError: Error, Sendable {
     /// There is no connection, or none that may be used.
     case link(LinkError)
-    /// The replica does not fit the log.
+    /// The replica does not fit the log. A torn feed alone (`damaged`, `gap`, `unexpected`) is
+    /// repaired by the next connection.
     case replica(FollowerError)
-    /// matchd refused the session.
+    /// matchd refused the session; the next command asks for it again.
     case refused(Refusal)
     /// No answer came in time. `uncertain` is the session whose command may be in the log, behind
-    /// the replica's last record.
+    /// the replica's last record; nil: it is not in the log.
     case late(String, uncertain: SessionID?)
 }
 
@@ -49,50 +53,77 @@ public enum CommandSessionError: Error, Sendable {
 ///
 /// It relies on the log alone: a command is done when its record comes back on the feed. When the
 /// connection is lost before that, the session reconnects, reads the log further, and resends what
-/// is not in it under its old number, which the engine accepts once. One owner at a time.
+/// is not in it under its old number, which the engine accepts once. One command is in flight at
+/// most. A call waits no longer than it says, and at most `greetingNanosMin` more while matchd
+/// takes a connection and does not greet. One owner at a time.
 @safe public final class CommandSession<Replica: LogReplica> {
     /// The state of the exchange, after each of this session's commands.
     public let replica: Replica
     /// How long a command may take, lost connections included.
     public static var commandNanosMax: Int64 { 30_000_000_000 }
+    /// How long an attempt to connect may take, however short the call.
+    public static var greetingNanosMin: Int64 { 1_000_000_000 }
+    /// How long an attempt to connect may take, however long the call.
+    static var greetingNanosMax: Int64 { 5_000_000_000 }
+    /// Attempts to connect begin no earlier than this after the last one.
+    static var retryNanos: Int64 { 100_000_000 }
+
+    /// Why there is no connection; nil while there is one.
+    public private(set) var linkError: LinkError?
 
     private let name: Text40
-    private let connect: (Text40) throws(LinkError) -> LinkClient
+    private let connect: (Text40, Int64) throws(LinkError) -> LinkClient
     private let lost: (LinkError) -> Void
     private let see: (RecordHeader, UnsafeRawBufferPointer, Outcome, borrowing Engine) -> Void
-    private var client: LinkClient
-    private var writer: WriterSession<Int>
+    private var client: LinkClient?
+    private var connectAt: Int64
+    /// The replica's fault that ended this session.
+    private var fault: FollowerError?
+    private var writer: WriterSession<Void>
     private var out = LinkEncoder()
-    private var submitted = 0
     private var hasBegun = false
-    private var done: [Int: LoggedCommand] = [:]
+    /// The command whose outcome no call has returned yet.
+    private var current: Submitted?
 
-    /// A session of `name`. `lost` is called when a connection was lost and another is tried,
-    /// `see` with every record. Returns once the replica has what matchd has released, within
-    /// `replicaNanosMax`.
+    private struct Submitted {
+        let kind: CommandKind
+        let payload: [UInt8]
+        var logged: LoggedCommand?
+    }
+
+    /// A session of `name`. `connect` gets the name and the nanoseconds that it may take. `lost` is
+    /// called when a connection was lost and another is tried, `see` with every record that the
+    /// replica applies, once and in order. Returns once the replica has what matchd has released,
+    /// within `replicaNanosMax`; 0: at once, and `follow` brings it there.
     public init(
-        _ name: Text40, connect: @escaping (Text40) throws(LinkError) -> LinkClient,
+        _ name: Text40, connect: @escaping (Text40, Int64) throws(LinkError) -> LinkClient,
         replica make: (LinkWelcome) -> Replica, replicaNanosMax: Int64,
         lost: @escaping (LinkError) -> Void,
         see: @escaping (RecordHeader, UnsafeRawBufferPointer, Outcome, borrowing Engine) -> Void
     ) throws(CommandSessionError) {
         (self.name, self.connect, self.lost) = (name, connect, lost)
         unsafe self.see = see
-        do throws(LinkError) { client = try connect(name) } catch { throw .link(error) }
+        let client: LinkClient
+        do throws(LinkError) { client = try connect(name, Self.greetingNanosMax) } catch {
+            throw .link(error)
+        }
+        self.client = client
+        connectAt = Clock.monotonicNanos() + Self.retryNanos
         replica = make(client.welcome)
-        writer = WriterSession(name: name, capacity: 16)
-        greet()
-        try pump(until: Clock.monotonicNanos() + replicaNanosMax) { $0.replica.isCaughtUp }
+        writer = WriterSession(name: name, capacity: 1)
+        out.append(replica.subscription)
+        guard replicaNanosMax > 0 else { return }
+        try pump(until: Clock.monotonicNanos() + replicaNanosMax) { $0.isCaughtUp }
     }
 
     /// Ends the session, which frees its name. Where that fails, the engine frees it when it needs
     /// the room.
     deinit {
-        guard writer.close(&out) else { return }
+        guard let client, writer.close(&out) else { return }
         let deadline = Clock.monotonicNanos() + 1_000_000_000
         while !writer.isClosed, Clock.monotonicNanos() < deadline {
             do throws(LinkError) {
-                if !out.isEmpty { try client.send(&out) }
+                if !out.isEmpty { try client.send(&out, timeoutNanos: 1_000_000_000) }
                 if let frame = try client.receive(timeoutNanos: 100_000_000),
                     case .acks(let acks) = frame
                 {
@@ -102,35 +133,58 @@ public enum CommandSessionError: Error, Sendable {
         }
     }
 
+    /// Whether there is a connection now.
+    public var isConnected: Bool { client != nil }
+
+    /// Whether there is a connection, and the replica has all that matchd reported there as
+    /// released.
+    public var isCaughtUp: Bool { isConnected && replica.isCaughtUp }
+
+    /// Whether the replica failed: this session is at its end, and only a new replica, in a new
+    /// session, may follow the log.
+    public var hasEnded: Bool { fault != nil }
+
+    // MARK: Commands
+
     /// Opens the session, before the first command only: reading leaves nothing in the log.
     public func begin() throws(CommandSessionError) {
-        guard !hasBegun else { return }
-        hasBegun = true
-        writer.connected(&out)
-        try pump(until: Clock.monotonicNanos() + Self.commandNanosMax) {
-            $0.writer.state != .opening
-        }
-        if case .refused(let refusal) = writer.state { throw .refused(refusal) }
+        try begin(until: Clock.monotonicNanos() + Self.commandNanosMax)
     }
 
-    /// Submits a command and waits until it is in the log. The outcome `sessionUnknown` without a
-    /// record: another session of the name replaced this one, and the command is not in the log.
-    public func submit(_ payload: some CommandPayload) throws(CommandSessionError) -> LoggedCommand
-    {
-        try begin()
-        let deadline = Clock.monotonicNanos() + Self.commandNanosMax
+    /// Submits a command and waits until it is in the log, up to `nanos`. Without a record the
+    /// outcome says why it is not in the log; `sessionUnknown`: this session was closed, or another
+    /// one of the name replaced it. The next `submit` opens a new one.
+    ///
+    /// Where this throws while the command was in flight, it stays so: later calls still send it
+    /// again and see its record. The next `submit` first waits until it is known what became of
+    /// it. The same command again is that one, if it is in the log, and is submitted if it is not;
+    /// with another, its outcome is dropped.
+    public func submit(
+        _ payload: some CommandPayload, within nanos: Int64 = commandNanosMax
+    ) throws(CommandSessionError) -> LoggedCommand {
+        let deadline = Clock.monotonicNanos() + nanos
+        let command = Submitted(kind: type(of: payload).kind, payload: payload.payloadBytes())
+        if let before = current {
+            let isSame = before.kind == command.kind && before.payload == command.payload
+            // matchd may have refused what was to end it.
+            if writer.isAbandoned { writer.abandon(&out) }
+            let logged: LoggedCommand
+            do throws(CommandSessionError) { logged = try outcome(until: deadline) } catch {
+                // The other one is uncertain, this one was not sent.
+                if !isSame, case .late(let why, _) = error { throw .late(why, uncertain: nil) }
+                throw error
+            }
+            if isSame, logged.sequence != 0 { return logged }
+        }
+        try begin(until: deadline)
         if writer.state == .replaced { writer.reopen(&out) }
-        try pump(until: deadline) { $0.writer.canSubmit || $0.writer.state == .replaced }
-        submitted += 1
-        let tag = submitted
-        guard writer.submit(payload, tag: tag, &out) else {
+        try pump(until: deadline) { $0.writer.canSubmit || $0.isTurnedAway }
+        try checkRefusal()
+        guard writer.submit(payload, tag: (), &out) else {
             return LoggedCommand(sequence: 0, outcome: .refused(.sessionUnknown))
         }
-        try pump(until: deadline) { $0.done[tag] != nil }
-        guard let receipt = done.removeValue(forKey: tag) else {
-            preconditionFailure("pump returns when the command is done")
-        }
-        return receipt
+        current = command
+        return try outcome(until: deadline)
     }
 
     /// Sends and receives until `isEnough`.
@@ -138,77 +192,173 @@ public enum CommandSessionError: Error, Sendable {
         until deadline: Int64, _ isEnough: (CommandSession) -> Bool
     ) throws(CommandSessionError) {
         while !isEnough(self) {
-            guard Clock.monotonicNanos() < deadline else {
-                throw late("no answer arrived in time")
-            }
-            do throws(LinkError) {
-                if !out.isEmpty { try client.send(&out) }
-                if let frame = try client.receive(timeoutNanos: 200_000_000) { try take(frame) }
-            } catch { try reconnect(after: error, until: deadline) }
+            let now = Clock.monotonicNanos()
+            guard now < deadline else { throw late() }
+            try turn(until: min(deadline, now + 200_000_000))
         }
     }
 
-    /// Follows the log for a time, without a command.
-    public func follow(nanos: Int64) throws(CommandSessionError) {
-        let end = Clock.monotonicNanos() + nanos
-        try pump(until: end + Self.commandNanosMax) { _ in Clock.monotonicNanos() >= end }
+    /// Follows the log for `nanos`, without a command; `untilRecord`: until records came, at most.
+    /// Returns whether there is a connection. A lost one is no error here: `lost` is called, and
+    /// another is tried meanwhile.
+    @discardableResult
+    public func follow(
+        nanos: Int64, untilRecord: Bool = false
+    ) throws(CommandSessionError) -> Bool {
+        let (end, first) = (Clock.monotonicNanos() + nanos, replica.sequence)
+        repeat {
+            do throws(CommandSessionError) { try turn(until: end) } catch {
+                guard case .link(let error) = error else { throw error }
+                lost(error)
+            }
+            if untilRecord, replica.sequence > first { break }
+        } while Clock.monotonicNanos() < end
+        return isConnected
+    }
+
+    private func begin(until deadline: Int64) throws(CommandSessionError) {
+        if !hasBegun {
+            hasBegun = true
+            if let client { writer.connected(&out, epoch: client.welcome.epoch) }
+        } else if case .refused = writer.state {
+            writer.reopen(&out)
+        }
+        try pump(until: deadline) { $0.writer.state != .opening }
+        try checkRefusal()
+    }
+
+    /// Whether another session has the name, or matchd refused this one.
+    private var isTurnedAway: Bool {
+        switch writer.state {
+        case .replaced, .refused: true
+        case .opening, .open, .closed: false
+        }
+    }
+
+    private func checkRefusal() throws(CommandSessionError) {
+        if case .refused(let refusal) = writer.state { throw .refused(refusal) }
+    }
+
+    /// Waits for what became of the command in flight.
+    private func outcome(until deadline: Int64) throws(CommandSessionError) -> LoggedCommand {
+        try pump(until: deadline) { $0.current?.logged != nil }
+        guard let logged = current?.logged else {
+            preconditionFailure("pump returns when the command is done")
+        }
+        current = nil
+        return logged
+    }
+
+    private func resolve(_ resolved: [WriterSession<Void>.Resolved], sequence: UInt64) {
+        for one in resolved {
+            // The record of the session that replaced this one is not the command's.
+            let isLogged = one.outcome.refusal != .sessionUnknown
+            current?.logged = LoggedCommand(
+                sequence: isLogged ? sequence : 0, outcome: one.outcome)
+        }
     }
 
     // MARK: The connection
 
-    /// Subscribes to the log, and resumes the session if there is one, on a new connection.
-    private func greet() {
-        out = LinkEncoder()
-        out.append(replica.subscription)
-        if hasBegun { writer.connected(&out) }
-    }
-
-    private func take(_ frame: LinkFrame) throws(LinkError) {
-        if case .acks(let acks) = frame {
-            for ack in acks {
-                for resolved in writer.acked(ack, &out) { resolve(resolved, sequence: 0) }
-            }
-        }
-        do {
-            _ = try unsafe replica.receive(frame) { header, bytes, outcome, engine in
-                unsafe see(header, bytes, outcome, engine)
-                for resolved in unsafe writer.applied(header, bytes, outcome, &out) {
-                    resolve(resolved, sequence: header.sequence)
-                }
-            }
-        } catch { throw .refused(LinkRefusal(.malformed, "\(error)")) }
-    }
-
-    private func resolve(_ resolved: WriterSession<Int>.Resolved, sequence: UInt64) {
-        done[resolved.tag] = LoggedCommand(sequence: sequence, outcome: resolved.outcome)
-    }
-
-    /// Reconnects once matchd is running again.
-    private func reconnect(
-        after error: LinkError, until deadline: Int64
-    ) throws(CommandSessionError) {
-        if case .refused(let refusal) = error, refusal.code != .stopping, refusal.code != .limit {
-            throw .link(error)
-        }
-        writer.disconnected()
-        lost(error)
-        while true {
+    /// Sends what is to be sent and takes a frame if one comes by `end`; connects before that where
+    /// it is due.
+    private func turn(until end: Int64) throws(CommandSessionError) {
+        if let fault { throw .replica(fault) }
+        guard let client = try connection(until: end) else { return }
+        var frame: LinkFrame?
+        do throws(LinkError) {
+            let left = max(0, end - Clock.monotonicNanos())
             do throws(LinkError) {
-                client = try connect(name)
-                break
-            } catch {
-                guard Clock.monotonicNanos() < deadline else { throw late("\(error)") }
-                Clock.sleep(nanos: 100_000_000)
+                if !out.isEmpty { try client.send(&out, timeoutNanos: left) }
+            } catch { if error != .timedOut { throw error } }
+            frame = try client.receive(timeoutNanos: max(0, end - Clock.monotonicNanos()))
+        } catch { return try dropped(error) }
+        if let frame { try take(frame) }
+    }
+
+    private func take(_ frame: LinkFrame) throws(CommandSessionError) {
+        if case .acks(let acks) = frame {
+            for ack in acks { resolve(writer.acked(ack, &out), sequence: 0) }
+        }
+        do throws(FollowerError) {
+            _ = unsafe try replica.receive(frame) { header, bytes, outcome, engine in
+                unsafe see(header, bytes, outcome, engine)
+                unsafe resolve(
+                    writer.applied(header, bytes, outcome, &out), sequence: header.sequence)
             }
+        } catch {
+            if case .staleEpoch = error {
+                return try dropped(.refused(LinkRefusal(.epoch, "\(error)")))
+            }
+            throw failed(error)
+        }
+    }
+
+    /// The connection; nil where there is none yet, after the time until the next attempt or `end`.
+    private func connection(until end: Int64) throws(CommandSessionError) -> LinkClient? {
+        if let client { return client }
+        let now = Clock.monotonicNanos()
+        guard now >= connectAt else {
+            Clock.sleep(nanos: max(0, min(connectAt, end) - now))
+            return nil
+        }
+        let nanos = min(max(end - now, Self.greetingNanosMin), Self.greetingNanosMax)
+        defer { connectAt = Clock.monotonicNanos() + Self.retryNanos }
+        let client: LinkClient
+        do throws(LinkError) { client = try connect(name, nanos) } catch {
+            linkError = error
+            return nil
         }
         do throws(FollowerError) { try replica.reconnected(client.welcome) } catch {
-            throw .replica(error)
+            // A primary whose term is over: the next attempt may reach the right one.
+            guard case .staleEpoch = error else { throw failed(error) }
+            linkError = .refused(LinkRefusal(.epoch, "\(error)"))
+            return nil
         }
-        greet()
+        out = LinkEncoder()
+        out.append(replica.subscription)
+        if hasBegun, !writer.connected(&out, epoch: client.welcome.epoch) {
+            linkError = .refused(LinkRefusal(.epoch, "the session had a later epoch already"))
+            return nil
+        }
+        (self.client, linkError) = (client, nil)
+        return client
+    }
+
+    /// Goes on without the connection; throws where another one may be no better, or of no use.
+    private func dropped(_ error: LinkError) throws(CommandSessionError) {
+        disconnect(error)
+        guard case .refused(let refusal) = error else { return lost(error) }
+        switch refusal.code {
+        case .stopping, .limit, .epoch: lost(error)
+        case .forked: throw failed(.forked(refusal.text))
+        case .malformed, .access:
+            // It may be the command that is refused so, each time that it is sent.
+            writer.abandon(&out)
+            throw .link(error)
+        default: throw .link(error)
+        }
+    }
+
+    /// The error of a replica that failed. Where no other connection repairs it, this session is at
+    /// its end.
+    private func failed(_ error: FollowerError) -> CommandSessionError {
+        switch error {
+        case .diverged, .forked, .otherJournal, .genesis, .snapshot: fault = error
+        case .damaged, .gap, .staleEpoch, .unexpected: break
+        }
+        disconnect(.refused(LinkRefusal(.malformed, "\(error)")))
+        return .replica(error)
+    }
+
+    private func disconnect(_ error: LinkError) {
+        (client, linkError) = (nil, error)
+        writer.disconnected()
     }
 
     /// The error where it may be unknown whether a command is in the log.
-    private func late(_ why: String) -> CommandSessionError {
+    private func late() -> CommandSessionError {
+        let why = linkError.map { "\($0)" } ?? "no answer arrived in time"
         guard writer.inFlight > 0, case .open(let id) = writer.state else {
             return .late(why, uncertain: nil)
         }

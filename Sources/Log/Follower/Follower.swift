@@ -90,7 +90,10 @@ public struct Follower: ~Copyable {
     var voids: Set<UInt64> = []
     var snapshot: LinkSnapshot?
     var chunks: [UInt8] = []
-    var hasFailed = false
+    /// The fault that it stopped at.
+    var failure: FollowerError?
+    /// Whether the server reported on this connection how far it has released.
+    var hasPosition = false
 
     /// Maximum bytes of a snapshot: 8 GiB.
     public static var snapshotBytesMax: UInt64 { 8 << 30 }
@@ -110,6 +113,10 @@ public struct Follower: ~Copyable {
         self.snapshotAtMost = snapshotAtMost
     }
 
+    /// Whether it has every record that the server last reported as released, and the server has
+    /// reported it on this connection.
+    public var isCaughtUp: Bool { hasPosition && engine.sequence >= released }
+
     /// What to send after a welcome.
     public var subscription: LinkFrame {
         isFresh
@@ -124,8 +131,10 @@ public struct Follower: ~Copyable {
         guard welcome.journalHigh == journalHigh, welcome.journalLow == journalLow else {
             throw .otherJournal
         }
+        if let failure { throw failure }
         try see(welcome.epoch)
         released = max(released, welcome.released)
+        hasPosition = false
         snapshot = nil
         chunks = []
     }
@@ -134,18 +143,19 @@ public struct Follower: ~Copyable {
     /// outcome, and the engine, whose events are those of this record.
     ///
     /// Voided records are passed too, with the outcome `voided`. Frames that do not concern a
-    /// follower (acks, status, session) have no effect.
+    /// follower (acks, status, session) have no effect. After `diverged` and `forked` it takes
+    /// nothing more, and throws the same again.
     public mutating func receive(
         _ frame: LinkFrame,
         _ each: (RecordHeader, UnsafeRawBufferPointer, Outcome, borrowing Engine) -> Void
     ) throws(FollowerError) -> FollowerProgress {
-        precondition(!hasFailed, "a follower that failed takes nothing more")
+        if let failure { throw failure }
         do throws(FollowerError) {
             return unsafe try take(frame, each)
         } catch {
             // A new connection repairs a torn feed, but not a diverged or forked engine.
             switch error {
-            case .diverged, .forked: hasFailed = true
+            case .diverged, .forked: failure = error
             default: break
             }
             throw error
@@ -172,6 +182,7 @@ public struct Follower: ~Copyable {
         case .position(let released, _, let epoch):
             try see(epoch)
             self.released = max(self.released, released)
+            hasPosition = true
             return engine.sequence >= released ? .caughtUp(engine.sequence) : .none
         case .voids(let sequences):
             voids = Set(sequences)

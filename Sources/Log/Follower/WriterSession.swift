@@ -58,6 +58,8 @@ public struct WriterSession<Tag: Sendable>: Sendable {
     public private(set) var isClosed = false
     /// Whether there is a connection.
     public private(set) var isConnected = false
+    /// Whether what is in flight was given up: see `abandon`.
+    public private(set) var isAbandoned = false
     /// In the order of their numbers, from `first` on.
     var flights: [Flight] = []
     var first = 0
@@ -90,7 +92,7 @@ public struct WriterSession<Tag: Sendable>: Sendable {
 
     /// Whether `submit` takes a command now.
     public var canSubmit: Bool {
-        guard isConnected, lostAt == nil, case .open = state else { return false }
+        guard isConnected, !isAbandoned, lostAt == nil, case .open = state else { return false }
         return inFlight < capacity
     }
 
@@ -105,7 +107,7 @@ public struct WriterSession<Tag: Sendable>: Sendable {
         numberAnew()
         switch state {
         case .opening: open(&out)
-        case .open: resend(&out)
+        case .open: if isAbandoned { open(&out) } else { resend(&out) }
         case .replaced, .refused, .closed: break
         }
         return true
@@ -118,6 +120,15 @@ public struct WriterSession<Tag: Sendable>: Sendable {
     public mutating func reopen(_ out: inout LinkEncoder) {
         precondition(inFlight == 0, "what the old session had in flight was resolved")
         (state, isClosed) = (.opening, false)
+        if isConnected { open(&out) }
+    }
+
+    /// Sends nothing of what is in flight again, as matchd would refuse the connection for it, but
+    /// a new session to end this one. Its record in the log resolves what is in flight then:
+    /// nothing of it can enter the log any more. May be repeated where matchd refused that.
+    public mutating func abandon(_ out: inout LinkEncoder) {
+        guard inFlight > 0, case .open = state else { return }
+        isAbandoned = true
         if isConnected { open(&out) }
     }
 
@@ -171,13 +182,16 @@ public struct WriterSession<Tag: Sendable>: Sendable {
             }
             resolved = [Resolved(tag: flights[at].tag, outcome: .refused(ack.refusal))]
             flights.remove(at: at)
+            if inFlight == 0 { isAbandoned = false }
             if freeNumber == nil { lastSent = nextNumber - 1 }
             freeNumber = min(freeNumber ?? .max, ack.number)
         }
         // All commands sent after it are answered, so none of them is in the log.
         if freeNumber != nil, ack.number >= lastSent {
             let before = numberAnew()
-            if isConnected { for flight in flights[before...] { send(flight, id, &out) } }
+            if isConnected, !isAbandoned {
+                for flight in flights[before...] { send(flight, id, &out) }
+            }
         }
         return resolved
     }
@@ -208,6 +222,7 @@ public struct WriterSession<Tag: Sendable>: Sendable {
             flights.removeFirst(first)
             first = 0
         }
+        if inFlight == 0 { isAbandoned = false }
         return [Resolved(tag: tag, outcome: outcome)]
     }
 
@@ -245,6 +260,7 @@ public struct WriterSession<Tag: Sendable>: Sendable {
             Resolved(tag: $0.tag, outcome: .refused(.sessionUnknown))
         }
         (flights, first, freeNumber, lostAt) = ([], 0, nil, nil)
+        isAbandoned = false
         return resolved
     }
 

@@ -25,18 +25,23 @@ public import Wire
         unix path: String, name: Text40, wantsAcks: Bool = true, epochMax: UInt32 = 0,
         timeoutNanos: Int64 = 5_000_000_000
     ) throws(LinkError) -> LinkClient {
-        let descriptor: Int32
-        do throws(SystemError) {
-            descriptor = try UnixSocket.connect(path, waits: true)
-        } catch {
-            if error.code == ENOENT || error.code == ECONNREFUSED {
-                throw .notRunning(address: path)
+        let deadline = Clock.monotonicNanos() + timeoutNanos
+        var connected: Int32?
+        while connected == nil {
+            do throws(SystemError) { connected = try UnixSocket.connect(path) } catch {
+                if error.code == ENOENT || error.code == ECONNREFUSED {
+                    throw .notRunning(address: path)
+                }
+                // A matchd that hangs takes no connections out of its queue, which is full then.
+                guard error.isWouldBlock else { throw .system(error) }
+                guard Clock.monotonicNanos() < deadline else { throw .timedOut }
+                Clock.sleep(nanos: 2_000_000)
             }
-            throw .system(error)
         }
+        guard let connected else { throw .timedOut }
         return try LinkClient(
-            descriptor, nil, LinkHello(wantsAcks: wantsAcks, name: name, epochMax: epochMax),
-            timeoutNanos)
+            connected, nil, LinkHello(wantsAcks: wantsAcks, name: name, epochMax: epochMax),
+            deadline - Clock.monotonicNanos())
     }
 
     /// Connects to matchd over TCP.
