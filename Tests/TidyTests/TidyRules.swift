@@ -55,7 +55,8 @@ enum TidyRules {
         "NIOWebSocket": ["Gateway", "gatewayd"],
         "NIOSSL": ["Gateway", "Coordination", "Requests"],
         "Logging": [
-            "DaemonKit", "Gateway", "matchd", "auditd", "gatewayd", "agentd", "helper",
+            "DaemonKit", "Gateway", "matchd", "auditd", "gatewayd", "walletd", "agentd",
+            "helper",
         ],
         "GRDB": ["History"],
         "Histogram": ["Pipeline", "BoursectlCommands"],

@@ -18,8 +18,6 @@ struct WalletDaemon {
     let settings: Settings
     let log: Logger
 
-    /// How long the log may take to come in at the start.
-    private static var replicaNanosMax: Int64 { 600_000_000_000 }
     /// How long one wait for the log lasts while the chains are in step.
     private static var waitNanos: Int64 { 200_000_000 }
 
@@ -41,28 +39,22 @@ struct WalletDaemon {
         }
     }
 
-    /// Works until a signal. A session that ends is begun anew: all that counts is in the log.
+    /// Works until a signal, or until its replica does not fit the log any more.
     func run(until signals: Signals) throws {
         let lock = try StateLock(directory: settings.walletd.state, name: "walletd.lock")
         ServiceManager.ready()
-        var absence = ""
-        while true {
+        var complaint = Complaint(log)
+        while signals.wait(milliseconds: 0) == nil {
             do throws(CommandSessionError) {
                 let session = try connect()
-                absence = ""
-                log.notice("follows the log from record \(session.replica.sequence)")
-                try serve(session, until: signals)
+                log.notice("follows the log")
+                try serve(session, until: signals, &complaint)
                 break
             } catch {
-                if case .link(.refused(let refusal)) = error, refusal.code == .access {
-                    throw WalletDaemonError(description: refusal.text)
-                }
-                // The same fault is said once.
-                if "\(error)" != absence { log.warning("\(error); trying again") }
-                absence = "\(error)"
-                write([], isConnected: false)
-                ServiceManager.status("matchd is away")
-                ServiceManager.watchdog()
+                if let refusal = error.access { throw WalletDaemonError(description: refusal) }
+                if case .replica = error { throw error }
+                complaint.say(error)
+                tell([], isConnected: false)
             }
             if signals.wait(milliseconds: 1_000) != nil { break }
         }
@@ -79,42 +71,43 @@ struct WalletDaemon {
         let socket = settings.matchd.socket
         return try unsafe CommandSession(
             name,
-            connect: { name throws(LinkError) in
-                try LinkClient.connect(unix: socket, name: name, wantsAcks: false)
+            connect: { name, nanos throws(LinkError) in
+                try LinkClient.connect(
+                    unix: socket, name: name, wantsAcks: false, timeoutNanos: nanos)
             },
-            replica: { EngineReplica($0) }, replicaNanosMax: Self.replicaNanosMax,
+            replica: { EngineReplica($0) }, replicaNanosMax: 0,
             lost: { log.warning("\($0); reconnecting") }, see: { _, _, _, _ in })
     }
 
     /// Follows log and chains until a signal.
     private func serve(
-        _ session: CommandSession<EngineReplica>, until signals: Signals
+        _ session: CommandSession<EngineReplica>, until signals: Signals,
+        _ complaint: inout Complaint
     ) throws(CommandSessionError) {
-        let custodian = Custodian(session) { network in
-            settings.walletd.nodes.first { $0.chain == network.name }.flatMap { node in
-                HTTPEndpoint(node.url).map {
-                    UTXONode(
-                        NodeSettings(endpoint: $0, loginFile: node.loginFile), network: network)
-                }
-            }
-        }
-        var (said, isBehind, writeTime): ([NetworkID: ChainCondition], Bool, Int64) = (
-            [:], false, 0
-        )
+        let custodian = Custodian(session, node: node)
+        var said: [NetworkID: ChainCondition] = [:]
+        var (isBehind, writeTime) = (false, Int64(0))
         while true {
-            try session.follow(nanos: isBehind ? 0 : Self.waitNanos)
-            isBehind = try custodian.work()
+            do throws(CommandSessionError) {
+                try session.follow(nanos: isBehind ? 0 : Self.waitNanos)
+                isBehind = try custodian.work()
+                if session.isCaughtUp { complaint = Complaint(log) }
+            } catch {
+                // What was to be submitted comes again.
+                if session.hasEnded || error.access != nil { throw error }
+                isBehind = false
+                complaint.say(error)
+            }
             for report in custodian.reports where said[report.network] != report.condition {
                 said[report.network] = report.condition
                 let text = "\(report.chain): \(report.condition.rawValue): \(report.text)"
-                if report.condition.isSound { log.notice("\(text)") } else { log.error("\(text)") }
+                log.log(level: report.condition.isSound ? .notice : .error, "\(text)")
             }
             ServiceManager.watchdog()
             let now = Clock.monotonicNanos()
             if now >= writeTime {
                 writeTime = now + 1_000_000_000
-                write(custodian.reports, isConnected: true)
-                ServiceManager.status(summary(custodian.reports))
+                tell(custodian.reports, isConnected: session.isCaughtUp)
             }
             if let signal = signals.wait(milliseconds: 0) {
                 log.notice("got signal \(signal), stopping")
@@ -123,10 +116,23 @@ struct WalletDaemon {
         }
     }
 
-    private func summary(_ reports: [ChainReport]) -> String {
-        reports.isEmpty
-            ? "no chain is set"
-            : reports.map { "\($0.chain) \($0.condition.rawValue)" }.joined(separator: ", ")
+    /// The node of a chain; nil where the settings name none.
+    private func node(of network: UTXONetwork) -> UTXONode? {
+        guard let node = settings.walletd.nodes.first(where: { $0.chain == network.name }),
+            let endpoint = HTTPEndpoint(node.url)
+        else { return nil }
+        return UTXONode(
+            NodeSettings(endpoint: endpoint, loginFile: node.loginFile), network: network)
+    }
+
+    private func tell(_ reports: [ChainReport], isConnected: Bool) {
+        ServiceManager.watchdog()
+        write(reports, isConnected: isConnected)
+        let chains = reports.map { "\($0.chain) \($0.condition.rawValue)" }
+        ServiceManager.status(
+            !isConnected
+                ? "matchd is away"
+                : chains.isEmpty ? "no chain is set" : chains.joined(separator: ", "))
     }
 
     /// Writes what others read of it. A file that cannot be written stops nothing.
@@ -139,6 +145,28 @@ struct WalletDaemon {
             try File.replace(
                 settings.walletd.status, with: Array(status.compact.utf8), mode: 0o640)
         } catch { log.warning("the status is not written: \(error)") }
+    }
+}
+
+/// Says each fault once, until another one comes.
+struct Complaint {
+    private let log: Logger
+    private var last = ""
+
+    init(_ log: Logger) { self.log = log }
+
+    mutating func say(_ error: CommandSessionError) {
+        let text = "\(error)"
+        if text != last { log.warning("\(text); trying again") }
+        last = text
+    }
+}
+
+extension CommandSessionError {
+    /// Why matchd does not let this program in at all; nil: it does.
+    var access: String? {
+        guard case .link(.refused(let refusal)) = self, refusal.code == .access else { return nil }
+        return refusal.text
     }
 }
 

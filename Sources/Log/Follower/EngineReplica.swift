@@ -7,8 +7,8 @@ public import Wire
 /// The state of the exchange as the log tells it. One owner at a time.
 public final class EngineReplica: LogReplica {
     private var follower: Follower
-    /// Whether it has had every record that matchd then reported as released.
-    public private(set) var isCaughtUp = false
+    /// Whether it has every record that matchd last reported as released.
+    public var isCaughtUp: Bool { follower.isCaughtUp }
 
     /// A replica that follows the server of this greeting.
     public init(_ welcome: LinkWelcome) { follower = Follower(welcome) }
@@ -25,9 +25,7 @@ public final class EngineReplica: LogReplica {
         _ frame: LinkFrame,
         _ each: (RecordHeader, UnsafeRawBufferPointer, Outcome, borrowing Engine) -> Void
     ) throws(FollowerError) -> FollowerProgress {
-        let progress = unsafe try follower.receive(frame, each)
-        if case .caughtUp = progress { isCaughtUp = true }
-        return progress
+        unsafe try follower.receive(frame, each)
     }
 
     /// Continues on a new connection.

@@ -10,6 +10,7 @@ public import Follower
 public import Nodes
 internal import Platform
 internal import Terms
+internal import UTXO
 internal import Wire
 
 /// Looks after every chain that the log names. One owner at a time; its calls wait for nodes and
@@ -21,6 +22,10 @@ public final class Custodian<Node: ChainNode> {
     public static var restNanos: Int64 { 500_000_000 }
     /// How long one rests whose node gives no answer.
     public static var absenceNanos: Int64 { 3_000_000_000 }
+
+    /// How long a command may take before the next chain has its turn; what became of it is seen
+    /// later.
+    static var commandNanos: Int64 { 5_000_000_000 }
 
     private let session: CommandSession<EngineReplica>
     private let makeNode: (UTXONetwork) -> Node?
@@ -38,7 +43,7 @@ public final class Custodian<Node: ChainNode> {
 
     /// Looks at each chain whose turn it is. Returns whether one of them has more to be read now.
     public func work() throws(CommandSessionError) -> Bool {
-        guard session.replica.isCaughtUp else { return false }
+        guard session.isCaughtUp else { return false }
         var views: [ChainView] = []
         session.replica.engine.forEachChain { views.append($0) }
         let numbers = Set(views.map(\.network))
@@ -134,18 +139,17 @@ public final class Custodian<Node: ChainNode> {
         let outcome =
             switch step {
             case .note(let deposit, let confirmations):
-                try session.submit(Self.note(deposit, terms, confirmations, .pending)).outcome
+                try submit(Self.note(deposit, terms, confirmations, .pending))
             case .gone(let deposit):
-                try session.submit(Self.note(deposit, terms, 0, .gone)).outcome
+                try submit(Self.note(deposit, terms, 0, .gone))
             case .credit(let deposit):
-                try session.submit(
+                try submit(
                     CreditDeposit(
                         account: deposit.account, asset: terms.asset, network: terms.network,
                         transactionHigh: deposit.output.transaction.high,
                         transactionLow: deposit.output.transaction.low,
                         output: deposit.output.index,
-                        amount: Amount(units: Int128(deposit.output.units)))
-                ).outcome
+                        amount: Amount(units: Int128(deposit.output.units))))
             case .settle(let height, let block, let addresses):
                 try check(terms, .final, height, block, addresses)
             case .check(let height, let block, let addresses):
@@ -158,11 +162,14 @@ public final class Custodian<Node: ChainNode> {
         _ terms: NetworkView, _ stage: CheckStage, _ height: UInt64, _ block: BlockID,
         _ addresses: Int
     ) throws(CommandSessionError) -> Outcome {
-        try session.submit(
+        try submit(
             CheckBlock(
                 network: terms.network, stage: stage, addresses: UInt32(clamping: addresses),
-                height: height, block: block)
-        ).outcome
+                height: height, block: block))
+    }
+
+    private func submit(_ command: some CommandPayload) throws(CommandSessionError) -> Outcome {
+        try session.submit(command, within: Self.commandNanos).outcome
     }
 
     private static func note(
@@ -182,7 +189,7 @@ public final class Custodian<Node: ChainNode> {
     ) throws(CommandSessionError) {
         guard !session.replica.engine.isWithdrawalStopped(asset) else { return }
         let reason = String(reader.text.prefix(120))
-        _ = try session.submit(StopWithdrawals(asset: asset, reason: reason))
+        _ = try submit(StopWithdrawals(asset: asset, reason: reason))
     }
 
     // MARK: What is said of it
