@@ -199,7 +199,7 @@ let package = Package(
             "Gateway", "Gateway",
             [
                 "Terms", "Wire", "Engine", "Follower", "Link", "MarketData", "History", "SpotAPI",
-                "Secrets", "Platform", logging, webSocket,
+                "Addresses", "Keys", "UTXO", "Secrets", "Platform", logging, webSocket,
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ] + nio),
         // CLI: the commands of boursectl, and how they present what they read.

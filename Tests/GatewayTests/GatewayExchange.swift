@@ -28,6 +28,8 @@ final class GatewayExchange {
     static let aliceKey = String(repeating: "A", count: 64)
     static let bobKey = String(repeating: "B", count: 64)
     static let readerKey = String(repeating: "R", count: 64)
+    /// Alice's, where there is one that may withdraw.
+    static let withdrawerKey = String(repeating: "W", count: 64)
     static let secret = "s3cr3t"
 
     let directory: String
@@ -47,7 +49,9 @@ final class GatewayExchange {
 
     /// An exchange whose log holds two funded accounts with keys, then `more`. Neither part runs
     /// yet.
-    init(_ more: [Command] = [], limits: EngineLimits = .small) throws {
+    init(
+        _ more: [Command] = [], limits: EngineLimits = .small, hasWithdrawer: Bool = false
+    ) throws {
         var template = Array("/var/tmp/bourse-gateway-XXXXXX".utf8CString)
         let made = unsafe mkdtemp(&template)
         guard unsafe made != nil else { throw SystemError.last("make a directory in", "/var/tmp") }
@@ -55,7 +59,8 @@ final class GatewayExchange {
             decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         let seal = try SealKey.create(directory + "/seal.key")
         var engine = Engine(limits: limits)
-        for command in Self.setUp(seal, limits) + more { append(command, to: &engine) }
+        let keys: [SealedKey] = hasWithdrawer ? [(Self.withdrawerKey, 1, [.read, .withdraw])] : []
+        for command in Self.setUp(seal, limits, keys) + more { append(command, to: &engine) }
         stopped = EngineBox(engine)
     }
 
@@ -91,7 +96,12 @@ final class GatewayExchange {
             audit: audit)
     }
 
-    private static func setUp(_ seal: SealKey, _ limits: EngineLimits) -> [Command] {
+    /// A key's id, account and permissions.
+    private typealias SealedKey = (String, Int, Permissions)
+
+    private static func setUp(
+        _ seal: SealKey, _ limits: EngineLimits, _ keys: [SealedKey]
+    ) -> [Command] {
         var commands: [Command] = [
             .genesis(
                 Genesis(
@@ -115,7 +125,7 @@ final class GatewayExchange {
         for (key, account, permissions) in [
             (aliceKey, 1, Permissions([.read, .trade])), (bobKey, 2, [.read, .trade]),
             (readerKey, 1, .read),
-        ] {
+        ] + keys {
             commands.append(
                 .addAPIKey(
                     AddAPIKey(
@@ -126,6 +136,18 @@ final class GatewayExchange {
                         audit: audit)))
         }
         return commands
+    }
+
+    /// Adds what the wallet and operators send, while the pipeline is stopped. Gives the last
+    /// record's sequence.
+    func add(_ commands: [Command]) -> UInt64 {
+        guard let box = stopped, var engine = box.engine.take() else {
+            preconditionFailure("the pipeline was stopped")
+        }
+        for command in commands { append(command, to: &engine) }
+        let last = engine.sequence
+        stopped = EngineBox(engine)
+        return last
     }
 
     // MARK: Starting and stopping

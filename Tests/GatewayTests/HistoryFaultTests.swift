@@ -33,7 +33,7 @@ import Testing
         let error = #expect(throws: HistoryError.self) {
             try History(file: directory.file, journalHigh: 1, journalLow: 2)
         }
-        #expect(error == .newerVersion(file: directory.file, found: 99, known: 2))
+        #expect(error == .newerVersion(file: directory.file, found: 99, known: 3))
     }
 
     /// A copy of a file from before there were migrations: `user_version` 2, up to record 20.
@@ -46,7 +46,8 @@ import Testing
         try overwrite(directory.file, at: 0, try bytes(path))
     }
 
-    @Test func `a file from before migrations opens unchanged, and continues`() throws {
+    @Test func `a file from before custody keeps its rows, gets its tables, and continues`() throws
+    {
         let directory = TestDirectory()
         try oldFile(directory)
         var history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
@@ -61,14 +62,40 @@ import Testing
             let amounts = try reader.adjustments(TestVenue.bob, HistoryRange()).map(\.amount.units)
             #expect(amounts == [1 << 80, 1 << 80, 1 << 80])
         }
+        try history.readNow { reader in
+            let deposits = try reader.deposits(TestVenue.bob, DepositFilter())
+            let withdrawals = try reader.withdrawals(TestVenue.bob, WithdrawalFilter())
+            #expect(deposits.isEmpty && withdrawals.isEmpty)
+        }
         var batch = HistoryBatch()
         batch.add(sequence: 21, time: 7, events: [])
         #expect(history.append(batch))
         #expect(history.close() == nil)
-        // What opened it before opens it again: it looks at SQLite's user version.
-        #expect(Array(try bytes(directory.file)[60..<64]) == [0, 0, 0, 2])
+        // What opens it looks at SQLite's user version.
+        let version = try DatabaseQueue(path: directory.file).read { db in
+            try Int.fetchOne(db, sql: "PRAGMA user_version")
+        }
+        #expect(version == 3)
         history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
         #expect(history.replaced == nil && history.openedAt == 21)
+        #expect(history.close() == nil)
+    }
+
+    @Test func `a file that lacks the transactions of its deposits is rewritten`() throws {
+        let stream = RecordedStream(seed: 3, commands: 200)
+        let directory = TestDirectory()
+        try oldFile(directory)
+        try DatabaseQueue(path: directory.file).write { db in
+            try db.execute(
+                sql: """
+                    INSERT INTO adjustments (sequence, kind, account, asset, amount, time)
+                    VALUES (20, 2, 1, 1, 5, 7)
+                    """)
+        }
+        let history = try History(file: directory.file, journalHigh: 1, journalLow: 2)
+        #expect(history.replaced == nil && history.openedAt == 0)
+        history.feed(stream.records, batch: 50)
+        try ExpectedHistory(stream.records).check(history)
         #expect(history.close() == nil)
     }
 
@@ -96,8 +123,7 @@ import Testing
         return Array(all.prefix(try #require(count >= 0 ? count : nil)))
     }
 
-    @Test func `an invalid file is kept aside, up to a few, and rewritten`() throws
-    {
+    @Test func `an invalid file is kept aside, up to a few, and rewritten`() throws {
         let stream = RecordedStream(seed: 3, commands: 200)
         let directory = TestDirectory()
         for round in 1...4 {

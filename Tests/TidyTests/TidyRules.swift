@@ -29,7 +29,7 @@ enum TidyRules {
         "System": ["Core", "System"],
         "Log": ["Core", "System", "HA", "Log"],
         "HA": ["Core", "System", "HA"],
-        "Gateway": ["Core", "System", "Log", "Gateway"],
+        "Gateway": ["Core", "System", "Wallet", "Log", "Gateway"],
         "Host": ["Core", "System", "Host"],
         "Wallet": ["Core", "System", "Log", "Wallet"],
         "CLI": ["Core", "System", "Wallet", "HA", "Log", "Host", "CLI"],

@@ -13,6 +13,11 @@ BIN = Path(os.environ.get("BOURSE_BIN", ROOT / ".build" / "release"))
 DAEMONS = ("matchd", "auditd", "gatewayd")
 READY_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 30
+# BIP84's test vector: the key of m/84'/0'/0' as an xpub, and its first two addresses.
+VECTOR_KEY = ("xpub6CatWdiZiodmUeTDp8LT5or8nmbKNcuyvz7WyksVFkKB4RHwCD3XyuvPEbvqAQY3rAPshWcMLoP2fMFM"
+              "KHPJ4ZeZXYVUhLv1VMrjPC7PW6V")
+VECTOR_ADDRESSES = ("bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu",
+                    "bc1qnjg0jd8228aq7egyzacy8cys3knf9xvrerkf9g")
 
 
 class ExchangeFault(Exception):
@@ -92,6 +97,16 @@ class Exchange:
     def demo(self):
         """Creates the demo markets and accounts; returns what boursectl prints, as JSON."""
         return self.ctl_json("demo")
+
+    def open_network(self, asset="BTC", number=1, chain="bitcoin", approvals=0):
+        """Opens an asset's way in and out on a chain whose key is BIP84's test vector."""
+        self.ctl("wallet", "chain", "set", number, chain, "--key", VECTOR_KEY, "--first-block", 1)
+        self.ctl("wallet", "network", "set", asset, number, "--name", asset, "--confirmations", 3,
+                 "--minimum", "0.0001", "--fee", "0.00001", "--approvals", approvals)
+
+    def add_key(self, account, *permissions):
+        """A new key of an account: its keyID and secret."""
+        return self.ctl_json("key", "add", account, "--permissions", ",".join(permissions))
 
     # --- boursectl ---
 

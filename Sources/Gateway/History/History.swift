@@ -6,7 +6,8 @@ import Glibc
 import Synchronization
 import Terms
 
-/// Orders that ended, trades and balance adjustments, projected from the log into SQLite.
+/// Orders that ended, trades, balance adjustments, deposits and withdrawals, projected from the log
+/// into SQLite.
 ///
 /// The file records its journal and its last record, in the same transaction as the rows of a
 /// batch. So after a crash at any moment it is complete up to some record, and the feed continues

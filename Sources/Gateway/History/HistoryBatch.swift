@@ -21,6 +21,9 @@ public struct HistoryBatch: Sendable {
     private(set) var minutes: [Minute: Candle] = [:]
     /// Balance changes other than trades, in order.
     private(set) var adjustments: [Adjustment] = []
+    /// Changes of deposits and withdrawals, in order.
+    private(set) var custody: [CustodyChange] = []
+    private var custodyRows = 0
 
     /// An empty batch.
     public init() {}
@@ -29,7 +32,9 @@ public struct HistoryBatch: Sendable {
     public var isEmpty: Bool { firstSequence == 0 }
 
     /// Approximate number of rows that it will write: bounds a queue of batches.
-    public var rows: Int { 1 + orders.count + trades.count + minutes.count + adjustments.count }
+    public var rows: Int {
+        1 + orders.count + trades.count + minutes.count + adjustments.count + custodyRows
+    }
 
     /// An instrument's minute.
     struct Minute: Hashable, Sendable {
@@ -45,11 +50,19 @@ public struct HistoryBatch: Sendable {
         case traded(cumQty: Int64, leavesQty: Int64, cumQuote: Int128, status: UInt8, time: Int64)
     }
 
-    /// Takes the events of the record that `engine` applied last. Records come without gaps.
-    public mutating func add(_ header: RecordHeader, _ engine: borrowing Engine) {
+    /// Takes the events of the record that `engine` applied last, and the deposit that it credits,
+    /// if it is of that kind. Records come without gaps.
+    public mutating func add(
+        _ header: RecordHeader, _ engine: borrowing Engine, credit: CreditDeposit? = nil
+    ) {
         begin(header.sequence, engine.timestamp)
         unsafe engine.withEvents { events in
-            for index in 0..<events.count { unsafe add(events[index]) }
+            var settled: [WithdrawalID] = []
+            for index in 0..<events.count {
+                let event = unsafe events[index]
+                add(event)
+                if let change = CustodyChange(event, credit, engine, &settled) { add(change) }
+            }
         }
     }
 
@@ -57,6 +70,11 @@ public struct HistoryBatch: Sendable {
     package mutating func add(sequence: UInt64, time: Int64, events: [Event]) {
         begin(sequence, time)
         for event in events { add(event) }
+    }
+
+    private mutating func add(_ change: CustodyChange) {
+        custody.append(change)
+        custodyRows += change.rows
     }
 
     private mutating func begin(_ sequence: UInt64, _ time: Int64) {
@@ -89,7 +107,7 @@ public struct HistoryBatch: Sendable {
             adjust(.fees, account, asset, amount)
         case .depositCredited(let account, let asset, let amount):
             adjust(.deposit, account, asset, amount)
-        // Custody's history is the wallet's API's, which is to come.
+        // What history has of custody is a `CustodyChange`.
         case .depositNoted, .addressAssigned, .withdrawalChanged, .transactionSigned,
             .transactionSettled, .transactionDropped, .networkChanged, .withdrawalsStopped,
             .chainChanged, .blockChecked:

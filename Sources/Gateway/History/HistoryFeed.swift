@@ -26,9 +26,12 @@ public struct HistoryFeed: Sendable {
     }
 
     /// Takes the record that `engine` applied last; one that is in the history is skipped.
-    public mutating func add(_ header: RecordHeader, _ engine: borrowing Engine) {
+    /// `credit` is its command where that credits a deposit: the event does not say which.
+    public mutating func add(
+        _ header: RecordHeader, _ engine: borrowing Engine, credit: CreditDeposit? = nil
+    ) {
         if header.sequence <= sequence { return }
-        batch.add(header, engine)
+        batch.add(header, engine, credit: credit)
         sequence = header.sequence
         if batch.rows >= Self.batchRowsMax { flush() }
     }

@@ -128,7 +128,7 @@ public struct HistoryReader {
         try Row.fetchOne(db.cachedStatement(sql: sql), arguments: arguments)
     }
 
-    private func all(_ sql: String, _ arguments: StatementArguments) throws -> [Row] {
+    func all(_ sql: String, _ arguments: StatementArguments) throws -> [Row] {
         try Row.fetchAll(db.cachedStatement(sql: sql), arguments: arguments)
     }
 }

@@ -6,7 +6,7 @@ import MarketData
 import Terms
 
 extension Row {
-    fileprivate func number<T: FixedWidthInteger>(_ column: String) -> T {
+    func number<T: FixedWidthInteger>(_ column: String) -> T {
         let stored: Int64 = self[column]
         guard let value = T(exactly: stored) else {
             preconditionFailure("a column holds what was written into it")
@@ -14,9 +14,9 @@ extension Row {
         return value
     }
 
-    fileprivate func amount(_ column: String) -> Amount { Amount(units: restored(self[column])) }
+    func amount(_ column: String) -> Amount { Amount(units: restored(self[column])) }
 
-    fileprivate func choice<E: RawRepresentable>(_ column: String) -> E where E.RawValue == UInt8 {
+    func choice<E: RawRepresentable>(_ column: String) -> E where E.RawValue == UInt8 {
         guard let value = E(rawValue: number(column)) else {
             preconditionFailure("a column holds what was written into it")
         }

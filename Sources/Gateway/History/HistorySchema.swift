@@ -1,5 +1,6 @@
-// The tables of the history file, and how a file of an older version comes to them: it is emptied,
-// and written anew from the log.
+// The tables of the history file, and how a file of an older version comes to them: custody's are
+// added to one of version 2, which had none of it; any other is emptied, and written anew from the
+// log.
 //
 // Enumerations are their raw values in `Core/Terms`. Prices are ticks, quantities lots, times
 // nanoseconds since 1970 on the log's clock. Amounts and sums have 128 bits: an INTEGER where they
@@ -10,12 +11,15 @@ import GRDB
 /// The tables of the history file.
 enum HistorySchema {
     /// The version this code writes and reads. A change of the tables is a new one and a migration.
-    static var version: Int { 2 }
+    static var version: Int { 3 }
 
-    /// The tables of every version so far.
+    /// The version whose tables custody's are added to.
+    private static var tradingVersion: Int { 2 }
+
+    /// The tables of every version up to that.
     private static var names: [String] { ["cursor", "orders", "trades", "candles", "adjustments"] }
 
-    private static var tables: String {
+    private static var tradingTables: String {
         """
         CREATE TABLE cursor (
           only INTEGER PRIMARY KEY CHECK (only = 1),
@@ -75,23 +79,69 @@ enum HistorySchema {
         """
     }
 
+    private static var custodyTables: String {
+        """
+        CREATE TABLE deposits (
+          id INTEGER PRIMARY KEY,     -- in the order in which they were seen, so of time too
+          account INTEGER NOT NULL, asset INTEGER NOT NULL,
+          network INTEGER NOT NULL,   -- 0: not said, as under rules 1
+          txid TEXT NOT NULL, output INTEGER NOT NULL, amount ANY NOT NULL,
+          state INTEGER NOT NULL,     -- `DepositState`
+          confirmations INTEGER NOT NULL,
+          time INTEGER NOT NULL, credited_time INTEGER,
+          UNIQUE (txid, output, network, asset)
+        ) STRICT;
+        CREATE INDEX deposits_account ON deposits (account, id);
+
+        CREATE TABLE withdrawals (
+          id INTEGER PRIMARY KEY,     -- in the order of their requests, so of created_time too
+          account INTEGER NOT NULL, asset INTEGER NOT NULL, network INTEGER NOT NULL,
+          status INTEGER NOT NULL, amount ANY NOT NULL, fee ANY NOT NULL,
+          address TEXT NOT NULL, tag TEXT NOT NULL, client_id TEXT NOT NULL,
+          created_time INTEGER NOT NULL, updated_time INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX withdrawals_account ON withdrawals (account, id);
+        CREATE INDEX withdrawals_client ON withdrawals (account, client_id)
+          WHERE client_id <> '';
+
+        CREATE TABLE payments (       -- the transactions that pay or paid a withdrawal
+          withdrawal INTEGER NOT NULL, sequence INTEGER NOT NULL, txid TEXT NOT NULL,
+          PRIMARY KEY (withdrawal, sequence)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX payments_transaction ON payments (txid);
+        """
+    }
+
     /// Brings a file to this version. Each migration sets `PRAGMA user_version` to its number:
     /// files written before there were migrations have nothing else.
     private static func migrator(journal: String) -> DatabaseMigrator {
         var migrator = DatabaseMigrator()
-        migrator.registerMigration("\(version)") { db in
+        migrator.registerMigration("\(tradingVersion)") { db in
             let found = try userVersion(db)
-            if found == version { return }
-            if found > 0 {
-                for table in names { try db.execute(sql: "DROP TABLE \(table)") }
-            }
-            try db.execute(sql: tables)
+            if found == tradingVersion { return }
+            try begin(db, journal: journal, empties: found > 0)
+        }
+        migrator.registerMigration("\(version)") { db in
+            // Of a deposit that was credited before, the file lacks the transaction.
+            let count = try Int.fetchOne(
+                db, sql: "SELECT count(*) FROM (SELECT 1 FROM adjustments WHERE kind = 2 LIMIT 1)")
+            if count != 0 { try begin(db, journal: journal, empties: true) }
+            try db.execute(sql: custodyTables)
             try db.execute(sql: "PRAGMA user_version = \(version)")
-            try db.execute(
-                sql: "INSERT INTO cursor (only, journal, sequence, time) VALUES (1, ?, 0, 0)",
-                arguments: [journal])
         }
         return migrator
+    }
+
+    /// Makes the tables of version 2, with nothing in them, in place of what is there.
+    private static func begin(_ db: Database, journal: String, empties: Bool) throws {
+        if empties {
+            for table in names { try db.execute(sql: "DROP TABLE \(table)") }
+        }
+        try db.execute(sql: tradingTables)
+        try db.execute(sql: "PRAGMA user_version = \(tradingVersion)")
+        try db.execute(
+            sql: "INSERT INTO cursor (only, journal, sequence, time) VALUES (1, ?, 0, 0)",
+            arguments: [journal])
     }
 
     /// Brings the file to this version and binds it to a journal. Returns the last record in it.

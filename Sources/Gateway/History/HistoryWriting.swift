@@ -29,6 +29,7 @@ extension HistoryBatch {
                     stored(adjustment.amount.units), adjustment.time,
                 ])
         }
+        for change in custody { try change.write(db) }
         try db.run("UPDATE cursor SET sequence = ?, time = ?", [Int64(lastSequence), time])
     }
 
@@ -125,7 +126,7 @@ extension HistoryBatch {
 
 extension Database {
     /// Runs a statement that is prepared once per connection.
-    fileprivate func run(_ sql: String, _ arguments: StatementArguments) throws {
+    func run(_ sql: String, _ arguments: StatementArguments) throws {
         try cachedStatement(sql: sql).execute(arguments: arguments)
     }
 }

@@ -24,6 +24,12 @@ public struct NumberParameter: Hashable, Sendable {
     public static let strategyId = NumberParameter("strategyId", 1...Int64.max)
     /// A client's number for a kind of strategy.
     public static let strategyType = NumberParameter("strategyType", 0...Int64(Int32.max))
+    /// A deposit's or withdrawal's status, by Binance's code.
+    public static let status = NumberParameter("status", 0...8)
+    /// How many rows to pass over.
+    public static let offset = NumberParameter("offset", 0...Int64.max)
+    /// From which wallet a withdrawal is: there is only the spot wallet.
+    public static let walletType = NumberParameter("walletType", 0...0)
     /// The beginning of a range of time.
     public static let startTime = NumberParameter("startTime", timeRange)
     /// The end of a range of time.

@@ -143,6 +143,10 @@ public struct LinkPurpose: OptionSet, Hashable, Sendable {
     public static let follower = LinkPurpose(rawValue: 2)
     /// Keeps a copy of the journal.
     public static let replica = LinkPurpose(rawValue: 4)
+    /// Asks for customers, as a gateway does: matchd's own user and root, who are operators
+    /// otherwise, are no more than a gateway then. An operator that is named as one stays one, who
+    /// cannot ask for a withdrawal as its customer and approve it.
+    public static let customers = LinkPurpose(rawValue: 8)
 }
 
 /// The role of a matchd. Never renumber.

@@ -44,10 +44,13 @@ public struct LinkUsers: Sendable {
         return nil
     }
 
+    /// Whether a user is root, or that of this process, whose id is `own`.
+    static func isOwner(_ user: UInt32, own: UInt32) -> Bool { user == 0 || user == own }
+
     /// The highest role of a user and its groups, or nil where it has none. `own` is the id of this
     /// process's user.
     public func role(user: UInt32, groups ofUser: [UInt32], own: UInt32) -> LinkRole? {
-        if user == 0 || user == own { return .operator }
+        if Self.isOwner(user, own: own) { return .operator }
         let byUser = users.lazy.filter { $0.id == user }.map(\.role)
         let byGroup = groups.lazy.filter { ofUser.contains($0.id) }.map(\.role)
         return [byUser.max(), byGroup.max()].compactMap { $0 }.max()

@@ -178,6 +178,14 @@ public final class LinkListener: Sendable {
         return LinkNewcomer(socket: peer)
     }
 
+    /// Whether a connection that was accepted here is of this process's user or root.
+    public func isOwn(_ peer: Int32) -> Bool {
+        guard path != nil, let credentials = try? PeerCredentials(socket: peer) else {
+            return false
+        }
+        return LinkUsers.isOwner(credentials.userID, own: geteuid())
+    }
+
     /// The role of a connection that was accepted here, or nil where it may not be: a gateway's,
     /// once it has proved that it knows the key, or as it was passed; else its user's, as the
     /// kernel says.

@@ -37,7 +37,10 @@ final class LinkConnection {
     let slot: Int
     let use: UInt32
     let key: LinkKey?
-    let role: LinkRole
+    /// What it may do; its greeting can lower it.
+    var role: LinkRole
+    /// Whether it is of matchd's own user or root.
+    let isOwn: Bool
     /// What its sessions are called where it is bound to a name, and its number in `GatewayNames`.
     let writer: Text40?
     let gateway: UInt32
@@ -70,11 +73,11 @@ final class LinkConnection {
 
     init(
         _ newcomer: LinkNewcomer, slot: Int, use: UInt32, key: LinkKey?, role: LinkRole,
-        gateway: UInt32, now: Int64, deadline: Int64
+        isOwn: Bool, gateway: UInt32, now: Int64, deadline: Int64
     ) {
         (descriptor, writer, self.gateway) = (newcomer.socket, newcomer.writer, gateway)
         (self.slot, self.use) = (slot, use)
-        (self.key, self.role, self.deadline) = (key, role, deadline)
+        (self.key, self.role, self.isOwn, self.deadline) = (key, role, isOwn, deadline)
         (lastUsed, lastTaken) = (now, now)
     }
 

@@ -91,6 +91,7 @@ extension LinkServer {
             return
         }
         connection.hello = hello
+        if connection.isOwn, hello.purpose.contains(.customers) { connection.role = .gateway }
         if connection.key == nil {
             welcome(connection)
         } else {

@@ -239,7 +239,8 @@ final class LinkServer {
             uses[slot] = uses[slot] % 0x7FFF + 1
             let connection = LinkConnection(
                 newcomer, slot: slot, use: uses[slot], key: listener.key, role: role,
-                gateway: gateway, now: now, deadline: now + Self.greetNanosMax)
+                isOwn: listener.isOwn(descriptor), gateway: gateway, now: now,
+                deadline: now + Self.greetNanosMax)
             do throws(SystemError) {
                 try poller.add(descriptor, .readable, token: UInt64(slot))
                 connections[slot] = connection

@@ -1,5 +1,4 @@
-// Assets, deposits and withdrawals. The latter two belong to the wallet; without one their lists
-// are empty.
+// Assets and their networks.
 
 import Engine
 import Follower
@@ -9,8 +8,6 @@ import Terms
 extension Endpoint {
     static let capitalEndpoints: [Endpoint] = [
         Endpoint(.get, "/sapi/v1/capital/config/getall", .userData, 10, allCoins),
-        Endpoint(.get, "/sapi/v1/capital/deposit/hisrec", .userData, 1, emptyList),
-        Endpoint(.get, "/sapi/v1/capital/withdraw/history", .userData, 1, emptyList),
         Endpoint(.get, "/sapi/v1/asset/tradeFee", .userData, 1, tradeFee),
         Endpoint(.get, "/sapi/v1/asset/transfer", .userData, 1) { _, call in
             call.reply { json in
@@ -26,27 +23,23 @@ extension Endpoint {
         throws(APIError)
     {
         let replica = try context.readyReplica()
-        let all = replica.balances(call.account)
-        call.reply(all, bytes: 512) { coin($1.0, $1.1, to: &$0) }
+        let coins = replica.balances(call.account).map { asset, balance in
+            CoinReply(asset: asset, balance: balance, networks: networks(asset.id, replica))
+        }
+        let bytes = 512 + 1_024 * coins.reduce(0) { $0 + $1.networks.count } / max(1, coins.count)
+        call.reply(coins, bytes: bytes) { $1.write(to: &$0) }
     }
 
-    private static func coin(_ asset: AssetView, _ balance: Balance, to json: inout JSONWriter) {
-        json.beginObject()
-        json.field("coin", asset.code)
-        json.field("depositAllEnable", false)
-        json.field("free", balance.available, of: asset)
-        json.field("freeze", Amount.zero, of: asset)
-        json.field("ipoable", Amount.zero, of: asset)
-        json.field("ipoing", Amount.zero, of: asset)
-        json.field("isLegalMoney", false)
-        json.field("locked", balance.held, of: asset)
-        json.field("name", asset.code)
-        json.field("networkList", list: [])
-        json.field("storage", Amount.zero, of: asset)
-        json.field("trading", true)
-        json.field("withdrawAllEnable", false)
-        json.field("withdrawing", balance.withdrawing, of: asset)
-        json.endObject()
+    /// An asset's networks. One whose chain this version does not know takes nothing: its addresses
+    /// could neither be given nor checked.
+    private static func networks(_ asset: AssetID, _ replica: GatewayReplica) -> [NetworkReply] {
+        let isStopped = replica.engine.isWithdrawalStopped(asset)
+        return replica.networks(asset).enumerated().map { place, view in
+            let isKnown = (try? replica.addresses(view.network)) != nil
+            return NetworkReply(
+                view: view, isDefault: place == 0, takesDeposits: view.takesDeposits && isKnown,
+                takesWithdrawals: view.takesWithdrawals && isKnown && !isStopped)
+        }
     }
 
     @Sendable private static func tradeFee(_ context: EndpointContext, _ call: Call)

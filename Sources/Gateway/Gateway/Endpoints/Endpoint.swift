@@ -60,6 +60,7 @@ struct Endpoint: Sendable {
     /// All rows; each noun's file has its own.
     static let all: [Endpoint] =
         generalEndpoints + marketEndpoints + orderEndpoints + accountEndpoints + capitalEndpoints
+        + depositEndpoints + withdrawalEndpoints
 
     /// Rows by path.
     static let byPath: [String: [Endpoint]] = Dictionary(grouping: all, by: \.path)

@@ -27,6 +27,8 @@ final class GatewayReplica {
     private(set) var market: MarketData
     private var feed: HistoryFeed
     let history: History
+    /// The chains' addresses.
+    private let chains = ChainTable()
     /// Whether the market data was filled from history and takes records.
     private var isMarketReady: Bool
     /// Whether it has caught up with the log at least once.
@@ -64,7 +66,7 @@ final class GatewayReplica {
         ) -> Void
     ) throws(FollowerError) {
         let progress = unsafe try follower.receive(frame) { header, bytes, outcome, engine in
-            let effects = keep(header, engine)
+            let effects = keep(header, unsafe CreditDeposit(header, record: bytes), engine)
             unsafe each(header, bytes, outcome, engine, effects)
         }
         feed.flush()
@@ -72,12 +74,14 @@ final class GatewayReplica {
     }
 
     /// Updates market data and history with the record that `engine` applied last.
-    private func keep(_ header: RecordHeader, _ engine: borrowing Engine) -> RecordEffects {
+    private func keep(
+        _ header: RecordHeader, _ credit: CreditDeposit?, _ engine: borrowing Engine
+    ) -> RecordEffects {
         var effects = RecordEffects()
         guard header.sequence > history.openedAt else { return effects }
         if !isMarketReady { restoreMarket(engine) }
         let isFull = market.apply(header, engine)
-        feed.add(header, engine)
+        feed.add(header, engine, credit: credit)
         unsafe engine.withEvents { events in
             for i in 0..<events.count {
                 switch unsafe events[i] {
@@ -158,6 +162,38 @@ final class GatewayReplica {
         }
     }
 
+    /// The asset of a code. Throws -4018.
+    func asset(_ code: String) throws(APIError) -> AssetView {
+        guard let code = Text16(code), let asset = engine.asset(code: code) else {
+            throw .assetUnknown
+        }
+        return asset
+    }
+
+    /// An asset's networks, by chain. The first is the one of who names none.
+    func networks(_ asset: AssetID) -> [NetworkView] {
+        var all: [NetworkView] = []
+        engine.forEachNetwork { if $0.asset == asset { all.append($0) } }
+        return all
+    }
+
+    /// The network of a name, or the first one, of an asset. Throws -4019, -1130.
+    func network(_ asset: AssetID, _ name: String?) throws(APIError) -> NetworkView {
+        let all = networks(asset)
+        guard let first = all.first else { throw .assetWithoutNetwork }
+        guard let name else { return first }
+        guard let named = all.first(where: { $0.name.description == name }) else {
+            throw .invalid("network")
+        }
+        return named
+    }
+
+    /// The addresses of a chain. Throws -1020 where this version has none for it.
+    func addresses(_ network: NetworkID) throws(APIError) -> ChainAddresses {
+        guard let chain = engine.chain(network) else { throw .chainUndeclared }
+        return try chains.addresses(of: chain).get()
+    }
+
     /// An account's open order in an instrument, or nil.
     func openOrder(
         _ reference: OrderReference, _ account: AccountID, _ instrument: InstrumentID
@@ -224,6 +260,18 @@ final class GatewayReplica {
                 }
             }
         }
+    }
+}
+
+extension CreditDeposit {
+    /// The credit that a record of the log is; nil: it is another command.
+    init?(_ header: RecordHeader, record: UnsafeRawBufferPointer) {
+        guard header.kind == CommandKind.creditDeposit.rawValue,
+            case .creditDeposit(let credit)? = unsafe Command(
+                kind: .creditDeposit,
+                payload: UnsafeRawBufferPointer(rebasing: record[RecordHeader.size...]))
+        else { return nil }
+        self = credit
     }
 }
 

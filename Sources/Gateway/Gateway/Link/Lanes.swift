@@ -6,9 +6,9 @@ import SpotAPI
 package import Terms
 package import Wire
 
-/// A command for one instrument.
+/// A command for one instrument, or for none.
 package protocol InstrumentCommand: CommandPayload {
-    /// The instrument.
+    /// The instrument; 0: none, and the first lane takes it.
     var instrument: InstrumentID { get }
 }
 
@@ -18,6 +18,12 @@ extension Amend: InstrumentCommand {}
 extension MassCancel: InstrumentCommand {}
 extension CancelReplace: InstrumentCommand {
     package var instrument: InstrumentID { place.instrument }
+}
+extension AssignAddress: InstrumentCommand {
+    package var instrument: InstrumentID { InstrumentID(0) }
+}
+extension RequestWithdrawal: InstrumentCommand {
+    package var instrument: InstrumentID { InstrumentID(0) }
 }
 
 /// Sessions of one gateway, each for some of the instruments: `NAME`, `NAME#2`, `NAME#3`, …

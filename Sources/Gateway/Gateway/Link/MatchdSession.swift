@@ -47,7 +47,10 @@ package final class MatchdSession {
     /// A connection is open: greets matchd.
     func opened(_ channel: any Channel) {
         self.channel = channel
-        pending.out.append(.hello(LinkHello(wantsAcks: false, name: name)))
+        pending.out.append(
+            .hello(
+                LinkHello(
+                    wantsAcks: false, name: name, purpose: [.writer, .follower, .customers])))
         flush()
     }
 

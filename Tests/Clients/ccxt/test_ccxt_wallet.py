@@ -1,0 +1,130 @@
+"""Unmodified ccxt gets an address for deposits, withdraws and follows its withdrawal. The wallet's
+daemon is not part of it: what only it can do, a credit or a payment, is in GatewayTests."""
+import time
+from decimal import Decimal
+
+import ccxt
+import pytest
+from exchange import VECTOR_ADDRESSES, Refused
+from pointed import pointed
+
+TO, OWN = VECTOR_ADDRESSES
+
+
+@pytest.fixture(scope="module")
+def wallet(venue):
+    """A client whose key may withdraw, and BTC's network, of which each withdrawal is approved."""
+    venue.exchange.open_network(approvals=1)
+    client = pointed(ccxt.binance, venue)
+    key = venue.exchange.add_key("demo1", "read", "withdraw")
+    client.apiKey, client.secret = key["keyID"], key["secret"]
+    client.load_markets(reload=True)
+    return client
+
+
+def exact(number):
+    return Decimal(str(number))
+
+
+def free(client):
+    return exact(client.fetch_balance()["BTC"]["free"])
+
+
+def refused(code):
+    """That ccxt raises an error of a code. What kind it is, ccxt decides by Binance's host names."""
+    return pytest.raises(ccxt.BaseError, match=f'"code":{code},')
+
+
+def refuse(venue, withdrawal):
+    venue.exchange.ctl("wallet", "refuse", withdrawal["id"], "--reason", "test")
+
+
+def test_knows_networks(wallet):
+    coin = wallet.fetch_currencies()["BTC"]
+    assert coin["deposit"] and coin["withdraw"]
+    network = coin["networks"]["BTC"]
+    assert network["deposit"] and network["withdraw"]
+    assert exact(network["fee"]) == Decimal("0.00001")
+    assert exact(network["precision"]) == Decimal("0.00000001")
+    # An amount includes the fee, as on Binance.
+    assert exact(network["limits"]["withdraw"]["min"]) == Decimal("0.00011")
+    assert wallet.currencies["ETH"]["networks"] == {}
+
+
+def test_has_one_deposit_address(wallet):
+    first = wallet.fetch_deposit_address("BTC")
+    assert first["currency"] == "BTC" and first["tag"] is None
+    assert wallet.fetch_deposit_address("BTC", {"network": "BTC"})["address"] == first["address"]
+    assert first["address"] == OWN  # the first account that asks has the chain's first index
+    with refused(-4019):
+        wallet.fetch_deposit_address("ETH")
+
+
+def test_has_no_deposits(wallet):
+    assert wallet.fetch_deposits("BTC") == []
+    assert wallet.fetch_deposits("BTC", since=int(time.time() * 1000) - 1000, limit=5) == []
+
+
+def test_withdraws_and_follows_it(venue, wallet):
+    before = free(wallet)
+    made = wallet.withdraw("BTC", 0.5, TO, params={"network": "BTC", "withdrawOrderId": "mine"})
+    assert made["id"] and made["currency"] == "BTC"
+    assert free(wallet) == before - Decimal("0.5")
+    shown = wallet.fetch_withdrawals("BTC")[-1]
+    assert shown["id"] == made["id"] and shown["status"] == "pending"
+    assert (shown["address"], shown["network"], shown["type"]) == (TO, "BTC", "withdrawal")
+    assert exact(shown["amount"]) == Decimal("0.49999")
+    assert exact(shown["fee"]["cost"]) == Decimal("0.00001") and shown["txid"] is None
+    assert abs(shown["timestamp"] - time.time() * 1000) < 60_000
+    assert shown["info"]["withdrawOrderId"] == "mine" and shown["info"]["status"] == 2
+    since = wallet.fetch_withdrawals("BTC", since=int(time.time() * 1000) - 60_000, limit=10)
+    assert made["id"] in [one["id"] for one in since]
+
+    venue.exchange.ctl("wallet", "approve", made["id"], "--reason", "test")
+    assert wallet.fetch_withdrawals("BTC")[-1]["info"]["status"] == 4
+    refuse(venue, made)
+    assert wallet.fetch_withdrawals("BTC")[-1]["status"] == "failed"
+    assert free(wallet) == before
+
+
+def test_requests_a_withdrawal_once(venue, wallet):
+    params = {"network": "BTC", "withdrawOrderId": "once"}
+    made = wallet.withdraw("BTC", 0.5, TO, params=params)
+    before = free(wallet)
+    with refused(-4032):
+        wallet.withdraw("BTC", 0.5, TO, params=params)
+    assert free(wallet) == before
+    refuse(venue, made)
+    with refused(-4032):  # nor when it has ended
+        wallet.withdraw("BTC", 0.5, TO, params=params)
+    with pytest.raises(Refused):
+        refuse(venue, made)
+
+
+def test_says_what_is_wrong_with_a_withdrawal(wallet):
+    before = free(wallet)
+    with refused(-4026):
+        wallet.withdraw("BTC", 5_000, TO)
+    for address in (TO[:-1] + "q", "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx"):
+        with refused(-4033):
+            wallet.withdraw("BTC", 0.5, address)
+    with refused(-4022):
+        wallet.withdraw("BTC", 0.0001, TO)
+    with refused(-4106):
+        wallet.withdraw("BTC", 0.5, TO, {"tag": "7"})
+    assert free(wallet) == before
+
+
+def test_a_stopped_coin_is_shown_as_such(venue, wallet):
+    venue.exchange.ctl("wallet", "stop", "BTC", "--reason", "test")
+    assert not wallet.fetch_currencies()["BTC"]["withdraw"]
+    with refused(-4019):
+        wallet.withdraw("BTC", 0.5, TO)
+    venue.exchange.ctl("wallet", "resume", "BTC", "--reason", "test")
+    assert wallet.fetch_currencies()["BTC"]["withdraw"]
+
+
+def test_a_trader_may_not_withdraw(venue, wallet):
+    trader = pointed(ccxt.binance, venue, "demo1")
+    with refused(-2015):
+        trader.withdraw("BTC", 0.5, TO)
