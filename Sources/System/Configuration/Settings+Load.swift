@@ -68,6 +68,7 @@ extension Settings {
                 name: gatewayName, state: state, connections: 4_096, connectionsPerAddress: 2_048,
                 clientMemoryBytes: 256 << 20, weightPerMinute: 600_000, ordersPer10Seconds: 100_000,
                 ordersPerDay: 100_000_000),
+            walletd: Walletd(state: state, status: Path.join(state, "run/wallet.json")),
             agent: Agentd(
                 listen: ListenAddress(host: "127.0.0.1", port: 9467),
                 socket: Path.join(state, "run/agent.sock"), state: Path.join(state, "agent"),

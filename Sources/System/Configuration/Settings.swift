@@ -22,7 +22,7 @@ public struct Settings: Hashable, Sendable {
     /// The gateway.
     public var gatewayd: Gatewayd
     /// The wallet.
-    public var walletd = Walletd()
+    public var walletd: Walletd
     /// The host's agent.
     public var agent: Agentd
     /// The SNMP subagent.
@@ -120,9 +120,9 @@ public struct Settings: Hashable, Sendable {
         /// The nodes of the chains, one for each.
         public var nodes: [Node] = []
         /// The wallet's own directory: its lock.
-        public var state = "."
+        public var state: String
         /// The file in which it says how the chains stand.
-        public var status = "run/wallet.json"
+        public var status: String
 
         /// A chain's node, as `litecoin=http://127.0.0.1:9332,/etc/bourse/litecoin.login`.
         public struct Node: Hashable, Sendable {

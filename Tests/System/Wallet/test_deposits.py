@@ -27,12 +27,15 @@ def test_a_deposit_is_shown_and_credited_after_its_confirmations(bench):
     bench.node.mine()
     bench.await_("pending", lambda: bench.status and bench.status["pending"] == 1)
     assert bench.balances()["ann"] == 0
+    shown = bench.ctl("wallet", "status")
+    assert "1 deposits wait for confirmations" in shown.stdout and not shown.stderr
     bench.node.mine(CONFIRMATIONS - 2)
     bench.await_("read", lambda: bench.status["read"] == bench.node.height)
     assert bench.balances()["ann"] == 0
     bench.node.mine()
     assert bench.check() == {"ann": 150_000_001, "ben": 0, "cid": 0}
     assert bench.stop("walletd") == 0
+    assert "deposits wait" in bench.ctl("wallet", "status").stderr
     # What came while it was away.
     bench.node.pay(bench.addresses["ben"], 70_000)
     bench.node.mine(CONFIRMATIONS)

@@ -1,6 +1,7 @@
 // wallet status
 
 import ArgumentParser
+import Configuration
 import Engine
 import JSON
 import Presentation
@@ -19,12 +20,20 @@ struct WalletStatusCommand: ParsableCommand {
             JSON: {"chains", "assets"}; a chain is as in `boursectl wallet chain list`, an asset \
             is {"asset", "inCustody", "customers", "withdrawing", "inTransit", "external", \
             "chain", "openWithdrawals", "stopped"}; external is minus what is in custody, chain \
-            minus what chains took.
+            minus what chains took. A chain has "seen" as well where bourse-walletd runs: \
+            {"condition", "isSound", "text", "since", "tip", "read", "credited", "addresses", \
+            "pending"}, heights of blocks and counts.
             """)
 
     @OptionGroup var common: CommonOptions
 
-    func run() throws { show(try common.exchange().replica()) }
+    func run() throws {
+        let exchange = try common.exchange()
+        let replica = try exchange.replica()
+        let seen = SeenChains(exchange.settings.walletd.status)
+        show(replica, seen: seen.chains)
+        if let warning = seen.warning, !replica.chains.isEmpty { Terminal.warn(warning) }
+    }
 
     /// Shows what the log says, and with it what the wallet's daemon sees of chains, where that is
     /// known.
@@ -65,14 +74,6 @@ struct WalletStatusCommand: ParsableCommand {
             seen[chain.network].map { "Chain \(chain.network.number): \($0.text)" }
         }
     }
-}
-
-/// What the wallet's daemon sees of a chain, which the log does not say.
-struct SeenChain {
-    /// How it stands in words, and what to do.
-    let text: String
-    /// The same for programs.
-    let json: JSONValue
 }
 
 /// What the ledger says of an asset in custody.
