@@ -313,7 +313,8 @@ private final class Vault {
         func check(_ height: UInt64, _ change: (inout CheckBlock) -> Void = { _ in }) -> Refusal {
             var block = CheckBlock(
                 network: NetworkID(1), addresses: 0, height: height,
-                block: BlockID(high: 0, low: UInt128(height) + 1))
+                block: BlockID(high: 0, low: UInt128(height) + 1),
+                chainRecord: venue.engine.chain(NetworkID(1))?.record ?? 0)
             change(&block)
             return venue.apply(.checkBlock(block)).refusal
         }
@@ -358,8 +359,25 @@ private final class Vault {
             } == .stateInvalid)
         #expect(check(20) == .stateInvalid, "ann's address was not looked for")
         #expect(check(20) { $0.addresses = 1 } == .none)
+        let before = venue.engine.chain(NetworkID(1))?.record ?? 0
         #expect(set(5) { $0.key = "xpub2" } == .none)
+        // What was found on the chain as it was set before does not skip what is read again.
+        let late = check(21) {
+            $0.addresses = 1
+            $0.chainRecord = before
+        }
+        #expect(late == .stateInvalid)
+        #expect(set { ($0.network, $0.key) = (NetworkID(2), "xpub2") } == .referenceDuplicate)
+        #expect(set { ($0.network, $0.key) = (NetworkID(2), "xpub3") } == .none)
         #expect(venue.engine.chain(NetworkID(1))?.nextBlock == 5)
+    }
+
+    @Test func `no higher fee is taken than was agreed to`() {
+        let vault = Vault()
+        #expect(vault.request(50) { $0.feeMost = Amount(units: 3) }.refusal == .none)
+        vault.set { $0.fee = Amount(units: 4) }
+        #expect(vault.request(50) { $0.feeMost = Amount(units: 3) }.refusal == .termsInvalid)
+        #expect(vault.request(50) { $0.feeMost = Amount(units: 5) }.refusal == .none)
     }
 
     @Test func `an account has bounded open withdrawals, and closed ones make room`() {

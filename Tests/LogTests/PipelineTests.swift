@@ -451,7 +451,8 @@ import Wire
                 network: NetworkID(1), firstBlock: 1, chain: try #require(Text40("regtest")),
                 key: "xpub", audit: audit),
             CheckBlock(
-                network: NetworkID(1), addresses: 0, height: 1, block: BlockID(high: 0, low: 1)),
+                network: NetworkID(1), addresses: 0, height: 1, block: BlockID(high: 0, low: 1),
+                chainRecord: 1),
         ]
         let kinds = (traders + operators).map { type(of: $0).kind }
         let others: Set<CommandKind> = [

@@ -29,6 +29,7 @@ extension Command {
         case .requestWithdrawal(let c):
             Self.booking(c.account, c.asset, c.amount) + [
                 .init("network", .number(c.network.number)),
+                .init("feeMost", .string("\(c.feeMost.units)")),
                 .init("address", .string("\(c.address)")),
             ] + Self.present("tag", c.tag) + Self.present("clientID", c.clientID)
                 + Self.present("requester", c.requester)
@@ -83,6 +84,7 @@ extension Command {
                 .init("network", .number(c.network.number)), .init("height", .number(c.height)),
                 .init("addresses", .number(c.addresses)),
                 .init("block", .string(c.block.hex)), .init("stage", .string("\(c.stage)")),
+                .init("chainRecord", .number(c.chainRecord)),
             ]
         default: []
         }

@@ -7,6 +7,7 @@ extension Engine {
     mutating func setChain(_ c: SetChain) -> Outcome {
         if !areTermsValid(c) { return .refused(.termsInvalid) }
         let number = c.network.number
+        if isElsewhere(c) { return .refused(.referenceDuplicate) }
         if let known = custody.chains[number] {
             let isSame = known.chain == c.chain && known.key == c.key
             if !isSame, !(custody.addresses[number] ?? []).isEmpty {
@@ -15,9 +16,16 @@ extension Engine {
         } else if custody.chains.count >= Limits.networksMax {
             return .refused(.tableFull)
         }
-        custody.chains[number] = ChainView(c)
+        custody.chains[number] = ChainView(c, record: sequence)
         events.append(.chainChanged(c.network))
         return Outcome(id: UInt64(number))
+    }
+
+    /// Whether another number has the chain with this key: each would credit its outputs once.
+    func isElsewhere(_ c: SetChain) -> Bool {
+        custody.chains.contains {
+            $0.key != c.network.number && $0.value.chain == c.chain && $0.value.key == c.key
+        }
     }
 
     /// Whether a chain can be this.
@@ -31,6 +39,8 @@ extension Engine {
             return .refused(.networkUnknown)
         }
         if c.block == .none || c.height > Limits.blockMax { return .refused(.termsInvalid) }
+        // It was read as the chain was set before.
+        if c.chainRecord != chain.record { return .refused(.stateInvalid) }
         // Deposits to an address that the wallet did not know of may be in its blocks.
         if c.height < chain.nextBlock
             || Int(c.addresses) < custody.addresses[c.network.number]?.count ?? 0

@@ -88,6 +88,7 @@ extension Engine {
         if c.amount < network.minimum || c.amount.units > Limits.amountUnitsMax {
             return .refused(.amountInvalid)
         }
+        if network.fee > c.feeMost { return .refused(.termsInvalid) }
         if !network.takesWithdrawals || custody.stopped.contains(c.asset.number) {
             return .refused(.withdrawalsStopped)
         }

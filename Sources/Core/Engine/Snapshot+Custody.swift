@@ -59,6 +59,7 @@ extension Engine {
     private func write(_ v: ChainView, _ out: inout SnapshotSink) {
         out.writer.integer(v.network.number)
         out.writer.integer(v.firstBlock)
+        out.writer.integer(v.record)
         out.writer.text(v.chain)
         out.writer.string(v.key)
         out.writer.integer(v.checkedHeight)
@@ -147,8 +148,10 @@ extension Engine {
     }
 
     private mutating func readChain(_ r: inout WireReader) -> Bool {
+        let network = NetworkID(r.integer())
+        let (firstBlock, record): (UInt64, UInt64) = (r.integer(), r.integer())
         let terms = SetChain(
-            network: NetworkID(r.integer()), firstBlock: r.integer(), chain: r.text(),
+            network: network, firstBlock: firstBlock, chain: r.text(),
             key: r.string(most: Limits.chainKeyBytesMax),
             audit: Audit(operatorName: Text40(), reason: ""))
         let height: UInt64 = r.integer()
@@ -156,17 +159,18 @@ extension Engine {
         let finalHeight: UInt64 = r.integer()
         let final = BlockID(high: r.integer(), low: r.integer())
         r.endPart()
-        guard r.isValid, areTermsValid(terms), custody.chains[terms.network.number] == nil,
+        guard r.isValid, areTermsValid(terms), custody.chains[network.number] == nil,
+            !isElsewhere(terms), 1...sequence ~= record,
             height <= Limits.blockMax, (height == 0) == (block == .none),
             height == 0 || height >= terms.firstBlock,
             finalHeight <= Limits.blockMax, (finalHeight == 0) == (final == .none),
             finalHeight >= height, finalHeight == 0 || finalHeight >= terms.firstBlock,
             finalHeight != height || final == block
         else { return false }
-        var chain = ChainView(terms)
+        var chain = ChainView(terms, record: record)
         if height > 0 { chain.check(height, block, .credited) }
         if finalHeight > 0 { chain.check(finalHeight, final, .final) }
-        custody.chains[terms.network.number] = chain
+        custody.chains[network.number] = chain
         return true
     }
 

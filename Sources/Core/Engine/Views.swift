@@ -83,6 +83,8 @@ public struct ChainView: Hashable, Sendable {
     public var key: String
     /// The first block that is read.
     public var firstBlock: UInt64
+    /// The record of the log that says so.
+    public var record: UInt64
     /// The height of the last block whose deposits are all credited; 0: none.
     public private(set) var checkedHeight: UInt64 = 0
     /// That block, or none.
@@ -93,8 +95,9 @@ public struct ChainView: Hashable, Sendable {
     public private(set) var finalBlock = BlockID.none
 
     /// As the command says; no block is checked yet.
-    package init(_ c: SetChain) {
+    package init(_ c: SetChain, record: UInt64) {
         (network, chain, key, firstBlock) = (c.network, c.chain, c.key, c.firstBlock)
+        self.record = record
     }
 
     /// The first block whose deposits are not all credited.

@@ -57,6 +57,7 @@ public struct SetChain: CommandPayload {
 ///      4  u32  addresses
 ///      8  u64  height
 ///     16  32   block
+///     48  u64  chain record
 public struct CheckBlock: CommandPayload {
     public static var kind: CommandKind { .checkBlock }
     /// The chain.
@@ -69,14 +70,16 @@ public struct CheckBlock: CommandPayload {
     public var height: UInt64
     /// The block.
     public var block: BlockID
+    /// The record that set the chain as it was read: once it is set again, this says nothing.
+    public var chainRecord: UInt64
 
     /// A block.
     public init(
         network: NetworkID, stage: CheckStage = .credited, addresses: UInt32, height: UInt64,
-        block: BlockID
+        block: BlockID, chainRecord: UInt64
     ) {
         (self.network, self.stage, self.addresses) = (network, stage, addresses)
-        (self.height, self.block) = (height, block)
+        (self.height, self.block, self.chainRecord) = (height, block, chainRecord)
     }
 
     public func encode(into w: inout WireWriter) {
@@ -87,6 +90,7 @@ public struct CheckBlock: CommandPayload {
         w.integer(height)
         w.integer(block.high)
         w.integer(block.low)
+        w.integer(chainRecord)
     }
 
     public init(from r: inout WireReader) {
@@ -96,5 +100,6 @@ public struct CheckBlock: CommandPayload {
         addresses = r.integer()
         height = r.integer()
         block = BlockID(high: r.integer(), low: r.integer())
+        chainRecord = r.integer()
     }
 }

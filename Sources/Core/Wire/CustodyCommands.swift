@@ -150,10 +150,11 @@ public struct ResumeWithdrawals: CommandPayload {
 ///      6  u16  network
 ///      8  i64  deadline
 ///     16  i128 amount
-///     32  text64 address
-///     96  text40 tag
-///    136  text40 client's id
-///    176  text40 requester
+///     32  i128 most fee
+///     48  text64 address
+///    112  text40 tag
+///    152  text40 client's id
+///    192  text40 requester
 public struct RequestWithdrawal: CommandPayload {
     public static var kind: CommandKind { .requestWithdrawal }
     /// The account.
@@ -166,6 +167,8 @@ public struct RequestWithdrawal: CommandPayload {
     public var deadline: Int64
     /// What arrives, in the asset's smallest units. The network's fee is held beside it.
     public var amount: Amount
+    /// The highest fee that was agreed to: the network's may be another by now.
+    public var feeMost: Amount
     /// Where it goes.
     public var address: Text64
     /// The destination's tag or memo, or empty.
@@ -177,12 +180,13 @@ public struct RequestWithdrawal: CommandPayload {
 
     /// A request.
     public init(
-        account: AccountID, asset: AssetID, network: NetworkID, amount: Amount, address: Text64,
+        account: AccountID, asset: AssetID, network: NetworkID, amount: Amount,
+        feeMost: Amount = Amount(units: Limits.amountUnitsMax), address: Text64,
         tag: Text40 = Text40(), clientID: Text40 = Text40(), requester: Text40 = Text40(),
         deadline: Int64 = 0
     ) {
         (self.account, self.asset, self.network) = (account, asset, network)
-        (self.amount, self.address, self.tag) = (amount, address, tag)
+        (self.amount, self.feeMost, self.address, self.tag) = (amount, feeMost, address, tag)
         (self.clientID, self.requester, self.deadline) = (clientID, requester, deadline)
     }
 
@@ -192,6 +196,7 @@ public struct RequestWithdrawal: CommandPayload {
         w.integer(network.number)
         w.integer(deadline)
         w.integer(amount.units)
+        w.integer(feeMost.units)
         w.text(address)
         w.text(tag)
         w.text(clientID)
@@ -204,6 +209,7 @@ public struct RequestWithdrawal: CommandPayload {
         network = NetworkID(r.integer())
         deadline = r.integer()
         amount = Amount(units: r.integer())
+        feeMost = Amount(units: r.integer())
         address = r.text()
         tag = r.text()
         clientID = r.text()

@@ -64,11 +64,14 @@ extension CommandStream {
                     height: random.pick([
                         next + ahead, next + ahead, next - 1, 0, .max,
                         twin.chain(network)?.finalHeight ?? 1,
+                        twin.chain(network)?.finalHeight ?? 1,
                     ]),
                     block: random.pick(
                         [.none, BlockID(high: 0, low: 1)]
                             + Array(
-                                repeating: BlockID(high: 1, low: 2), count: 18))))
+                                repeating: BlockID(high: 1, low: 2), count: 6)),
+                    chainRecord: (twin.chain(network)?.record ?? 1)
+                        - (random.once(in: 20) ? 1 : 0)))
         default: return .stopWithdrawals(StopWithdrawals(asset: assetID(), reason: "it differs"))
         }
     }
@@ -109,6 +112,7 @@ extension CommandStream {
         switch random.within(0...40) {
         case 0: request.address = Text64()
         case 1: request.amount.units = random.pick([0, -1, .min, .max, 1 << 120, have, have + 1])
+        case 2...4: request.feeMost = Amount(units: random.pick([0, 1, 2, 3, -1]))
         default: break
         }
         return request

@@ -102,7 +102,8 @@ struct WireSamples {
             .requestWithdrawal(
                 RequestWithdrawal(
                     account: AccountID(integer()), asset: AssetID(integer()),
-                    network: NetworkID(integer()), amount: Amount(units: wide()), address: text(),
+                    network: NetworkID(integer()), amount: Amount(units: wide()),
+                    feeMost: Amount(units: wide()), address: text(),
                     tag: text(), clientID: text(), requester: text(), deadline: integer()))
         case .cancelWithdrawal:
             .cancelWithdrawal(
@@ -151,7 +152,7 @@ struct WireSamples {
                     height: integer(),
                     block: BlockID(
                         high: UInt128(truncatingIfNeeded: wide()),
-                        low: UInt128(truncatingIfNeeded: wide()))))
+                        low: UInt128(truncatingIfNeeded: wide())), chainRecord: integer()))
         default:
             .stopWithdrawals(StopWithdrawals(asset: AssetID(integer()), reason: audit().reason))
         }

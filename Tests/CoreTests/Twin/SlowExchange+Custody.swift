@@ -108,6 +108,7 @@ extension SlowExchange {
         if c.amount < terms.minimum || !isWithinRange(c.amount.units) {
             return .refused(.amountInvalid)
         }
+        if terms.fee > c.feeMost, flaw != .feeNotAgreed { return .refused(.termsInvalid) }
         if !terms.takesWithdrawals || stopped.contains(c.asset) && flaw != .stopIgnored {
             return .refused(.withdrawalsStopped)
         }
@@ -303,6 +304,11 @@ extension SlowExchange {
             return .refused(.termsInvalid)
         }
         let others = chains.filter { $0.network != c.network }
+        if others.contains(where: { $0.chain == c.chain && $0.key == c.key }),
+            flaw != .chainTwice
+        {
+            return .refused(.referenceDuplicate)
+        }
         if let known = chain(c.network) {
             let hasAddresses = addresses.contains { $0.network == c.network }
             let isOther = known.chain != c.chain || known.key != c.key
@@ -310,7 +316,7 @@ extension SlowExchange {
         } else if others.count >= 256 {
             return .refused(.tableFull)
         }
-        var view = ChainView(c)
+        var view = ChainView(c, record: sequence)
         if flaw == .readAgainIsForgotten, let known = chain(c.network) {
             view.check(known.checkedHeight, known.checkedBlock, .credited)
         }
@@ -326,6 +332,9 @@ extension SlowExchange {
         if c.block == .none || c.height > 1 << 53 { return .refused(.termsInvalid) }
         let isLater = c.height > chains[at].checkedHeight && c.height >= chains[at].firstBlock
         if !isLater, flaw != .blockGoesBack { return .refused(.stateInvalid) }
+        if c.chainRecord != chains[at].record, flaw != .checkOfBefore {
+            return .refused(.stateInvalid)
+        }
         let known = addresses.count { $0.network == c.network }
         if c.addresses < known, flaw != .addressesIgnored { return .refused(.stateInvalid) }
         let final = chains[at].finalHeight

@@ -123,7 +123,8 @@ enum Flaw: String, CaseIterable, Sendable {
     case droppedStaysInTransit, withdrawalDoubled, settledAgain
     case replacedSurvives, costIsCharged, stopIgnoredInSigning
     case outputOfAnyChain, blockGoesBack, keyIsReplaced, readAgainIsForgotten
-    case finalGoesBack, finalIsReplaced
+    case finalGoesBack, finalIsReplaced, checkOfBefore, chainTwice
+    case feeNotAgreed
     case addressesIgnored
 }
 

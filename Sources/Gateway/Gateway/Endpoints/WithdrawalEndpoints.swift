@@ -36,7 +36,7 @@ extension Endpoint {
         guard parameters["addressTag"] == nil else { throw .tagUnsupported }
         let command = RequestWithdrawal(
             account: call.account, asset: asset.id, network: network.network,
-            amount: try WithdrawalAmount.net(amount, asset, network),
+            amount: try WithdrawalAmount.net(amount, asset, network), feeMost: network.fee,
             address: try chain.destination(text), clientID: clientID,
             deadline: context.deadline(call))
         let minimum = WithdrawalAmount.text(network.grossMinimum, asset)

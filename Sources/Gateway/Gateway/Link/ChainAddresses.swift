@@ -34,10 +34,14 @@ struct ChainAddresses: Sendable {
 
     /// A destination as the log has it. Throws -4033 where nobody could be paid there.
     func destination(_ text: String) throws(APIError) -> Text64 {
+        let destination: UTXODestination
         do throws(AddressError) {
-            _ = try UTXODestination(text, on: network)
+            destination = try UTXODestination(text, on: network)
         } catch { throw .addressIllegal("\(error)") }
-        guard let address = Text64(text) else { throw .addressIllegal("it is too long") }
+        // One text for each destination: SegWit ones may be written in capitals.
+        guard let address = Text64(destination.address(on: network)) else {
+            throw .addressIllegal("it is too long")
+        }
         return address
     }
 }
