@@ -91,7 +91,19 @@ extension LinkServer {
             return
         }
         connection.hello = hello
-        if connection.isOwn, hello.purpose.contains(.customers) { connection.role = .gateway }
+        if hello.purpose.contains(.customers), connection.role > .gateway {
+            guard connection.isOwn else {
+                connection.refuse(
+                    LinkRefusal(
+                        .access,
+                        """
+                        a gateway's user may not be an operator's or a wallet's: name it in \
+                        [matchd] gateway_users alone
+                        """))
+                return
+            }
+            connection.role = .gateway
+        }
         if connection.key == nil {
             welcome(connection)
         } else {
