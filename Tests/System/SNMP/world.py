@@ -260,7 +260,8 @@ class World:
 
     def walk(self, name="bourseMIB", *options):
         """Values by name, without the module before it."""
-        text = self.tool("snmpbulkwalk", "-Os", *options, f"127.0.0.1:{self.port}",
+        # A busy machine may take long for thousands of rows.
+        text = self.tool("snmpbulkwalk", "-Os", "-t", "15", *options, f"127.0.0.1:{self.port}",
                          f"BOURSE-MIB::{name}")
         values = {}
         for line in text.splitlines():
