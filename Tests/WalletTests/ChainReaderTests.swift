@@ -83,7 +83,7 @@ private final class Reading {
         get throws {
             let view = try #require(self.view)
             return ReaderTerms(
-                firstBlock: view.firstBlock, checkedHeight: view.checkedHeight,
+                record: view.record, firstBlock: view.firstBlock, checkedHeight: view.checkedHeight,
                 checkedBlock: view.checkedBlock, finalHeight: view.finalHeight,
                 finalBlock: view.finalBlock, confirmations: Self.confirmations,
                 addresses: owners.count)
@@ -92,11 +92,12 @@ private final class Reading {
 
     /// One look at the chain. Of its steps only the first `most` are carried out, as when the
     /// wallet is killed.
-    func look(carryingOut most: Int = .max) throws {
+    func look(carryingOut most: Int = .max, isLate: Bool = false) throws {
         let owners = owners
-        let steps = reader.read(node, try terms) { script in
-            owners.first { Self.script($0.number) == script }
-        }
+        let steps = reader.read(
+            node, try terms,
+            account: { script in owners.first { Self.script($0.number) == script } },
+            isLate: { isLate })
         for step in steps.prefix(most) { try carryOut(step) }
     }
 
@@ -134,7 +135,7 @@ private final class Reading {
     ) throws {
         let check = CheckBlock(
             network: NetworkID(1), stage: stage, addresses: UInt32(addresses), height: height,
-            block: block)
+            block: block, chainRecord: view?.record ?? 0)
         try #require(apply(.checkBlock(check)) == .none)
     }
 
@@ -344,6 +345,22 @@ private final class Reading {
         #expect(reading.balance(3) == 70)
     }
 
+    @Test func `a node that takes all the time is read nevertheless, a block each time`() throws {
+        let reading = try Reading()
+        for _ in 0..<4 { reading.chain.mine([]) }
+        for height in 1...4 as ClosedRange<UInt64> {
+            try reading.look(isLate: true)
+            #expect(reading.reader.height == height)
+        }
+    }
+
+    @Test func `a first block that is not there yet is waited for`() throws {
+        let reading = try Reading(firstBlock: 900)
+        reading.chain.mine([])
+        try reading.look()
+        #expect(reading.reader.state == .reading(behind: 0))
+    }
+
     @Test func `a credited block that is replaced before it is checked is seen`() throws {
         let reading = try Reading()
         let payment = reading.chain.payment(Reading.script(1), 500)
@@ -363,6 +380,10 @@ private final class Reading {
             return
         }
         #expect(reading.balance(2) == 0)
+        // The remedy that it names.
+        try reading.declare(firstBlock: 1)
+        for _ in 0..<4 { try reading.look() }
+        #expect(reading.balance(2) == 70 && reading.reader.state == .reading(behind: 0))
     }
 
     @Test func `what lies before the first block is not read`() throws {

@@ -109,9 +109,9 @@ final class LitecoinBench {
     func call(_ method: String, _ parameters: JSONValue...) throws -> JSONValue {
         let client = NodeClient(try settings)
         return switch parameters.count {
-        case 0: try client.call(method)
-        case 1: try client.call(method, parameters[0])
-        default: try client.call(method, parameters[0], parameters[1])
+        case 0: try client.call(method, isQuick: false)
+        case 1: try client.call(method, parameters[0], isQuick: false)
+        default: try client.call(method, parameters[0], parameters[1], isQuick: false)
         }
     }
 

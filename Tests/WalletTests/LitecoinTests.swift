@@ -31,7 +31,7 @@ private struct MemoryWallet {
         try addresses.update([AccountID(5), AccountID(6), AccountID(7)])
         self.addresses = addresses
         terms = ReaderTerms(
-            firstBlock: firstBlock, checkedHeight: 0, checkedBlock: .none,
+            record: 1, firstBlock: firstBlock, checkedHeight: 0, checkedBlock: .none,
             confirmations: Self.confirmations, addresses: addresses.count)
     }
 

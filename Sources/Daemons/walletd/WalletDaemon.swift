@@ -17,6 +17,10 @@ import Terms
 struct WalletDaemon {
     let settings: Settings
     let log: Logger
+    /// Whether the status could not be written, which is said once.
+    private let isStatusLost = OnceFlag()
+
+    init(settings: Settings, log: Logger) { (self.settings, self.log) = (settings, log) }
 
     /// How long one wait for the log lasts while the chains are in step.
     private static var waitNanos: Int64 { 200_000_000 }
@@ -144,8 +148,24 @@ struct WalletDaemon {
         do throws(SystemError) {
             try File.replace(
                 settings.walletd.status, with: Array(status.compact.utf8), mode: 0o640)
-        } catch { log.warning("the status is not written: \(error)") }
+            isStatusLost.clear()
+        } catch {
+            if isStatusLost.set() { log.warning("the status is not written: \(error)") }
+        }
     }
+}
+
+/// Whether something was said already.
+final class OnceFlag {
+    private var isSet = false
+
+    /// Sets it; returns whether it was not set.
+    func set() -> Bool {
+        defer { isSet = true }
+        return !isSet
+    }
+
+    func clear() { isSet = false }
 }
 
 /// Says each fault once, until another one comes.

@@ -20,6 +20,8 @@ public struct UTXONetwork: Hashable, Sendable {
     /// What its nodes take as the price of 1,000 virtual bytes when they call an output dust
     /// (`DUST_RELAY_TX_FEE`), in base units.
     public let dustRelayFee: Int64
+    /// Seconds between two blocks, on average.
+    public let blockSeconds: Int64
 
     /// Whether its coins are worth nothing, and its keys are written as those of test networks:
     /// all of them share coin type 1, SLIP44.
@@ -35,6 +37,7 @@ public struct UTXONetwork: Hashable, Sendable {
         let isLitecoin = name.hasPrefix("litecoin")
         maximumMoney = (isLitecoin ? 84_000_000 : 21_000_000) * 100_000_000
         dustRelayFee = isLitecoin ? 30_000 : 3_000
+        blockSeconds = isLitecoin ? 150 : 600
     }
 
     /// All networks that the wallet knows. Litecoin's nodes also read Bitcoin's older version of

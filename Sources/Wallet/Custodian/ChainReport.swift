@@ -15,6 +15,8 @@ public enum ChainCondition: String, Hashable, Sendable, CaseIterable {
     case nodeSyncing = "node syncing"
     /// The node lags, or is an older copy.
     case nodeBehind = "node behind"
+    /// The node has had no new block for long.
+    case nodeStill = "node still"
     /// The node gives no usable answer.
     case noNode = "no node"
     /// Another block is in the place of a final one.
@@ -23,6 +25,8 @@ public enum ChainCondition: String, Hashable, Sendable, CaseIterable {
     case creditVanished = "credit vanished"
     /// The log refuses what was found.
     case refused
+    /// The log takes nothing now.
+    case notTaken = "not taken"
     /// What operators have set does not make a chain that can be read.
     case unusable
 

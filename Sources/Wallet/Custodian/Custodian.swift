@@ -50,7 +50,12 @@ public final class Custodian<Node: ChainNode> {
         chains = chains.filter { numbers.contains($0.key) }
         reports.removeAll { !numbers.contains($0.network) }
         var isBehind = false
-        for view in views where try look(view) { isBehind = true }
+        do throws(CommandSessionError) {
+            for view in views where try look(view) { isBehind = true }
+        } catch {
+            for view in views { report(view, "", .notTaken, "the log takes nothing now: \(error)") }
+            throw error
+        }
         return isBehind
     }
 
@@ -68,32 +73,57 @@ public final class Custodian<Node: ChainNode> {
             return false
         }
         guard now >= chain.nextLook else { return false }
-        let deadline = now + Self.lookNanosMax
         do throws(ChainSetupError) {
             try chain.learn(session.replica.engine.addressees(view.network))
         } catch {
             report(view, "", .unusable, error.text)
             return false
         }
+        let before = chain.reader.height
+        let deadline = Clock.monotonicNanos() + Self.lookNanosMax
         let steps = chain.read(view, terms) { Clock.monotonicNanos() >= deadline }
-        var refusal = Refusal.none
-        var carriedOut = 0
+        report(view, chain, terms, .none)
+        if chain.reader.isBroken { try stopWithdrawals(terms.asset, chain.reader) }
+        let done = try carryOut(steps, view, terms, chain)
+        if done.refusal != .none { report(view, chain, terms, done.refusal) }
+        let isBehind =
+            done.refusal == .none
+            && (done.isCut || done.count > 0 || chain.reader.height != before)
+        let rest = chain.reader.hasNoNode ? Self.absenceNanos : Self.restNanos
+        chain.nextLook = isBehind ? now : Clock.monotonicNanos() + rest
+        return isBehind
+    }
+
+    /// Submits steps in their order, up to the first that is refused; for no longer than a look,
+    /// and only while the log says of the chain what it said when it was read.
+    private func carryOut(
+        _ steps: [ReaderStep], _ view: ChainView, _ terms: NetworkView, _ chain: FollowedChain<Node>
+    ) throws(CommandSessionError) -> (count: Int, refusal: Refusal, isCut: Bool) {
+        var count = 0
+        let deadline = Clock.monotonicNanos() + Self.lookNanosMax
         for step in steps {
             // What is final waits while the network takes no deposits; what is pending is shown.
             if !terms.takesDeposits, step.isFinal { continue }
-            refusal = try submit(step, terms)
-            guard refusal == .none else { break }
+            let isLate = count > 0 && Clock.monotonicNanos() >= deadline
+            if isLate || !isAsRead(view, terms) { return (count, .none, true) }
+            let refusal = try submit(step, view, terms)
+            if refusal == .stateInvalid, hasChanged(view, chain) { return (count, .none, true) }
+            guard refusal == .none else { return (count, refusal, false) }
             chain.reader.done(step)
-            carriedOut += 1
+            count += 1
         }
-        if chain.reader.isBroken { try stopWithdrawals(terms.asset, chain.reader) }
-        // An address was assigned meanwhile: the next look knows it.
-        if refusal == .stateInvalid { refusal = .none }
-        let isBehind = refusal == .none && (carriedOut > 0 || chain.reader.isReading)
-        let rest = chain.reader.hasNoNode ? Self.absenceNanos : Self.restNanos
-        chain.nextLook = isBehind ? now : Clock.monotonicNanos() + rest
-        report(view, chain, terms, refusal)
-        return isBehind
+        return (count, .none, false)
+    }
+
+    private func isAsRead(_ view: ChainView, _ terms: NetworkView) -> Bool {
+        session.replica.engine.chain(view.network)?.record == view.record
+            && session.replica.engine.network(terms.asset, terms.network) == terms
+    }
+
+    /// Whether the chain was set again, or an address was assigned, since it was read.
+    private func hasChanged(_ view: ChainView, _ chain: FollowedChain<Node>) -> Bool {
+        session.replica.engine.chain(view.network)?.record != view.record
+            || session.replica.engine.addressees(view.network).count != chain.addresses.count
     }
 
     // MARK: What a chain is
@@ -134,7 +164,7 @@ public final class Custodian<Node: ChainNode> {
 
     /// Submits a step; what is in the log already counts as done.
     private func submit(
-        _ step: ReaderStep, _ terms: NetworkView
+        _ step: ReaderStep, _ view: ChainView, _ terms: NetworkView
     ) throws(CommandSessionError) -> Refusal {
         let outcome =
             switch step {
@@ -151,21 +181,21 @@ public final class Custodian<Node: ChainNode> {
                         output: deposit.output.index,
                         amount: Amount(units: Int128(deposit.output.units))))
             case .settle(let height, let block, let addresses):
-                try check(terms, .final, height, block, addresses)
+                try check(view, .final, height, block, addresses)
             case .check(let height, let block, let addresses):
-                try check(terms, .credited, height, block, addresses)
+                try check(view, .credited, height, block, addresses)
             }
         return outcome.refusal == .referenceDuplicate ? .none : outcome.refusal
     }
 
     private func check(
-        _ terms: NetworkView, _ stage: CheckStage, _ height: UInt64, _ block: BlockID,
+        _ view: ChainView, _ stage: CheckStage, _ height: UInt64, _ block: BlockID,
         _ addresses: Int
     ) throws(CommandSessionError) -> Outcome {
         try submit(
             CheckBlock(
-                network: terms.network, stage: stage, addresses: UInt32(clamping: addresses),
-                height: height, block: block))
+                network: view.network, stage: stage, addresses: UInt32(clamping: addresses),
+                height: height, block: block, chainRecord: view.record))
     }
 
     private func submit(_ command: some CommandPayload) throws(CommandSessionError) -> Outcome {
@@ -199,6 +229,12 @@ public final class Custodian<Node: ChainNode> {
     ) {
         let asset = session.replica.engine.asset(terms.asset).map { "\($0.code)" } ?? ""
         var (condition, text) = (chain.reader.condition, chain.reader.text)
+        if condition.isSound, let hours = chain.hoursWithoutBlock {
+            (condition, text) = (
+                .nodeStill,
+                "its node has had no new block for \(hours) hours: see whether it has peers"
+            )
+        }
         if refusal != .none {
             (condition, text) = (.refused, "the log refuses what was found: \(refusal)")
         } else if !terms.takesDeposits, condition.isSound {
@@ -216,10 +252,14 @@ public final class Custodian<Node: ChainNode> {
     ) {
         let place = reports.firstIndex { $0.network == view.network }
         let isSame = place.map { reports[$0].condition == condition } ?? false
-        var report = ChainReport(
-            network: view.network, chain: "\(view.chain)", asset: asset, condition: condition,
-            text: text, since: Clock.realtimeNanos())
-        if isSame, let place { report.since = reports[place].since }
+        var report =
+            place.map { reports[$0] }
+            ?? ChainReport(
+                network: view.network, chain: "\(view.chain)", condition: condition, text: text,
+                since: Clock.realtimeNanos())
+        if !isSame { report.since = Clock.realtimeNanos() }
+        (report.condition, report.text) = (condition, text)
+        if !asset.isEmpty { report.asset = asset }
         report.credited = session.replica.engine.chain(view.network)?.checkedHeight ?? 0
         fill(&report)
         if let place { reports[place] = report } else { reports.append(report) }

@@ -5,6 +5,7 @@ internal import Deposits
 internal import Engine
 internal import Keys
 internal import Nodes
+internal import Platform
 internal import Terms
 internal import UTXO
 
@@ -23,9 +24,12 @@ final class FollowedChain<Node: ChainNode> {
     var reader = ChainReader()
     /// When it is looked at again, monotonic.
     var nextLook: Int64 = 0
+    private let network: UTXONetwork
+    /// The node's last block, and since when it is, monotonic.
+    private var tip: (block: BlockID, since: Int64)?
 
     init(_ view: ChainView, on network: UTXONetwork, _ node: Node) throws(ChainSetupError) {
-        (chain, key, self.node) = (view.chain, view.key, node)
+        (chain, key, self.node, self.network) = (view.chain, view.key, node, network)
         do throws(KeyError) {
             addresses = try DepositAddresses(key: view.key, on: network)
         } catch {
@@ -45,11 +49,24 @@ final class FollowedChain<Node: ChainNode> {
         _ view: ChainView, _ terms: NetworkView, isLate: () -> Bool
     ) -> [ReaderStep] {
         let known = ReaderTerms(
-            firstBlock: view.firstBlock, checkedHeight: view.checkedHeight,
+            record: view.record, firstBlock: view.firstBlock, checkedHeight: view.checkedHeight,
             checkedBlock: view.checkedBlock, finalHeight: view.finalHeight,
             finalBlock: view.finalBlock, confirmations: terms.confirmations,
             addresses: addresses.count)
-        return reader.read(node, known, account: addresses.account, isLate: isLate)
+        let steps = reader.read(node, known, account: addresses.account, isLate: isLate)
+        if let block = reader.tip?.block, block != tip?.block {
+            tip = (block, Clock.monotonicNanos())
+        }
+        return steps
+    }
+
+    /// For how many hours the node has had no new block, where that is long; test networks stand
+    /// still whenever nobody mines.
+    var hoursWithoutBlock: Int64? {
+        guard let tip, !network.isTest else { return nil }
+        let seconds = (Clock.monotonicNanos() - tip.since) / 1_000_000_000
+        // One block in twelve intervals is to be waited for six times in a million.
+        return seconds > 12 * network.blockSeconds ? max(1, seconds / 3_600) : nil
     }
 }
 

@@ -60,6 +60,8 @@ public enum ReaderState: Hashable, Sendable {
 /// What the log says of a chain, as far as the reader needs it. Of another chain or key, there has
 /// to be another reader.
 public struct ReaderTerms: Hashable, Sendable {
+    /// The record that set the chain: with another one it is read anew.
+    public var record: UInt64
     /// The first block that is read.
     public var firstBlock: UInt64
     /// The last final block; 0: none.
@@ -77,11 +79,12 @@ public struct ReaderTerms: Hashable, Sendable {
 
     /// What the log says.
     public init(
-        firstBlock: UInt64, checkedHeight: UInt64, checkedBlock: BlockID,
+        record: UInt64, firstBlock: UInt64, checkedHeight: UInt64, checkedBlock: BlockID,
         finalHeight: UInt64 = 0, finalBlock: BlockID = .none, confirmations: UInt32,
         addresses: Int
     ) {
-        (self.firstBlock, self.checkedHeight) = (firstBlock, checkedHeight)
+        (self.record, self.firstBlock) = (record, firstBlock)
+        self.checkedHeight = checkedHeight
         (self.finalHeight, self.finalBlock) = (finalHeight, finalBlock)
         (self.checkedBlock, self.confirmations) = (checkedBlock, confirmations)
         self.addresses = addresses
@@ -122,7 +125,7 @@ public struct ChainReader {
     public init() {}
 
     /// The height of the last block read; nil: none.
-    public var height: UInt64? { blocks.last?.height ?? terms.map(\.checkedHeight) }
+    public var height: UInt64? { blocks.last?.height ?? terms.map { $0.next - 1 } }
 
     /// Deposits that are found and not credited, with their confirmations.
     public var pending: [(FoundDeposit, confirmations: UInt64)] {
@@ -166,10 +169,7 @@ public struct ChainReader {
         let before = self.terms
         self.terms = terms
         blocks.removeAll { $0.height <= terms.checkedHeight }
-        let isAnew =
-            before.map {
-                $0.firstBlock != terms.firstBlock || terms.checkedHeight < $0.checkedHeight
-            } ?? false
+        let isAnew = before.map { $0.record != terms.record } ?? false
         // A deposit to a new address may be in any of them.
         let hasNewAddresses = terms.addresses > before?.addresses ?? 0
         let isElsewhere =
@@ -239,7 +239,8 @@ public struct ChainReader {
         guard let terms else { return }
         var count = 0
         let keptMax = Int(terms.confirmations) + Self.waitingMax
-        while count < Self.blocksMax, blocks.count < keptMax, !isLate() {
+        // One block at least: asking for it may take all the time that there is.
+        while count < Self.blocksMax, blocks.count < keptMax, count == 0 || !isLate() {
             let height = (blocks.last?.height).map { $0 + 1 } ?? terms.next
             guard height <= tip.height, let id = try node.block(at: height) else { break }
             let block = try node.block(id)
@@ -284,6 +285,12 @@ public struct ChainReader {
     private mutating func due() -> [ReaderStep] {
         guard let terms else { return [] }
         var steps: [ReaderStep] = []
+        if let block = blocks.first(where: { $0.height == terms.finalHeight }),
+            block.id != terms.finalBlock
+        {
+            state = .forked(height: block.height, expected: terms.finalBlock, found: block.id)
+            return []
+        }
         var final: ReadBlock?
         var isCrediting = false
         for block in blocks {

@@ -38,9 +38,12 @@ public final class NodeClient {
         transport = HTTPPost(bodyBytesMax: Self.answerBytesMax)
     }
 
-    /// The result of a method.
+    /// How long a question may take whose answer the node has at hand.
+    static var quickMilliseconds: Int64 { 5_000 }
+
+    /// The result of a method; `isQuick`: the node has it at hand.
     public func call(
-        _ method: String, _ parameters: JSONValue...
+        _ method: String, _ parameters: JSONValue..., isQuick: Bool = true
     ) throws(NodeError) -> JSONValue {
         calls += 1
         let request: JSONValue = [
@@ -51,7 +54,9 @@ public final class NodeClient {
         do {
             response = try transport.postAndWait(
                 settings.endpoint, "/", request.compact, authorization: try authorization(),
-                milliseconds: settings.answerMilliseconds)
+                milliseconds: isQuick
+                    ? min(Self.quickMilliseconds, settings.answerMilliseconds)
+                    : settings.answerMilliseconds)
         } catch { throw .unreachable("\(settings.endpoint): \(error)") }
         switch response.status {
         case 401, 403:

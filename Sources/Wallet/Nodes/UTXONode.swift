@@ -60,7 +60,7 @@ public final class UTXONode: ChainNode {
         let method = "getblock"
         // 2: with the transactions decoded. The bytes of a Litecoin block have an extension block
         // behind them, which other nodes do not know.
-        let json = try client.call(method, .string(id.hex), .number(2))
+        let json = try client.call(method, .string(id.hex), .number(2), isQuick: false)
         guard json["hash"]?.text == id.hex, let height = json["height"]?.count,
             height <= Limits.blockMax, let transactions = json["tx"]
         else { throw .malformed(method: method, "is not of that block") }

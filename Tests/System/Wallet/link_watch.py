@@ -22,6 +22,7 @@ class LinkWatch:
         self.kind, self.mark = COMMANDS[point]
         self.when, self.victim, self.matchd = when, victim, str(matchd)
         self.has_struck = threading.Event()
+        self.has_credited = False
         self.server = socket.socket(socket.AF_UNIX)
         self.server.bind(str(path))
         os.chmod(path, 0o600)
@@ -70,7 +71,10 @@ class LinkWatch:
             end.close()
 
     def pass_on(self, frame, matchd):
-        strikes = self.is_it(frame) and not self.has_struck.is_set()
+        strikes = self.is_it(frame, self.kind, self.mark) and not self.has_struck.is_set()
+        # Blocks without deposits are checked before: those are not meant.
+        strikes = strikes and (self.mark != (2, 0) or self.has_credited)
+        self.has_credited |= self.is_it(frame, *COMMANDS["credit"])
         if strikes and self.when == "before":
             self.victim()
             self.has_struck.set()
@@ -80,14 +84,14 @@ class LinkWatch:
             self.victim()
             self.has_struck.set()
 
-    def is_it(self, frame):
+    def is_it(self, frame, wanted, mark):
         if struct.unpack_from("<H", frame, 4)[0] != SUBMIT:
             return False
         place = 16
         while place + 16 <= len(frame):
             size, kind = struct.unpack_from("<IH", frame, place + 8)
             payload = frame[place + 16:place + 16 + size]
-            if kind == self.kind and (self.mark is None or payload[self.mark[0]] == self.mark[1]):
+            if kind == wanted and (mark is None or payload[mark[0]] == mark[1]):
                 return True
             place += 16 + size
         return False

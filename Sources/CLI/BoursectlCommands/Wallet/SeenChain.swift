@@ -25,20 +25,30 @@ struct SeenChains {
     private static var ageNanosMax: Int64 { 15_000_000_000 }
 
     init(_ path: String) {
-        let away = "bourse-walletd does not run here: deposits wait"
-        guard let file = try? File(path, .read), let size = try? file.size(),
-            let bytes = try? file.read(count: min(size, Self.bytesMax)),
-            let json = JSONValue(parsing: bytes), let time = json["time"]?.whole,
-            case .array(let rows)? = json["chains"]
-        else {
-            (chains, warning) = (nil, away)
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            let file = try File(path, .read)
+            bytes = try file.read(count: min(try file.size(), Self.bytesMax))
+        } catch {
+            (chains, warning) = (nil, "bourse-walletd does not run here (\(error)): deposits wait")
             return
         }
-        let age = Clock.realtimeNanos() - time
+        guard let json = JSONValue(parsing: bytes), let time = json["time"]?.whole,
+            case .array(let rows)? = json["chains"]
+        else {
+            (chains, warning) = (
+                nil, "\(path) is not what bourse-walletd writes: deposits may wait"
+            )
+            return
+        }
+        let (age, overflow) = Clock.realtimeNanos().subtractingReportingOverflow(time)
+        let isOld = overflow || !(-Self.ageNanosMax...Self.ageNanosMax ~= age)
         let isConnected = json["isConnected"]?.flag ?? false
         warning =
-            age > Self.ageNanosMax
-            ? away : isConnected ? nil : "bourse-walletd has no connection to matchd: deposits wait"
+            isOld
+            ? "bourse-walletd last said so \(max(0, age) / 1_000_000_000) s ago: it does not run, "
+                + "or a node holds it up; deposits wait"
+            : isConnected ? nil : "bourse-walletd has no connection to matchd: deposits wait"
         var found: [NetworkID: SeenChain] = [:]
         for row in rows {
             guard let number = row["network"]?.count.flatMap(UInt16.init(exactly:)),
@@ -50,6 +60,6 @@ struct SeenChains {
                     + (pending > 0 ? "; \(pending) deposits wait for confirmations" : ""),
                 json: row)
         }
-        chains = age > Self.ageNanosMax ? nil : found
+        chains = found
     }
 }
