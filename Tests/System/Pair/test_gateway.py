@@ -103,6 +103,8 @@ def test_a_gateway_on_its_own_host_goes_on_over_a_switchover_a_hang_and_a_lost_h
         remote.goes_on("switchover")
         # The host that leads says nothing more, and closes nothing.
         primary, standby = trio.roles()
+        # Only a host in sync takes over.
+        trio.in_sync(primary)
         stopped = trio.hosts[primary].running["matchd"]
         stopped.send_signal(signal.SIGSTOP)
         await_true("the other host leads", lambda: (
@@ -110,6 +112,7 @@ def test_a_gateway_on_its_own_host_goes_on_over_a_switchover_a_hang_and_a_lost_h
         remote.goes_on("hang")
         stopped.send_signal(signal.SIGCONT)
         primary, standby = trio.roles()
+        trio.in_sync(primary)
         trio.lose(primary)
         await_true("the other host leads", lambda: (
             trio.document(standby) or {}).get("role") == "primary")
