@@ -17,10 +17,11 @@ import Terms
 struct WalletDaemon {
     let settings: Settings
     let log: Logger
-    /// Whether the status could not be written, which is said once.
-    private let isStatusLost = OnceFlag()
+    private let statusComplaint: Complaint
 
-    init(settings: Settings, log: Logger) { (self.settings, self.log) = (settings, log) }
+    init(settings: Settings, log: Logger) {
+        (self.settings, self.log, statusComplaint) = (settings, log, Complaint(log))
+    }
 
     /// How long one wait for the log lasts while the chains are in step.
     private static var waitNanos: Int64 { 200_000_000 }
@@ -47,17 +48,17 @@ struct WalletDaemon {
     func run(until signals: Signals) throws {
         let lock = try StateLock(directory: settings.walletd.state, name: "walletd.lock")
         ServiceManager.ready()
-        var complaint = Complaint(log)
+        let complaint = Complaint(log)
         while signals.wait(milliseconds: 0) == nil {
             do throws(CommandSessionError) {
                 let session = try connect()
                 log.notice("follows the log")
-                try serve(session, until: signals, &complaint)
+                try serve(session, until: signals, complaint)
                 break
             } catch {
                 if let refusal = error.access { throw WalletDaemonError(description: refusal) }
                 if case .replica = error { throw error }
-                complaint.say(error)
+                complaint.say("\(error)")
                 tell([], isConnected: false)
             }
             if signals.wait(milliseconds: 1_000) != nil { break }
@@ -86,7 +87,7 @@ struct WalletDaemon {
     /// Follows log and chains until a signal.
     private func serve(
         _ session: CommandSession<EngineReplica>, until signals: Signals,
-        _ complaint: inout Complaint
+        _ complaint: Complaint
     ) throws(CommandSessionError) {
         let custodian = Custodian(session, node: node)
         var said: [NetworkID: ChainCondition] = [:]
@@ -95,12 +96,12 @@ struct WalletDaemon {
             do throws(CommandSessionError) {
                 try session.follow(nanos: isBehind ? 0 : Self.waitNanos)
                 isBehind = try custodian.work()
-                if session.isCaughtUp { complaint = Complaint(log) }
+                if session.isCaughtUp { complaint.isOver() }
             } catch {
                 // What was to be submitted comes again.
                 if session.hasEnded || error.access != nil { throw error }
                 isBehind = false
-                complaint.say(error)
+                complaint.say("\(error)")
             }
             for report in custodian.reports where said[report.network] != report.condition {
                 said[report.network] = report.condition
@@ -148,38 +149,24 @@ struct WalletDaemon {
         do throws(SystemError) {
             try File.replace(
                 settings.walletd.status, with: Array(status.compact.utf8), mode: 0o640)
-            isStatusLost.clear()
-        } catch {
-            if isStatusLost.set() { log.warning("the status is not written: \(error)") }
-        }
+            statusComplaint.isOver()
+        } catch { statusComplaint.say("the status is not written: \(error)") }
     }
 }
 
-/// Whether something was said already.
-final class OnceFlag {
-    private var isSet = false
-
-    /// Sets it; returns whether it was not set.
-    func set() -> Bool {
-        defer { isSet = true }
-        return !isSet
-    }
-
-    func clear() { isSet = false }
-}
-
-/// Says each fault once, until another one comes.
-struct Complaint {
+/// Says each fault once, until another one comes or it is over.
+final class Complaint {
     private let log: Logger
     private var last = ""
 
     init(_ log: Logger) { self.log = log }
 
-    mutating func say(_ error: CommandSessionError) {
-        let text = "\(error)"
+    func say(_ text: String) {
         if text != last { log.warning("\(text); trying again") }
         last = text
     }
+
+    func isOver() { last = "" }
 }
 
 extension CommandSessionError {
