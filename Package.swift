@@ -120,6 +120,10 @@ let package = Package(
         wing("Wallet", "UTXO", ["Terms", "Slabs", "Secrets", "Addresses", "Keys"]),
         // What EVM chains sign, call and log, as bytes.
         wing("Wallet", "EVM", ["Terms", "Addresses", "Keys"]),
+        // Payments of withdrawals: planned by the wallet, reviewed and signed by the signer. Pure.
+        wing(
+            "Wallet", "Payments",
+            ["Terms", "JSON", "Slabs", "Wire", "Engine", "Addresses", "Keys", "UTXO"]),
         // What is asked of chains' nodes, over their JSON-RPC.
         wing("Wallet", "Nodes", ["Terms", "JSON", "Platform", "Requests", "Addresses"]),
         // Deposits: what of a chain goes into the log. Pure but for the node that it asks.
@@ -128,8 +132,8 @@ let package = Package(
         wing(
             "Wallet", "Custodian",
             [
-                "Terms", "JSON", "Wire", "Engine", "Platform", "Addresses", "Keys", "UTXO", "Nodes",
-                "Deposits", "Follower",
+                "Terms", "JSON", "Wire", "Engine", "Platform", "Addresses", "Keys", "UTXO",
+                "Payments", "Nodes", "Deposits", "Follower",
             ]),
         // What the agent says, as types and as JSON, and the client of its socket.
         wing("Host", "AgentAPI", ["Terms", "JSON", "Platform"]),
@@ -232,7 +236,7 @@ let package = Package(
             "walletd",
             [
                 "Terms", "JSON", "Platform", "Configuration", "DaemonKit", "Requests", "Addresses",
-                "Nodes", "Link", "Follower", "Custodian", logging,
+                "Nodes", "Payments", "SignerAPI", "Link", "Follower", "Custodian", logging,
             ]),
         daemon("poller", ["Platform", "Configuration", "DaemonKit", "DevicePoller"]),
         daemon("snmp", ["Platform", "Configuration", "DaemonKit", "Subagent"]),

@@ -123,7 +123,7 @@ private final class Reading {
             #expect(refusal == .none || refusal == .referenceDuplicate)
             if refusal == .none { credited.append(deposit.output) }
             reader.done(step)
-        case .settle(let height, let block, let addresses):
+        case .finalize(let height, let block, let addresses):
             try check(height, block, addresses, .final)
         case .check(let height, let block, let addresses):
             try check(height, block, addresses, .credited)

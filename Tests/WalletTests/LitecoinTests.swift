@@ -44,7 +44,7 @@ private struct MemoryWallet {
                 case .gone: gone += 1
                 case .credit(let deposit):
                     if !credited.contains(deposit.output) { credited.append(deposit.output) }
-                case .settle(let height, let block, _):
+                case .finalize(let height, let block, _):
                     (terms.finalHeight, terms.finalBlock) = (height, block)
                 case .check(let height, let block, _):
                     (terms.checkedHeight, terms.checkedBlock) = (height, block)

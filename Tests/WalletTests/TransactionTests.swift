@@ -97,13 +97,13 @@ enum TransactionVectors {
         #expect(transaction.inputs.map(\.witness.count) == [0, 2])
         #expect(transaction.outputs.map(\.amount) == [112_340_000, 223_450_000])
         #expect(
-            transaction.inputs[0].outPoint.transaction.nodeText
+            transaction.inputs[0].outPoint.transaction.hex
                 == "9f96ade4b41d5433f4eda31e1738ec2b36f6e7d1420d94a6af99801a88f7f7ff")
         let id = transaction.inputs[0].outPoint.transaction
-        #expect(TransactionID(nodeText: id.nodeText) == id)
+        #expect(TransactionID(hex: id.hex) == id)
         #expect(TransactionID(chainOrder: id.chainOrder) == id)
-        for text in ["", "00", id.nodeText + "0", String(id.nodeText.dropLast()) + "g"] {
-            #expect(TransactionID(nodeText: text) == nil)
+        for text in ["", "00", id.hex + "0", String(id.hex.dropLast()) + "g"] {
+            #expect(TransactionID(hex: text) == nil)
         }
     }
 

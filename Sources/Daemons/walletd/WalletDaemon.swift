@@ -9,8 +9,10 @@ import JSON
 import Link
 import Logging
 import Nodes
+import Payments
 import Platform
 import Requests
+import SignerAPI
 import Terms
 
 /// The wallet of one state directory.
@@ -51,9 +53,10 @@ struct WalletDaemon {
         let complaint = Complaint(log)
         while signals.wait(milliseconds: 0) == nil {
             do throws(CommandSessionError) {
-                let session = try connect()
+                let coins = CoinKeeper()
+                let session = try connect(coins)
                 log.notice("follows the log")
-                try serve(session, until: signals, complaint)
+                try serve(session, coins, until: signals, complaint)
                 break
             } catch {
                 if let refusal = error.access { throw WalletDaemonError(description: refusal) }
@@ -69,7 +72,9 @@ struct WalletDaemon {
         withExtendedLifetime(lock) {}
     }
 
-    private func connect() throws(CommandSessionError) -> CommandSession<EngineReplica> {
+    private func connect(
+        _ coins: CoinKeeper
+    ) throws(CommandSessionError) -> CommandSession<EngineReplica> {
         guard let name = Text40("\(LinkProtocol.walletPrefix)main") else {
             preconditionFailure("a printable name")
         }
@@ -80,17 +85,20 @@ struct WalletDaemon {
                 try LinkClient.connect(
                     unix: socket, name: name, wantsAcks: false, timeoutNanos: nanos)
             },
-            replica: { EngineReplica($0) }, replicaNanosMax: 0,
-            lost: { log.warning("\($0); reconnecting") }, see: { _, _, _, _ in })
+            replica: { EngineReplica($0, snapshotAtMost: coins.table.sequence) },
+            replicaNanosMax: 0, lost: { log.warning("\($0); reconnecting") },
+            see: { unsafe coins.see($0, $1, $2, $3) })
     }
 
     /// Follows log and chains until a signal.
     private func serve(
-        _ session: CommandSession<EngineReplica>, until signals: Signals,
+        _ session: CommandSession<EngineReplica>, _ coins: CoinKeeper, until signals: Signals,
         _ complaint: Complaint
     ) throws(CommandSessionError) {
-        let custodian = Custodian(session, node: node)
+        let custodian = Custodian(
+            session, coins: coins, signer: SignerSocket(path: settings.signerd.socket), node: node)
         var said: [NetworkID: ChainCondition] = [:]
+        var saidOfPayouts: [NetworkID: PayoutCondition] = [:]
         var (isBehind, writeTime) = (false, Int64(0))
         while true {
             do throws(CommandSessionError) {
@@ -107,6 +115,15 @@ struct WalletDaemon {
                 said[report.network] = report.condition
                 let text = "\(report.chain): \(report.condition.rawValue): \(report.text)"
                 log.log(level: report.condition.isSound ? .notice : .error, "\(text)")
+            }
+            for report in custodian.reports
+            where saidOfPayouts[report.network] != report.payouts.condition {
+                let payouts = report.payouts
+                saidOfPayouts[report.network] = payouts.condition
+                let text = payouts.text.isEmpty ? "" : ": \(payouts.text)"
+                log.log(
+                    level: payouts.condition.isSound ? .notice : .error,
+                    "\(report.chain): withdrawals: \(payouts.condition.rawValue)\(text)")
             }
             ServiceManager.watchdog()
             let now = Clock.monotonicNanos()
@@ -151,6 +168,20 @@ struct WalletDaemon {
                 settings.walletd.status, with: Array(status.compact.utf8), mode: 0o640)
             statusComplaint.isOver()
         } catch { statusComplaint.say("the status is not written: \(error)") }
+    }
+}
+
+/// The signer at its socket.
+struct SignerSocket: SignatureSource {
+    let path: String
+    /// How long it may take: a transaction of many inputs has many signatures.
+    private static let milliseconds: Int64 = 5_000
+
+    func answer(_ request: SigningRequest) -> Result<SigningAnswer, SignerAbsence> {
+        do throws(SignerError) {
+            let client = SignerClient(socket: path)
+            return .success(try client.ask(request, milliseconds: Self.milliseconds))
+        } catch { return .failure(SignerAbsence(text: "\(error)")) }
     }
 }
 

@@ -10,8 +10,11 @@ public final class EngineReplica: LogReplica {
     /// Whether it has every record that matchd last reported as released.
     public var isCaughtUp: Bool { follower.isCaughtUp }
 
-    /// A replica that follows the server of this greeting.
-    public init(_ welcome: LinkWelcome) { follower = Follower(welcome) }
+    /// A replica that follows the server of this greeting. It begins with the newest snapshot of at
+    /// most `snapshotAtMost`; with 0 it applies the whole log.
+    public init(_ welcome: LinkWelcome, snapshotAtMost: UInt64 = .max) {
+        follower = Follower(welcome, snapshotAtMost: snapshotAtMost)
+    }
 
     /// The state.
     public var engine: Engine { _read { yield follower.engine } }

@@ -58,6 +58,8 @@ public struct ChainReport: Hashable, Sendable {
     public var addresses = 0
     /// Deposits that are seen and not credited.
     public var pending = 0
+    /// How its withdrawals stand.
+    public var payouts = PayoutReport()
 
     /// As JSON.
     public var json: JSONValue {
@@ -68,6 +70,7 @@ public struct ChainReport: Hashable, Sendable {
             "tip": .orNull(tip.map { Int64(clamping: $0) }),
             "read": .orNull(read.map { Int64(clamping: $0) }), "credited": .number(credited),
             "addresses": .number(addresses), "pending": .number(pending),
+            "payouts": payouts.json,
         ]
     }
 }

@@ -1,4 +1,4 @@
-// Brings the chains' deposits into the log.
+// Brings the chains' deposits into the log, and the log's withdrawals onto the chains.
 //
 // Everything that must survive is in the log: a custodian that starts again begins with what the
 // log says, and what it submits again is refused there.
@@ -8,6 +8,7 @@ internal import Deposits
 internal import Engine
 public import Follower
 public import Nodes
+internal import Payments
 internal import Platform
 internal import Terms
 internal import UTXO
@@ -15,7 +16,7 @@ internal import Wire
 
 /// Looks after every chain that the log names. One owner at a time; its calls wait for nodes and
 /// for the log.
-public final class Custodian<Node: ChainNode> {
+public final class Custodian<Node: PaymentNode> {
     /// How long one look at a chain may read before the next chain has its turn.
     public static var lookNanosMax: Int64 { 1_000_000_000 }
     /// How long a chain that is in step rests between two looks.
@@ -27,19 +28,25 @@ public final class Custodian<Node: ChainNode> {
     /// later.
     static var commandNanos: Int64 { 5_000_000_000 }
 
-    private let session: CommandSession<EngineReplica>
+    let session: CommandSession<EngineReplica>
+    let signer: any SignatureSource
+    private let keeper: CoinKeeper
     private let makeNode: (UTXONetwork) -> Node?
     private var chains: [NetworkID: FollowedChain<Node>] = [:]
     /// What was last seen of each chain of the log, by its number.
     public private(set) var reports: [ChainReport] = []
 
-    /// A custodian that submits in this session. `node` gives the node of a chain, or nil where
-    /// there is none.
+    /// A custodian that submits in this session, whose records `coins` sees. `node` gives the node
+    /// of a chain, or nil where there is none.
     public init(
-        _ session: CommandSession<EngineReplica>, node: @escaping (UTXONetwork) -> Node?
+        _ session: CommandSession<EngineReplica>, coins: CoinKeeper, signer: any SignatureSource,
+        node: @escaping (UTXONetwork) -> Node?
     ) {
-        (self.session, makeNode) = (session, node)
+        (self.session, keeper, self.signer, makeNode) = (session, coins, signer, node)
     }
+
+    /// The wallet's coins, as the session's replica has the log.
+    var coins: CoinTable { keeper.table }
 
     /// Looks at each chain whose turn it is. Returns whether one of them has more to be read now.
     public func work() throws(CommandSessionError) -> Bool {
@@ -81,14 +88,18 @@ public final class Custodian<Node: ChainNode> {
         }
         let before = chain.reader.height
         let deadline = Clock.monotonicNanos() + Self.lookNanosMax
-        let steps = chain.read(view, terms) { Clock.monotonicNanos() >= deadline }
+        let payments = coins.coins(view.network)?.payments ?? [:]
+        let steps = chain.read(view, terms, isPayment: { payments[$0] != nil }) {
+            Clock.monotonicNanos() >= deadline
+        }
         report(view, chain, terms, .none)
         if chain.reader.isBroken { try stopWithdrawals(terms.asset, chain.reader) }
         let done = try carryOut(steps, view, terms, chain)
-        if done.refusal != .none { report(view, chain, terms, done.refusal) }
+        let isPaying = try pay(view, terms, chain)
+        report(view, chain, terms, done.refusal)
         let isBehind =
             done.refusal == .none
-            && (done.isCut || done.count > 0 || chain.reader.height != before)
+            && (done.isCut || done.count > 0 || isPaying || chain.reader.height != before)
         let rest = chain.reader.hasNoNode ? Self.absenceNanos : Self.restNanos
         chain.nextLook = isBehind ? now : Clock.monotonicNanos() + rest
         return isBehind
@@ -103,7 +114,7 @@ public final class Custodian<Node: ChainNode> {
         let deadline = Clock.monotonicNanos() + Self.lookNanosMax
         for step in steps {
             // What is final waits while the network takes no deposits; what is pending is shown.
-            if !terms.takesDeposits, step.isFinal { continue }
+            if !terms.takesDeposits, step.isForDeposits { continue }
             let isLate = count > 0 && Clock.monotonicNanos() >= deadline
             if isLate || !isAsRead(view, terms) { return (count, .none, true) }
             let refusal = try submit(step, view, terms)
@@ -180,7 +191,9 @@ public final class Custodian<Node: ChainNode> {
                         transactionLow: deposit.output.transaction.low,
                         output: deposit.output.index,
                         amount: Amount(units: Int128(deposit.output.units))))
-            case .settle(let height, let block, let addresses):
+            case .settle(let payment, let height):
+                Outcome(refusal: try settle(payment, height, terms))
+            case .finalize(let height, let block, let addresses):
                 try check(view, .final, height, block, addresses)
             case .check(let height, let block, let addresses):
                 try check(view, .credited, height, block, addresses)
@@ -198,7 +211,7 @@ public final class Custodian<Node: ChainNode> {
                 height: height, block: block, chainRecord: view.record))
     }
 
-    private func submit(_ command: some CommandPayload) throws(CommandSessionError) -> Outcome {
+    func submit(_ command: some CommandPayload) throws(CommandSessionError) -> Outcome {
         try session.submit(command, within: Self.commandNanos).outcome
     }
 
@@ -243,6 +256,7 @@ public final class Custodian<Node: ChainNode> {
         report(view, asset, condition, text) {
             ($0.tip, $0.read) = (chain.reader.tip?.height, chain.reader.height)
             ($0.addresses, $0.pending) = (chain.addresses.count, chain.reader.pending.count)
+            $0.payouts = chain.payouts.report
         }
     }
 

@@ -16,12 +16,13 @@ struct ChainSetupError: Error {
 
 /// One chain: which it is, how far it is read, and whose addresses are looked for. One owner at a
 /// time.
-final class FollowedChain<Node: ChainNode> {
+final class FollowedChain<Node: PaymentNode> {
     let chain: Text40
     let key: String
     let node: Node
     var addresses: DepositAddresses
     var reader = ChainReader()
+    var payouts = Payouts()
     /// When it is looked at again, monotonic.
     var nextLook: Int64 = 0
     private let network: UTXONetwork
@@ -46,14 +47,16 @@ final class FollowedChain<Node: ChainNode> {
 
     /// Reads on; what is to be done about it.
     func read(
-        _ view: ChainView, _ terms: NetworkView, isLate: () -> Bool
+        _ view: ChainView, _ terms: NetworkView, isPayment: (TransactionID) -> Bool,
+        isLate: () -> Bool
     ) -> [ReaderStep] {
         let known = ReaderTerms(
             record: view.record, firstBlock: view.firstBlock, checkedHeight: view.checkedHeight,
             checkedBlock: view.checkedBlock, finalHeight: view.finalHeight,
             finalBlock: view.finalBlock, confirmations: terms.confirmations,
             addresses: addresses.count)
-        let steps = reader.read(node, known, account: addresses.account, isLate: isLate)
+        let steps = reader.read(
+            node, known, account: addresses.account, isPayment: isPayment, isLate: isLate)
         if let block = reader.tip?.block, block != tip?.block {
             tip = (block, Clock.monotonicNanos())
         }
@@ -71,11 +74,11 @@ final class FollowedChain<Node: ChainNode> {
 }
 
 extension ReaderStep {
-    /// Whether it ends a deposit's waiting.
-    var isFinal: Bool {
+    /// Whether it waits while the network takes no deposits.
+    var isForDeposits: Bool {
         switch self {
-        case .settle, .credit, .check: true
-        case .note, .gone: false
+        case .credit, .check: true
+        case .finalize, .settle, .note, .gone: false
         }
     }
 }

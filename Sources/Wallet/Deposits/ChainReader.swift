@@ -27,11 +27,14 @@ public enum ReaderStep: Hashable, Sendable {
     case note(FoundDeposit, confirmations: UInt32)
     /// A deposit that was noted is not on the chain any more.
     case gone(FoundDeposit)
-    /// This block is final, and its deposits are about to be credited. It has to be in the log
-    /// before them: a node without it is not believed from then on.
-    case settle(height: UInt64, BlockID, addresses: Int)
+    /// This block is final, and its deposits are about to be credited and its payments to be
+    /// settled. It has to be in the log before them: a node without it is not believed from then
+    /// on.
+    case finalize(height: UInt64, BlockID, addresses: Int)
     /// A deposit is final.
     case credit(FoundDeposit)
+    /// A payment of the wallet's is final, in the block of this height.
+    case settle(TransactionID, height: UInt64)
     /// All deposits up to this block are credited, and it is final; so many addresses were looked
     /// for.
     case check(height: UInt64, BlockID, addresses: Int)
@@ -108,6 +111,8 @@ public struct ChainReader {
         let height: UInt64
         let parent: BlockID
         var deposits: [FoundDeposit]
+        /// The wallet's payments in it that are not settled.
+        var payments: [TransactionID]
     }
 
     /// How it stands.
@@ -134,25 +139,31 @@ public struct ChainReader {
         }
     }
 
+    /// Whether one of the blocks that are read and kept has a payment of the wallet's.
+    public func isInBlock(_ payment: TransactionID) -> Bool {
+        blocks.contains { $0.payments.contains(payment) }
+    }
+
     /// Confirmations of a block: itself and those read behind it.
     private func depth(of block: ReadBlock) -> UInt64 {
         (blocks.last?.height ?? block.height) - block.height + 1
     }
 
     /// Reads on, and says what is to be done, in order. `account` says whose a script is, of all
-    /// addresses that `terms` counts; `isLate` whether there is no more time for another block.
+    /// addresses that `terms` counts; `isPayment` whether a transaction is a payment of the
+    /// wallet's that is not settled; `isLate` whether there is no more time for another block.
     /// The caller carries the steps out in their order, up to the first that it cannot, and calls
     /// `done` for each that is in the log. What was not carried out comes again.
     public mutating func read(
         _ node: some ChainNode, _ terms: ReaderTerms, account: ([UInt8]) -> AccountID?,
-        isLate: () -> Bool = { false }
+        isPayment: (TransactionID) -> Bool = { _ in false }, isLate: () -> Bool = { false }
     ) -> [ReaderStep] {
         begin(terms)
         do throws(NodeError) {
             let tip = try node.tip()
             self.tip = tip
             guard try standsOn(node, tip), try dropOthers(node, isLate) else { return [] }
-            try readOn(node, tip, account, isLate)
+            try readOn(node, tip, account, isPayment, isLate)
             if state == .reading(behind: 0), let credit = lost.values.first(where: \.isCredited) {
                 state = .creditVanished(credit)
                 return []
@@ -234,7 +245,7 @@ public struct ChainReader {
 
     private mutating func readOn(
         _ node: some ChainNode, _ tip: ChainTip, _ account: ([UInt8]) -> AccountID?,
-        _ isLate: () -> Bool
+        _ isPayment: (TransactionID) -> Bool, _ isLate: () -> Bool
     ) throws(NodeError) {
         guard let terms else { return }
         var count = 0
@@ -254,7 +265,7 @@ public struct ChainReader {
             blocks.append(
                 ReadBlock(
                     id: id, height: height, parent: block.parent,
-                    deposits: deposits(block, account)))
+                    deposits: deposits(block, account), payments: block.payments(isPayment)))
             count += 1
         }
         state =
@@ -292,21 +303,24 @@ public struct ChainReader {
             return []
         }
         var final: ReadBlock?
-        var isCrediting = false
+        var (isCrediting, finalHeight) = (false, terms.finalHeight)
         for block in blocks {
             let depth = depth(of: block)
             let isFinal = depth >= UInt64(terms.confirmations) && state != .nodeSyncing
             let open = block.deposits.filter { !$0.isCredited }
             if isFinal {
-                if isCrediting { continue }
-                isCrediting = !open.isEmpty
-                if !isCrediting {
-                    final = block
-                } else if block.height > terms.finalHeight {
-                    steps.append(
-                        .settle(height: block.height, block.id, addresses: terms.addresses))
+                let isOpen = !open.isEmpty || !block.payments.isEmpty
+                if !isOpen, !isCrediting { final = block }
+                // Behind a block whose deposits are not credited yet only payments go on.
+                let credits = isCrediting ? [] : open
+                let height = block.height
+                if height > finalHeight, !(credits.isEmpty && block.payments.isEmpty) {
+                    steps.append(.finalize(height: height, block.id, addresses: terms.addresses))
+                    finalHeight = height
                 }
-                steps += open.map { .credit($0) }
+                steps += block.payments.map { .settle($0, height: height) }
+                steps += credits.map { .credit($0) }
+                isCrediting = isCrediting || isOpen
             } else {
                 let confirmations = UInt32(clamping: depth)
                 steps += open.filter { $0.noted != confirmations }
@@ -328,7 +342,9 @@ public struct ChainReader {
         case .note(let deposit, let confirmations): change(deposit) { $0.noted = confirmations }
         case .gone(let deposit): lost[deposit.output] = nil
         case .credit(let deposit): change(deposit) { $0.isCredited = true }
-        case .settle, .check: break
+        case .settle(let payment, _):
+            for index in blocks.indices { blocks[index].payments.removeAll { $0 == payment } }
+        case .finalize, .check: break
         }
     }
 
@@ -339,5 +355,16 @@ public struct ChainReader {
                 body(&blocks[index].deposits[place])
             }
         }
+    }
+}
+
+extension ChainBlock {
+    /// Which of its transactions are payments of the wallet's, each once.
+    fileprivate func payments(_ isPayment: (TransactionID) -> Bool) -> [TransactionID] {
+        var found: [TransactionID] = []
+        for output in outputs where found.last != output.transaction {
+            if isPayment(output.transaction) { found.append(output.transaction) }
+        }
+        return found
     }
 }

@@ -86,3 +86,12 @@ public protocol ChainNode {
     /// A block with its outputs.
     func block(_ id: BlockID) throws(NodeError) -> ChainBlock
 }
+
+/// A chain's node, through which payments go out as well.
+public protocol PaymentNode: ChainNode {
+    /// Gives a signed transaction to the chain; no error where it has it already.
+    func broadcast(_ transaction: [UInt8]) throws(NodeError)
+    /// What miners ask for a place in one of the next blocks, in base units for 1,000 virtual
+    /// bytes; at least what the node relays.
+    func feePerKilobyte() throws(NodeError) -> Int64
+}

@@ -5,7 +5,7 @@ internal import JSON
 public import Terms
 
 /// A node of a UTXO chain.
-public final class UTXONode: ChainNode {
+public final class UTXONode: PaymentNode {
     /// The chain that it is to be of.
     public let network: UTXONetwork
     private let client: NodeClient
@@ -101,4 +101,42 @@ public final class UTXONode: ChainNode {
         }
         return Int64(exactly: units)
     }
+
+    /// Gives a transaction to the chain: `sendrawtransaction`.
+    public func broadcast(_ transaction: [UInt8]) throws(NodeError) {
+        do throws(NodeError) {
+            _ = try client.call("sendrawtransaction", .string(transaction.hexText))
+        } catch {
+            guard case .refused(_, let code, let message) = error else { throw error }
+            // RPC_VERIFY_ALREADY_IN_CHAIN. In the pool it is no error, or this one of older nodes.
+            if code == -27 || message.contains("txn-already-in-mempool") { return }
+            throw error
+        }
+    }
+
+    /// Blocks within which a payment is to have its place.
+    static let blocksMax = 6
+
+    /// What miners ask for: `estimatesmartfee`, and `getmempoolinfo` for what the node relays.
+    public func feePerKilobyte() throws(NodeError) -> Int64 {
+        let method = "getmempoolinfo"
+        let pool = try client.call(method)
+        var fee: Int64 = 0
+        for name in ["mempoolminfee", "minrelaytxfee"] {
+            guard case .numeral(let text)? = pool[name], let units = Self.units(text) else {
+                throw .malformed(method: method, "lacks \(name)")
+            }
+            fee = max(fee, units)
+        }
+        // Without enough blocks to look at, as on test networks, it estimates nothing.
+        let estimate = try client.call("estimatesmartfee", .number(Self.blocksMax))
+        if case .numeral(let text)? = estimate["feerate"], let units = Self.units(text) {
+            return max(fee, units)
+        }
+        let (several, overflow) = fee.multipliedReportingOverflow(by: Self.unestimated)
+        return overflow ? fee : several
+    }
+
+    /// Times what the node relays, where it has no estimate.
+    private static let unestimated: Int64 = 5
 }

@@ -153,30 +153,17 @@ extension TransactionID {
     /// Of the 32 bytes of a double SHA-256, which nodes write in reverse; nil for other lengths.
     public init?(chainOrder bytes: [UInt8]) {
         guard bytes.count == 32 else { return nil }
-        func half(_ bytes: some Sequence<UInt8>) -> UInt128 {
+        func half(_ bytes: ArraySlice<UInt8>) -> UInt128 {
             bytes.reduce(0) { $0 << 8 | UInt128($1) }
         }
-        self.init(high: half(bytes[16...].reversed()), low: half(bytes[..<16].reversed()))
+        self.init(high: half(bytes[16...]), low: half(bytes[..<16]))
     }
 
     /// Its bytes as they are in transactions.
     public var chainOrder: [UInt8] {
         var bytes: [UInt8] = []
-        bytes.append(integer: low)
-        bytes.append(integer: high)
+        bytes.append(integer: low.byteSwapped)
+        bytes.append(integer: high.byteSwapped)
         return bytes
-    }
-
-    /// As nodes write it: 64 hexadecimal digits.
-    public var nodeText: String { high.hexText + low.hexText }
-
-    /// Reads what nodes write: 64 hexadecimal digits.
-    public init?(nodeText: String) {
-        let digits = nodeText.utf8.compactMap { hexDigit($0) }
-        guard digits.count == 64, nodeText.utf8.count == 64 else { return nil }
-        func half(_ digits: ArraySlice<UInt8>) -> UInt128 {
-            digits.reduce(0) { $0 << 4 | UInt128($1) }
-        }
-        self.init(high: half(digits[..<32]), low: half(digits[32...]))
     }
 }

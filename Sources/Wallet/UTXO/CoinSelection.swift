@@ -32,26 +32,41 @@ public struct CoinSelection: Hashable, Sendable {
     ) throws(PaymentError) {
         let pool = try CoinPool(coins, payees, policy)
         let (picked, method) = try pool.pick(seed: seed)
+        let chosen = picked.map { pool.candidates[$0] }
         let settled = Self.settle(
-            picked.map { pool.candidates[$0] }, pool.total, pool.outputs, policy,
-            takesChange: method != .exact)
+            chosen.map(\.kind), chosen.reduce(-pool.total) { $0 + $1.coin.output.amount },
+            pool.outputs, policy, takesChange: method != .exact)
         guard settled.fee <= policy.feeMax else {
             throw .feeTooHigh(fee: settled.fee, maximum: policy.feeMax)
         }
         guard settled.weight <= PaymentPolicy.weightMax else {
             throw .tooHeavy(weight: settled.weight)
         }
-        self.coins = picked.map { pool.candidates[$0].coin }
+        self.coins = chosen.map(\.coin)
         (fee, change, self.method) = (settled.fee, settled.change, method)
+    }
+
+    /// Spends exactly these coins.
+    public init(
+        spending coins: [UTXOCoin], paying payees: [Payee], policy: PaymentPolicy
+    ) throws(PaymentError) {
+        let total = try policy.total(payees)
+        let kinds = try policy.kinds(coins)
+        let outputs = payees.map(\.destination.script)
+        let without = SignedWeight.of(inputs: kinds, outputs: outputs)
+        let fee = policy.feeRate.fee(virtualSize: (without + 3) / 4)
+        guard let all = policy.network.sum(coins.lazy.map(\.output.amount)) else { throw .amount }
+        guard all >= total + fee else { throw .notEnough(missing: total + fee - all) }
+        let settled = Self.settle(kinds, all - total, outputs, policy, takesChange: true)
+        (self.coins, self.fee, change) = (coins, settled.fee, settled.change)
+        method = settled.change == nil ? .exact : .largest
     }
 
     /// Fee and change: change where it is worth its output, else all that is left is fee.
     private static func settle(
-        _ coins: [CoinPool.Candidate], _ total: Int64, _ outputs: [[UInt8]],
-        _ policy: PaymentPolicy, takesChange: Bool
+        _ kinds: [SpendKind], _ left: Int64, _ outputs: [[UInt8]], _ policy: PaymentPolicy,
+        takesChange: Bool
     ) -> (fee: Int64, change: Int64?, weight: Int) {
-        let left = coins.reduce(-total) { $0 + $1.coin.output.amount }
-        let kinds = coins.map(\.kind)
         let more = SignedWeight.of(inputs: kinds, outputs: outputs + [policy.change.script])
         let fee = policy.feeRate.fee(virtualSize: (more + 3) / 4)
         if takesChange, left - fee >= policy.changeFloor { return (fee, left - fee, more) }

@@ -1,6 +1,7 @@
 // What is paid, from what, and under which limits.
 
 public import Addresses
+internal import Terms
 
 /// Someone who is paid.
 public struct Payee: Hashable, Sendable {
@@ -151,9 +152,9 @@ public enum PaymentError: Error, Hashable, Sendable, CustomStringConvertible {
         case .amount: "an amount is out of range"
         case .changeNotSpendable: "the wallet could not spend the change"
         case .notSpendable(let coin):
-            "the wallet cannot spend output \(coin.output) of \(coin.transaction.nodeText)"
+            "the wallet cannot spend output \(coin.output) of \(coin.transaction.hex)"
         case .sameCoin(let coin):
-            "output \(coin.output) of \(coin.transaction.nodeText) is listed twice"
+            "output \(coin.output) of \(coin.transaction.hex) is listed twice"
         case .tooManyCoins(let maximum): "more than \(maximum) coins"
         case .notEnough(let missing): "\(missing) base units are missing"
         case .tooManyInputs(let maximum): "more than \(maximum) inputs would be needed"

@@ -1,0 +1,57 @@
+// What the wallet says of a chain's withdrawals.
+
+public import JSON
+
+/// How the withdrawals of a chain stand.
+public enum PayoutCondition: String, Hashable, Sendable, CaseIterable {
+    /// None waits.
+    case idle = "nothing to pay"
+    /// They are being paid.
+    case paying
+    /// An operator, or the wallet itself, stopped them.
+    case stopped
+    /// The chain is not in step with its node: nothing new is signed.
+    case waiting = "waits for the chain"
+    /// The signer does not answer.
+    case noSigner = "no signer"
+    /// The signer refuses.
+    case signerRefuses = "signer refuses"
+    /// The log refuses what was signed.
+    case logRefuses = "log refuses"
+    /// The free coins are too little.
+    case short = "not enough coins"
+    /// A withdrawal cannot be paid as it is.
+    case unpayable
+    /// The node does not take a payment.
+    case nodeRefuses = "node refuses"
+    /// Records of the log were missed, so the coins are not known.
+    case coinsUnknown = "coins unknown"
+
+    /// Whether nobody has to do something.
+    public var isSound: Bool { self == .idle || self == .paying || self == .stopped }
+}
+
+/// The withdrawals of a chain, as the wallet last saw them.
+public struct PayoutReport: Hashable, Sendable {
+    /// How they stand.
+    public var condition = PayoutCondition.idle
+    /// The same in words, and what to do; empty where it is nothing.
+    public var text = ""
+    /// Withdrawals that are approved and not signed.
+    public var approved = 0
+    /// Payments that are signed and not final.
+    public var open = 0
+    /// What the wallet can spend now, in base units.
+    public var free: Int64 = 0
+    /// What the wallet has on the chain, in base units.
+    public var total: Int64 = 0
+
+    /// As JSON.
+    public var json: JSONValue {
+        [
+            "condition": .string(condition.rawValue), "isSound": .bool(condition.isSound),
+            "text": .string(text), "approved": .number(approved), "open": .number(open),
+            "free": .number(free), "total": .number(total),
+        ]
+    }
+}

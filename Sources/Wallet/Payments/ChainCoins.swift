@@ -1,0 +1,164 @@
+// The coins of one UTXO chain, and the payments that spend them.
+
+public import Addresses
+public import Keys
+public import Terms
+public import UTXO
+internal import Wire
+
+/// Which key a coin is paid to: `m/84'/coin'/0'/branch/index`.
+public struct CoinPlace: Hashable, Sendable {
+    /// BIP44's change level.
+    public enum Branch: UInt32, Sendable {
+        /// Customers' addresses.
+        case deposits = 0
+        /// What comes back of payments.
+        case change = 1
+    }
+
+    /// Deposits or change.
+    public var branch: Branch
+    /// The index there, below 2^31.
+    public var index: UInt32
+
+    /// The key of an index.
+    public init(branch: Branch, index: UInt32) { (self.branch, self.index) = (branch, index) }
+
+    /// Where the change of a payment goes: each set of withdrawals has its own index, that of its
+    /// first one, so that both sides of the signer's socket know it without asking.
+    public static func change(of withdrawals: [WithdrawalID]) -> CoinPlace {
+        CoinPlace(
+            branch: .change,
+            index: UInt32(truncatingIfNeeded: withdrawals.first?.number ?? 0) & 0x7FFF_FFFF)
+    }
+}
+
+/// An output of the wallet's.
+public struct WalletCoin: Hashable, Sendable {
+    /// In base units.
+    public var amount: Int64
+    /// The key that spends it.
+    public var place: CoinPlace
+}
+
+/// A payment that is signed and not settled.
+public struct OpenPayment: Hashable, Sendable {
+    /// What it pays, ascending.
+    public var withdrawals: [WithdrawalID]
+    /// The asset of these.
+    public var asset: AssetID
+    /// The payment that it replaces, or none.
+    public var replaces: TransactionID
+    /// The log's record that has it.
+    public var sequence: UInt64
+    /// What it spends.
+    public var inputs: [OutPoint]
+    /// Its output that comes back; nil: none.
+    public var change: UInt32?
+    /// What the miner gets, in base units.
+    public var fee: Int64
+    /// The signed transaction, as nodes take it.
+    public var bytes: [UInt8]
+}
+
+/// The coins of a chain.
+public struct ChainCoins: Sendable {
+    /// Which chain it is, as `litecoin-regtest`.
+    public let chain: Text40
+    /// The extended public key of the wallet's account.
+    public let key: String
+    /// The chain.
+    public let network: UTXONetwork
+    /// All outputs that no settled payment has spent.
+    public internal(set) var coins: [OutPoint: WalletCoin] = [:]
+    /// The payments that are not settled.
+    public internal(set) var payments: [TransactionID: OpenPayment] = [:]
+    /// Which payments spend a coin: more than one where they replace each other.
+    private(set) var spenders: [OutPoint: Set<TransactionID>] = [:]
+
+    init(chain: Text40, key: String, network: UTXONetwork) {
+        (self.chain, self.key, self.network) = (chain, key, network)
+    }
+
+    /// Whether no payment spends the coin.
+    public func isFree(_ outPoint: OutPoint) -> Bool {
+        coins[outPoint] != nil && spenders[outPoint] == nil
+    }
+
+    /// Coins that no payment spends, those included that are the change of an open payment.
+    public var free: [(outPoint: OutPoint, coin: WalletCoin)] {
+        coins.lazy.filter { spenders[$0.key] == nil }.map { ($0.key, $0.value) }
+    }
+
+    /// Everything that is the wallet's on the chain, in base units: coins that open payments spend
+    /// count, and their change does not yet.
+    public var total: Int128 {
+        coins.reduce(0) { payments[$1.key.transaction] == nil ? $0 + Int128($1.value.amount) : $0 }
+    }
+
+    /// The payments of a set of withdrawals, in the order of the log.
+    public func payments(of withdrawals: [WithdrawalID]) -> [(TransactionID, OpenPayment)] {
+        payments.filter { $0.value.withdrawals == withdrawals }
+            .map { ($0.key, $0.value) }.sorted { $0.1.sequence < $1.1.sequence }
+    }
+
+    /// The script of a key of the wallet's.
+    public func script(_ place: CoinPlace) throws(KeyError) -> [UInt8] {
+        guard let key = ExtendedPublicKey(key, isTest: network.isTest) else { throw .invalidText }
+        return SpendKind.publicKeyHash.script(
+            of: try key.descendant(place.branch.rawValue, place.index))
+    }
+
+    // MARK: What the log says
+
+    mutating func sign(_ c: SignWithdrawals, at sequence: UInt64) {
+        // What the log took without being a transaction of this chain pays nothing, and is never
+        // final; an operator drops it.
+        guard let transaction = try? UTXOTransaction(c.bytes, on: network),
+            transaction.id == c.transaction
+        else { return }
+        let inputs = transaction.inputs.map(\.outPoint)
+        let place = CoinPlace.change(of: c.withdrawals)
+        let script = try? script(place)
+        let change = transaction.outputs.firstIndex { $0.script == script }
+        let spent = inputs.reduce(Int64(0)) { $0 + (coins[$1]?.amount ?? 0) }
+        let paid = transaction.outputs.reduce(Int64(0)) { $0 + $1.amount }
+        payments[c.transaction] = OpenPayment(
+            withdrawals: c.withdrawals, asset: c.asset, replaces: c.replaces, sequence: sequence,
+            inputs: inputs, change: change.map { UInt32($0) }, fee: max(0, spent - paid),
+            bytes: c.bytes)
+        link(c.transaction, inputs)
+        if let change {
+            coins[OutPoint(c.transaction, UInt32(change))] = WalletCoin(
+                amount: transaction.outputs[change].amount, place: place)
+        }
+    }
+
+    mutating func link(_ id: TransactionID, _ inputs: [OutPoint]) {
+        for input in inputs { spenders[input, default: []].insert(id) }
+    }
+
+    /// A payment is final: what it spends is gone, and so are the payments in its place.
+    mutating func settle(_ id: TransactionID) {
+        guard let payment = payments[id] else { return }
+        for (other, _) in payments(of: payment.withdrawals) where other != id { drop(other) }
+        remove(id)
+        for input in payment.inputs { coins[input] = nil }
+    }
+
+    /// A payment never becomes final: what it spends is free again, and its change never was.
+    mutating func drop(_ id: TransactionID) {
+        guard let payment = remove(id) else { return }
+        if let change = payment.change { coins[OutPoint(id, change)] = nil }
+    }
+
+    @discardableResult
+    private mutating func remove(_ id: TransactionID) -> OpenPayment? {
+        guard let payment = payments.removeValue(forKey: id) else { return nil }
+        for input in payment.inputs {
+            spenders[input]?.remove(id)
+            if spenders[input]?.isEmpty == true { spenders[input] = nil }
+        }
+        return payment
+    }
+}

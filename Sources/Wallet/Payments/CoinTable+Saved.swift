@@ -1,0 +1,136 @@
+// The coins as bytes, so that whoever starts again need not read the whole log. A cache: without it
+// the log gives the same.
+
+internal import Addresses
+internal import Terms
+internal import UTXO
+internal import Wire
+
+extension CoinTable {
+    private static var version: UInt32 { 1 }
+
+    /// The table as bytes; see `init(saved:)`. O(coins + bytes of open payments).
+    public var saved: [UInt8] {
+        var out: [UInt8] = []
+        func number(_ value: some FixedWidthInteger) {
+            for index in 0..<value.bitWidth / 8 {
+                out.append(UInt8(truncatingIfNeeded: value >> (8 * index)))
+            }
+        }
+        func text(_ value: String) {
+            number(UInt16(value.utf8.count))
+            out += value.utf8
+        }
+        func id(_ id: TransactionID) {
+            number(id.high)
+            number(id.low)
+        }
+        number(Self.version)
+        number(sequence)
+        number(crc)
+        number(UInt8(hasGap ? 1 : 0))
+        number(UInt32(chains.count))
+        for (network, chain) in chains.sorted(by: { $0.key.number < $1.key.number }) {
+            number(network.number)
+            text("\(chain.chain)")
+            text(chain.key)
+            number(UInt32(chain.coins.count))
+            for (place, coin) in chain.coins.sorted(by: { $0.key < $1.key }) {
+                id(place.transaction)
+                number(place.output)
+                number(coin.amount)
+                number(coin.place.branch.rawValue)
+                number(coin.place.index)
+            }
+            number(UInt32(chain.payments.count))
+            for (transaction, payment) in chain.payments.sorted(by: { $0.key < $1.key }) {
+                id(transaction)
+                id(payment.replaces)
+                number(payment.asset.number)
+                number(payment.sequence)
+                number(payment.change.map { Int64($0) } ?? -1)
+                number(payment.fee)
+                number(UInt32(payment.withdrawals.count))
+                for withdrawal in payment.withdrawals { number(withdrawal.number) }
+                number(UInt32(payment.inputs.count))
+                for input in payment.inputs {
+                    id(input.transaction)
+                    number(input.output)
+                }
+                number(UInt32(payment.bytes.count))
+                out += payment.bytes
+            }
+        }
+        return out
+    }
+
+    /// Reads what `saved` gave; nil where it is something else.
+    public init?(saved: [UInt8]) {
+        self.init()
+        let isRead = unsafe saved.withUnsafeBytes { bytes in
+            var reader = unsafe WireReader(bytes)
+            return read(&reader) && reader.isValid && reader.remaining == 0
+        }
+        if !isRead { return nil }
+    }
+
+    private mutating func read(_ r: inout WireReader) -> Bool {
+        guard r.integer(UInt32.self) == Self.version else { return false }
+        sequence = r.integer()
+        crc = r.integer()
+        hasGap = r.integer(UInt8.self) != 0
+        let count = r.integer(UInt32.self)
+        guard count <= Limits.networksMax else { return false }
+        for _ in 0..<count {
+            let number = NetworkID(r.integer())
+            guard let name = Text40(r.string(most: 40)),
+                let network = UTXONetwork.named("\(name)")
+            else { return false }
+            var chain = ChainCoins(
+                chain: name, key: r.string(most: Limits.chainKeyBytesMax), network: network)
+            guard Self.readCoins(&r, &chain), Self.readPayments(&r, &chain) else { return false }
+            chains[number] = chain
+        }
+        return true
+    }
+
+    private static func readCoins(_ r: inout WireReader, _ chain: inout ChainCoins) -> Bool {
+        let count = Int(r.integer(UInt32.self))
+        guard count <= coinsMax, r.remaining >= 52 * count else { return false }
+        for _ in 0..<count {
+            let place = OutPoint(r.transaction(), r.integer())
+            let amount: Int64 = r.integer()
+            guard let branch = CoinPlace.Branch(rawValue: r.integer()) else { return false }
+            chain.coins[place] = WalletCoin(
+                amount: amount, place: CoinPlace(branch: branch, index: r.integer()))
+        }
+        return true
+    }
+
+    private static func readPayments(_ r: inout WireReader, _ chain: inout ChainCoins) -> Bool {
+        let count = r.integer(UInt32.self)
+        guard count <= Limits.transactionsMax else { return false }
+        for _ in 0..<count {
+            let id = r.transaction()
+            let replaces = r.transaction()
+            let asset = AssetID(r.integer())
+            let sequence: UInt64 = r.integer()
+            let change: Int64 = r.integer()
+            let fee: Int64 = r.integer()
+            let withdrawals = Int(r.integer(UInt32.self))
+            guard withdrawals <= Limits.payeesMax else { return false }
+            let paid = (0..<withdrawals).map { _ in WithdrawalID(r.integer()) }
+            let inputs = Int(r.integer(UInt32.self))
+            guard r.isValid, r.remaining >= 36 * inputs else { return false }
+            let spent = (0..<inputs).map { _ in OutPoint(r.transaction(), r.integer()) }
+            let bytes = r.bytes(
+                count: Int(r.integer(UInt32.self)), most: Limits.transactionBytesMax)
+            guard r.isValid else { return false }
+            chain.payments[id] = OpenPayment(
+                withdrawals: paid, asset: asset, replaces: replaces, sequence: sequence,
+                inputs: spent, change: UInt32(exactly: change), fee: fee, bytes: bytes)
+            chain.link(id, spent)
+        }
+        return true
+    }
+}

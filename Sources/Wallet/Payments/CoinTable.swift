@@ -1,0 +1,91 @@
+// The coins of the wallet's UTXO chains, as the log says.
+//
+// A coin is the output of a credited deposit, or the change of a signed payment; it is the wallet's
+// until a payment that spends it is settled. Both come from the log alone, so the wallet and the
+// signer know the same coins without asking a node, and each other even less.
+
+internal import Addresses
+public import Engine
+public import Terms
+internal import UTXO
+public import Wire
+
+/// The coins of all chains. Given every record of the log, in order, behind the engine.
+public struct CoinTable: Sendable {
+    /// Maximum coins of all chains together; further ones are not spent.
+    public static let coinsMax = 1 << 20
+
+    /// The last record seen; 0: none.
+    public internal(set) var sequence: UInt64 = 0
+    /// Its CRC.
+    public internal(set) var crc: UInt32 = 0
+    /// Whether records were missed: the coins are not all, and nothing may be planned with them.
+    public internal(set) var hasGap = false
+    var chains: [NetworkID: ChainCoins] = [:]
+
+    /// A table before the log's first record.
+    public init() {}
+
+    /// The coins of a chain; nil where the log names none of this number that the wallet knows.
+    public func coins(_ network: NetworkID) -> ChainCoins? { chains[network] }
+
+    /// How many coins there are.
+    public var count: Int { chains.values.reduce(0) { $0 + $1.coins.count } }
+
+    /// Takes a record that `engine` has just applied. Those seen already are passed over.
+    public mutating func see(
+        _ header: RecordHeader, _ record: UnsafeRawBufferPointer, _ outcome: Outcome,
+        _ engine: borrowing Engine
+    ) {
+        var command: Command?
+        if let kind = CommandKind(rawValue: header.kind), Self.kinds.contains(kind) {
+            let payload = unsafe UnsafeRawBufferPointer(rebasing: record[RecordHeader.size...])
+            command = unsafe Command(kind: kind, payload: payload)
+        }
+        see(header, command, outcome, engine)
+    }
+
+    /// Takes a record whose command is decoded; nil: one that concerns no coin.
+    package mutating func see(
+        _ header: RecordHeader, _ command: Command?, _ outcome: Outcome,
+        _ engine: borrowing Engine
+    ) {
+        guard header.sequence > sequence else { return }
+        if header.sequence > sequence + 1 { hasGap = true }
+        (sequence, crc) = (header.sequence, header.crc)
+        guard outcome.refusal == .none, let command else { return }
+        switch command {
+        case .setChain(let c): set(c)
+        case .creditDeposit(let c): credit(c, engine)
+        case .signWithdrawals(let c): chains[c.network]?.sign(c, at: header.sequence)
+        case .settleTransaction(let c):
+            for network in chains.keys { chains[network]?.settle(c.transaction) }
+        case .dropTransaction(let c):
+            for network in chains.keys { chains[network]?.drop(c.transaction) }
+        default: break
+        }
+    }
+
+    private static let kinds: Set<CommandKind> = [
+        .setChain, .creditDeposit, .signWithdrawals, .settleTransaction, .dropTransaction,
+    ]
+
+    private mutating func set(_ c: SetChain) {
+        let known = chains[c.network]
+        if let known, known.chain == c.chain, known.key == c.key { return }
+        // The engine allows another chain or key only while it has no address.
+        chains[c.network] = UTXONetwork.named("\(c.chain)").map {
+            ChainCoins(chain: c.chain, key: c.key, network: $0)
+        }
+    }
+
+    private mutating func credit(_ c: CreditDeposit, _ engine: borrowing Engine) {
+        // What was credited by hand to an account without an address is no output of ours.
+        guard let index = engine.addressIndex(c.account, c.network), count < Self.coinsMax,
+            let amount = Int64(exactly: c.amount.units)
+        else { return }
+        let id = TransactionID(high: c.transactionHigh, low: c.transactionLow)
+        chains[c.network]?.coins[OutPoint(id, c.output)] = WalletCoin(
+            amount: amount, place: CoinPlace(branch: .deposits, index: index))
+    }
+}

@@ -1,0 +1,192 @@
+// Which withdrawals are paid next, and from what: the wallet's part before the signer's.
+
+internal import Addresses
+public import Engine
+public import Terms
+public import UTXO
+
+/// What the wallet needs to know beside the log to plan a payment.
+public struct PaymentConditions: Sendable {
+    /// What miners ask for now.
+    public var feeRate: UTXOFeeRate
+    /// Picks the place of the change, and coins by chance.
+    public var seed: UInt64
+    /// Coins of which one has to be spent: an earlier transaction, which never got into the log,
+    /// spends them, and must not become final beside this one.
+    public var conflicts: [Set<OutPoint>] = []
+    /// Withdrawals that are not paid now.
+    public var leavesOut: Set<WithdrawalID> = []
+
+    /// Conditions of a moment.
+    public init(feeRate: UTXOFeeRate, seed: UInt64) { (self.feeRate, self.seed) = (feeRate, seed) }
+}
+
+/// A payment that the signer is to be asked for, or why there is none.
+public enum PaymentProposal: Hashable, Sendable {
+    /// Nothing is to be paid.
+    case nothing
+    /// This is.
+    case request(SigningRequest)
+    /// So many withdrawals wait, and the free coins are too little for the first of them.
+    case short(waiting: Int, missing: Int64)
+    /// None of the withdrawals that wait can be paid: why the first one cannot.
+    case unpayable(WithdrawalID, String)
+
+    /// A fee rate above this is not paid, whatever a node says: base units for 1,000 virtual bytes.
+    public static let feePerKilobyteMax: Int64 = 500_000
+    /// What an output costs to spend some day, as long as nothing better is known.
+    static let longTermFeePerKilobyte: Int64 = 10_000
+    /// Coins that are looked at, the largest first.
+    static let coinsMax = 10_000
+
+    /// Plans the next payment of a network: its approved withdrawals, the oldest first, as many as
+    /// the free coins pay for. `isFinal` says whether an open payment is in a block: its change is
+    /// not spent before.
+    public init(
+        _ terms: NetworkView, _ engine: borrowing Engine, _ table: CoinTable,
+        _ conditions: PaymentConditions, isInBlock: (TransactionID) -> Bool
+    ) {
+        guard !table.hasGap, let chain = table.coins(terms.network),
+            engine.refusal(ofPaying: terms) == nil
+        else {
+            self = .nothing
+            return
+        }
+        var waiting: [WithdrawalView] = []
+        engine.forEachWithdrawal {
+            if $0.status == .approved, $0.asset == terms.asset, $0.network == terms.network,
+                !conditions.leavesOut.contains($0.id)
+            {
+                waiting.append($0)
+            }
+        }
+        waiting.removeAll { engine.account($0.account)?.isKilled != false }
+        guard !waiting.isEmpty else {
+            self = .nothing
+            return
+        }
+        self = Self.plan(waiting, engine.sequence, terms, chain, conditions, isInBlock)
+    }
+
+    private static func plan(
+        _ waiting: [WithdrawalView], _ sequence: UInt64, _ terms: NetworkView,
+        _ chain: ChainCoins, _ conditions: PaymentConditions, _ isInBlock: (TransactionID) -> Bool
+    ) -> PaymentProposal {
+        let (payable, problem) = payable(waiting, chain.network)
+        guard !payable.isEmpty else { return problem }
+        var coins = spendable(chain, isInBlock)
+        // The coins with which it has to conflict come in any case: they stand first.
+        let forced = conditions.conflicts.compactMap { set in
+            coins.first { set.contains($0.outPoint) }
+        }
+        guard forced.count == conditions.conflicts.count else {
+            return .unpayable(
+                payable[0].0.id, "an earlier transaction's coins are spent by another payment")
+        }
+        coins.removeAll { forced.contains($0) }
+        var count = payable.count
+        var missing: Int64 = 0
+        // Half as many each time that the coins are too little: the oldest are paid first.
+        while count > 0 {
+            let some = payable[..<count]
+            let ids = some.map(\.0.id)
+            do throws(PaymentError) {
+                let policy = try policy(ids, chain, conditions.feeRate)
+                let plan = try plan(some.map(\.1), forced, coins, policy, conditions.seed)
+                return .request(
+                    SigningRequest(
+                        network: terms.network, asset: terms.asset, sequence: sequence,
+                        withdrawals: ids, transaction: plan.transaction.bytes))
+            } catch {
+                switch error {
+                case .notEnough(let less): missing = less
+                case .tooManyInputs, .tooHeavy, .tooManyPayees: break
+                default:
+                    if count == 1 { return .unpayable(payable[0].0.id, "\(error)") }
+                }
+                if count == 1, missing == 0 { return .unpayable(payable[0].0.id, "\(error)") }
+            }
+            count /= 2
+        }
+        return .short(waiting: waiting.count, missing: missing)
+    }
+
+    /// The withdrawals of one transaction, and what is wrong with the first that can never be paid.
+    private static func payable(
+        _ waiting: [WithdrawalView], _ network: UTXONetwork
+    ) -> ([(WithdrawalView, Payee)], PaymentProposal) {
+        var payable: [(WithdrawalView, Payee)] = []
+        var problem = PaymentProposal.nothing
+        for withdrawal in waiting where payable.count < Limits.payeesMax {
+            var why = "it goes to no address of the chain"
+            if let payee = Payee(withdrawal, on: network) {
+                let limit = network.dustLimit(payee.destination.script)
+                if payee.amount >= limit {
+                    payable.append((withdrawal, payee))
+                    continue
+                }
+                why = "nodes do not relay less than \(limit) base units to its address"
+            }
+            if problem == .nothing { problem = .unpayable(withdrawal.id, why) }
+        }
+        return (payable, problem)
+    }
+
+    /// The free coins, the largest first; of open payments' change only what is in a block.
+    private static func spendable(
+        _ chain: ChainCoins, _ isInBlock: (TransactionID) -> Bool
+    ) -> [UTXOCoin] {
+        let free = chain.free.filter {
+            chain.payments[$0.outPoint.transaction] == nil || isInBlock($0.outPoint.transaction)
+        }
+        let largest = free.sorted {
+            ($1.coin.amount, $0.outPoint) < ($0.coin.amount, $1.outPoint)
+        }
+        // A script that cannot be derived belongs to no coin: the log's key was checked.
+        return largest.prefix(coinsMax).compactMap { outPoint, coin in
+            (try? chain.script(coin.place)).map {
+                UTXOCoin(
+                    outPoint: outPoint,
+                    output: UTXOTransaction.TransactionOutput(amount: coin.amount, script: $0))
+            }
+        }
+    }
+
+    private static func policy(
+        _ ids: [WithdrawalID], _ chain: ChainCoins, _ rate: UTXOFeeRate
+    ) throws(PaymentError) -> PaymentPolicy {
+        guard let script = try? chain.script(.change(of: ids)),
+            let change = UTXODestination(script: script),
+            let longTerm = UTXOFeeRate(perKilobyte: longTermFeePerKilobyte),
+            let ceiling = UTXOFeeRate(perKilobyte: feePerKilobyteMax)
+        else { throw .changeNotSpendable }
+        let rate = min(rate, ceiling)
+        var policy = PaymentPolicy(
+            network: chain.network, feeRate: rate,
+            feeMax: ceiling.fee(virtualSize: PaymentPolicy.weightMax / 4), change: change,
+            longTermFeeRate: longTerm)
+        policy.changeMin = 100 * chain.network.dustLimit(script)
+        return policy
+    }
+
+    private static func plan(
+        _ payees: [Payee], _ forced: [UTXOCoin], _ coins: [UTXOCoin], _ policy: PaymentPolicy,
+        _ seed: UInt64
+    ) throws(PaymentError) -> PaymentPlan {
+        guard !forced.isEmpty else {
+            let selection = try CoinSelection(
+                from: coins, paying: payees, policy: policy, seed: seed)
+            return try PaymentPlan(paying: payees, from: selection, policy: policy, seed: seed)
+        }
+        // Few coins first: those that it must have, then the largest beside them.
+        var error = PaymentError.notEnough(missing: 0)
+        for count in [0, 1, 2, 4, 8, 16, 32, 64, 128] where count <= coins.count {
+            do throws(PaymentError) {
+                let selection = try CoinSelection(
+                    spending: forced + coins[..<count], paying: payees, policy: policy)
+                return try PaymentPlan(paying: payees, from: selection, policy: policy, seed: seed)
+            } catch let other { error = other }
+        }
+        throw error
+    }
+}

@@ -1,0 +1,254 @@
+// What the signer checks before it signs. It believes the log, and nothing of the request.
+
+internal import Addresses
+public import Engine
+public import Keys
+internal import Terms
+public import UTXO
+
+/// Why a request is not signed.
+public struct SigningRejection: Error, Hashable, Sendable {
+    /// The kind.
+    public let refusal: SigningRefusal
+    /// In words.
+    public let text: String
+
+    /// A rejection.
+    public init(_ refusal: SigningRefusal, _ text: String) {
+        (self.refusal, self.text) = (refusal, text)
+    }
+}
+
+/// A request whose transaction pays exactly what the log says that it is to pay.
+public struct ReviewedPayment: Sendable {
+    /// What was asked for.
+    public let request: SigningRequest
+    /// What leaves the wallet: payees and the miner's fee, in base units.
+    public let leaving: Int64
+    private let transaction: UTXOTransaction
+    private let spent: [WalletCoin]
+    private let chain: ChainCoins
+
+    /// What it spends.
+    public var inputs: [OutPoint] { transaction.inputs.map(\.outPoint) }
+
+    /// A fee above this is a mistake, or a theft for a miner's benefit: base units for 1,000 virtual
+    /// bytes.
+    public static let feePerKilobyteMax: Int64 = 1_000_000
+
+    /// Reviews a request against the log. `coins` has seen what `engine` has applied; `key` is the
+    /// master key that would sign.
+    public static func review(
+        _ request: SigningRequest, _ engine: borrowing Engine, _ coins: CoinTable,
+        key: ExtendedPrivateKey
+    ) -> Result<ReviewedPayment, SigningRejection> {
+        do throws(SigningRejection) {
+            return .success(try ReviewedPayment(request, engine, coins, key))
+        } catch { return .failure(error) }
+    }
+
+    private init(
+        _ request: SigningRequest, _ engine: borrowing Engine, _ coins: CoinTable,
+        _ key: ExtendedPrivateKey
+    ) throws(SigningRejection) {
+        guard request.sequence <= coins.sequence, engine.sequence == coins.sequence, !coins.hasGap
+        else {
+            throw SigningRejection(.behind, "the log is followed up to record \(coins.sequence)")
+        }
+        guard let chain = coins.coins(request.network) else {
+            throw SigningRejection(.otherKey, "the log names no UTXO chain \(request.network)")
+        }
+        try Self.check(chain, isOf: key)
+        let payees = try Self.payees(request, engine, chain)
+        do throws(UTXODecodingError) {
+            transaction = try UTXOTransaction(
+                request.transaction, on: chain.network, bytesMax: Limits.transactionBytesMax)
+        } catch { throw SigningRejection(.malformed, "the transaction cannot be read: \(error)") }
+        spent = try Self.spent(transaction, request, chain)
+        let change = try Self.change(transaction, request, payees, chain)
+        // Amounts and their sums are within the network's maximum: the decoder checked them.
+        let paid = transaction.outputs.reduce(0) { $0 + $1.amount }
+        guard let all = chain.network.sum(spent.lazy.map(\.amount)), all >= paid else {
+            throw SigningRejection(.coins, "its inputs are less than its outputs")
+        }
+        let weight =
+            transaction.weight + spent.count * (SpendKind.publicKeyHash.inputWeight - 4 * 41) + 2
+        let feeMax = Self.feePerKilobyteMax * Int64((weight + 3) / 4) / 1_000
+        guard all - paid <= feeMax else {
+            throw SigningRejection(.fee, "its fee is \(all - paid) base units, at most \(feeMax)")
+        }
+        leaving = all - change
+        (self.request, self.chain) = (request, chain)
+    }
+
+    /// Whether the chain's account is the key's own.
+    private static func check(
+        _ chain: ChainCoins, isOf key: ExtendedPrivateKey
+    ) throws(SigningRejection) {
+        let own = try? key.descendant(
+            .hardened(84), .hardened(chain.network.coinType), .hardened(0))
+        guard own?.publicKey.text(isTest: chain.network.isTest) == chain.key else {
+            throw SigningRejection(
+                .otherKey, "the chain \(chain.chain) has a key that is not of this signer's seed")
+        }
+    }
+
+    /// What has to be paid, by the log.
+    private static func payees(
+        _ request: SigningRequest, _ engine: borrowing Engine, _ chain: ChainCoins
+    ) throws(SigningRejection) -> [Payee] {
+        guard let terms = engine.network(request.asset, request.network),
+            engine.asset(request.asset)?.scale == 8
+        else { throw SigningRejection(.notPayable, "the log has no such network of the asset") }
+        var assets = 0
+        engine.forEachNetwork { if $0.network == request.network { assets += 1 } }
+        guard assets == 1 else {
+            throw SigningRejection(.notPayable, "\(assets) assets have this chain")
+        }
+        if let refusal = engine.refusal(ofPaying: terms) {
+            throw SigningRejection(.notPayable, refusal)
+        }
+        let replaced = chain.payments(of: request.withdrawals)
+        if request.replaces != .none {
+            guard replaced.contains(where: { $0.0 == request.replaces }) else {
+                throw SigningRejection(
+                    .notPayable, "no open payment of these withdrawals is the one to be replaced")
+            }
+        }
+        let status: WithdrawalStatus = request.replaces == .none ? .approved : .signed
+        var payees: [Payee] = []
+        for id in request.withdrawals {
+            guard let withdrawal = engine.withdrawal(id), withdrawal.asset == request.asset,
+                withdrawal.network == request.network
+            else { throw SigningRejection(.notPayable, "withdrawal \(id.number) is not open here") }
+            guard withdrawal.status == status,
+                engine.account(withdrawal.account)?.isKilled == false
+            else { throw SigningRejection(.notPayable, "withdrawal \(id.number) is not approved") }
+            guard let payee = Payee(withdrawal, on: chain.network) else {
+                throw SigningRejection(
+                    .notPayable, "withdrawal \(id.number) goes to no address of the chain")
+            }
+            payees.append(payee)
+        }
+        return payees
+    }
+
+    /// What the inputs spend: coins of ours that nothing else spends, and of a payment that is
+    /// replaced at least one.
+    private static func spent(
+        _ transaction: UTXOTransaction, _ request: SigningRequest, _ chain: ChainCoins
+    ) throws(SigningRejection) -> [WalletCoin] {
+        let replaced = chain.payments(of: request.withdrawals)
+        let reusable = Set(replaced.flatMap { $0.1.inputs })
+        var seen: Set<OutPoint> = []
+        var spent: [WalletCoin] = []
+        for input in transaction.inputs {
+            let name = "\(input.outPoint.transaction.hex):\(input.outPoint.output)"
+            guard input.scriptSig.isEmpty, input.witness.isEmpty else {
+                throw SigningRejection(.malformed, "an input is signed already")
+            }
+            guard let coin = chain.coins[input.outPoint] else {
+                throw SigningRejection(.coins, "\(name) is no coin of the wallet's")
+            }
+            guard seen.insert(input.outPoint).inserted else {
+                throw SigningRejection(.coins, "\(name) is spent twice")
+            }
+            guard chain.isFree(input.outPoint) || reusable.contains(input.outPoint),
+                !replaced.contains(where: { $0.0 == input.outPoint.transaction })
+            else { throw SigningRejection(.coins, "another payment spends \(name)") }
+            spent.append(coin)
+        }
+        for (id, payment) in replaced where seen.isDisjoint(with: payment.inputs) {
+            throw SigningRejection(
+                .coins, "it does not replace \(id.hex): both could be final on the chain")
+        }
+        return spent
+    }
+
+    /// The amount that comes back. Every other output is exactly one withdrawal's.
+    private static func change(
+        _ transaction: UTXOTransaction, _ request: SigningRequest, _ payees: [Payee],
+        _ chain: ChainCoins
+    ) throws(SigningRejection) -> Int64 {
+        guard let own = try? chain.script(.change(of: request.withdrawals)) else {
+            throw SigningRejection(.otherKey, "the chain's key cannot be used")
+        }
+        var due: [UTXOTransaction.TransactionOutput: Int] = [:]
+        for payee in payees {
+            due[
+                UTXOTransaction.TransactionOutput(
+                    amount: payee.amount, script: payee.destination.script), default: 0] += 1
+        }
+        var change: Int64?
+        for output in transaction.outputs {
+            if let count = due[output] {
+                due[output] = count == 1 ? nil : count - 1
+            } else if output.script == own, change == nil {
+                change = output.amount
+            } else {
+                throw SigningRejection(
+                    .outputs, "it pays \(output.amount) base units to \(output.script.hexText)")
+            }
+        }
+        guard due.isEmpty else {
+            throw SigningRejection(.outputs, "it does not pay all of the withdrawals")
+        }
+        return change ?? 0
+    }
+
+    /// Signs it. `random` are 32 bytes that nobody can guess.
+    public func signed(
+        with master: ExtendedPrivateKey, random: [UInt8]
+    ) throws(SigningRejection) -> SignedPayment {
+        do {
+            var psbt = try PSBT(unsigned: transaction)
+            let purpose = [84, chain.network.coinType, 0].map { $0 | 0x8000_0000 }
+            let account = try master.descendant(along: purpose)
+            for (index, coin) in spent.enumerated() {
+                let path = [coin.place.branch.rawValue, coin.place.index]
+                let key = try account.publicKey.descendant(path[0], path[1])
+                guard
+                    let origin = KeyOrigin(
+                        fingerprint: master.publicKey.fingerprint, path: purpose + path)
+                else { preconditionFailure("a fingerprint has four bytes") }
+                try psbt.updateInput(
+                    index,
+                    spent: UTXOTransaction.TransactionOutput(
+                        amount: coin.amount, script: SpendKind.publicKeyHash.script(of: key)),
+                    key: key, origin: origin)
+            }
+            _ = try psbt.sign(with: master, on: chain.network, random: random)
+            try psbt.finalize(on: chain.network)
+            let signed = try psbt.extracted()
+            guard signed.bytes.count <= Limits.transactionBytesMax else {
+                throw SigningRejection(.malformed, "it is too large once it is signed")
+            }
+            return SignedPayment(
+                network: request.network, asset: request.asset, withdrawals: request.withdrawals,
+                replaces: request.replaces, transaction: signed.id, bytes: signed.bytes)
+        } catch let rejection as SigningRejection {
+            throw rejection
+        } catch {
+            throw SigningRejection(.coins, "it cannot be signed: \(error)")
+        }
+    }
+}
+
+extension Payee {
+    /// What a withdrawal pays; nil where its address is none of the chain's.
+    init?(_ withdrawal: WithdrawalView, on network: UTXONetwork) {
+        guard let destination = try? UTXODestination("\(withdrawal.address)", on: network),
+            let amount = Int64(exactly: withdrawal.amount.units)
+        else { return nil }
+        self.init(destination, amount)
+    }
+}
+
+extension Engine {
+    /// Why nothing of a network may be paid now; nil: it may.
+    public borrowing func refusal(ofPaying terms: NetworkView) -> String? {
+        if isKilled { return "the venue's kill switch is on" }
+        if !terms.takesWithdrawals { return "the network takes no withdrawals" }
+        return isWithdrawalStopped(terms.asset) ? "withdrawals of the asset are stopped" : nil
+    }
+}
