@@ -72,6 +72,7 @@ let package = Package(
         .executable(name: "bourse-auditd", targets: ["auditd"]),
         .executable(name: "bourse-gatewayd", targets: ["gatewayd"]),
         .executable(name: "bourse-walletd", targets: ["walletd"]),
+        .executable(name: "bourse-signerd", targets: ["signerd"]),
         .executable(name: "bourse-agentd", targets: ["agentd"]),
         .executable(name: "bourse-helper", targets: ["helper"]),
         .executable(name: "bourse-poller", targets: ["poller"]),
@@ -134,6 +135,15 @@ let package = Package(
             [
                 "Terms", "JSON", "Wire", "Engine", "Platform", "Addresses", "Keys", "UTXO",
                 "Payments", "Nodes", "Deposits", "Follower",
+            ]),
+        // How the wallet asks the signer: its client links no signer.
+        wing("Wallet", "SignerAPI", ["JSON", "Platform", "Payments"]),
+        // The signer: holds the seed, follows the log, keeps what it signed.
+        wing(
+            "Wallet", "Signing",
+            [
+                "Terms", "JSON", "Wire", "Engine", "Platform", "Secrets", "Addresses", "Keys",
+                "UTXO", "Payments", "SignerAPI", "Journal", "Link", "Follower",
             ]),
         // What the agent says, as types and as JSON, and the client of its socket.
         wing("Host", "AgentAPI", ["Terms", "JSON", "Platform"]),
@@ -237,6 +247,12 @@ let package = Package(
             [
                 "Terms", "JSON", "Platform", "Configuration", "DaemonKit", "Requests", "Addresses",
                 "Nodes", "Payments", "SignerAPI", "Link", "Follower", "Custodian", logging,
+            ]),
+        daemon(
+            "signerd",
+            [
+                "Terms", "Platform", "Configuration", "DaemonKit", "Keys", "Payments", "Link",
+                "Signing", logging,
             ]),
         daemon("poller", ["Platform", "Configuration", "DaemonKit", "DevicePoller"]),
         daemon("snmp", ["Platform", "Configuration", "DaemonKit", "Subagent"]),

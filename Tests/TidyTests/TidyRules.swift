@@ -12,15 +12,15 @@ enum TidyRules {
         "CLinux", "CCycles", "CSystemd", "CCrypto", "CSSL", "CSecp", "CNetSNMP",
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
         "Platform", "Secrets", "Configuration", "DaemonKit", "Requests",
-        "Addresses", "Keys", "UTXO", "EVM", "Nodes", "Deposits",
+        "Addresses", "Keys", "UTXO", "EVM", "Payments", "SignerAPI", "Nodes", "Deposits",
         "Failover", "Control", "Coordination",
         "Journal", "Link", "Pipeline", "Replication", "Replica", "Follower", "Audit",
-        "Custodian",
+        "Custodian", "Signing",
         "MarketData", "History", "SpotAPI", "Gateway",
         "AgentAPI", "HelperAPI", "Checks", "Helper", "Agent", "SNMP", "DevicePoller", "Subagent",
         "Presentation", "BoursectlCommands",
-        "matchd", "auditd", "gatewayd", "walletd", "helper", "agentd", "poller", "snmp",
-        "boursectl",
+        "matchd", "auditd", "gatewayd", "walletd", "signerd", "helper", "agentd", "poller",
+        "snmp", "boursectl",
     ]
 
     /// The wings that the targets of a wing may import from, shims aside.
@@ -55,7 +55,7 @@ enum TidyRules {
         "NIOWebSocket": ["Gateway", "gatewayd"],
         "NIOSSL": ["Gateway", "Coordination", "Requests"],
         "Logging": [
-            "DaemonKit", "Gateway", "matchd", "auditd", "gatewayd", "walletd", "agentd",
+            "DaemonKit", "Gateway", "matchd", "auditd", "gatewayd", "walletd", "signerd", "agentd",
             "helper",
         ],
         "GRDB": ["History"],

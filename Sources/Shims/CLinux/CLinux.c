@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -205,6 +206,8 @@ int bourse_thread_pin(int cpu) {
 }
 
 int bourse_thread_id(void) { return (int)syscall(SYS_gettid); }
+
+int bourse_hide_memory(void) { return result(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)); }
 
 int bourse_idle_io(void) {
     // IOPRIO_WHO_PROCESS is 1; class IDLE is 3, in the bits from 13 up.

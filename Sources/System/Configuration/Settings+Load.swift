@@ -69,6 +69,8 @@ extension Settings {
                 clientMemoryBytes: 256 << 20, weightPerMinute: 600_000, ordersPer10Seconds: 100_000,
                 ordersPerDay: 100_000_000),
             walletd: Walletd(state: state, status: Path.join(state, "run/wallet.json")),
+            signerd: Signerd(
+                socket: Path.join(state, "run/signer.sock"), state: Path.join(state, "signer")),
             agent: Agentd(
                 listen: ListenAddress(host: "127.0.0.1", port: 9467),
                 socket: Path.join(state, "run/agent.sock"), state: Path.join(state, "agent"),
@@ -114,6 +116,8 @@ extension Settings {
         matchd.linkKey = matchd.linkKey.map { Path.join(state, $0) }
         walletd.state = Path.join(state, walletd.state)
         walletd.status = Path.join(state, walletd.status)
+        signerd.socket = Path.join(state, signerd.socket)
+        signerd.state = Path.join(state, signerd.state)
         for index in walletd.nodes.indices {
             walletd.nodes[index].loginFile = walletd.nodes[index].loginFile.map {
                 Path.join(state, $0)
@@ -157,7 +161,7 @@ extension Settings {
         // sockaddr_un holds 108 bytes with the final zero, unix(7).
         let sockets = [
             ("matchd.socket", matchd.socket), ("agent.socket", agent.socket),
-            ("agent.helper", agent.helper),
+            ("agent.helper", agent.helper), ("signerd.socket", signerd.socket),
         ]
         for (key, path) in sockets where path.utf8.count > 107 {
             refuse(

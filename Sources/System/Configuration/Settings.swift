@@ -23,6 +23,8 @@ public struct Settings: Hashable, Sendable {
     public var gatewayd: Gatewayd
     /// The wallet.
     public var walletd: Walletd
+    /// The wallet's signer.
+    public var signerd: Signerd
     /// The host's agent.
     public var agent: Agentd
     /// The SNMP subagent.
@@ -147,6 +149,38 @@ public struct Settings: Hashable, Sendable {
         }
     }
 
+    /// Settings of `bourse-signerd`.
+    public struct Signerd: Hashable, Sendable {
+        /// The signer's Unix socket.
+        public var socket: String
+        /// The signer's own directory: what it signed.
+        public var state: String
+        /// What it signs for, by asset; nothing of others.
+        public var limits: [Limit] = []
+        /// Users whose programs may ask it to sign; groups as `%name`.
+        public var walletUsers: [String] = []
+
+        /// An asset's limit, as `LTC 50 10`.
+        public struct Limit: Hashable, Sendable {
+            /// The asset's code.
+            public var asset: Text16
+            /// How much may leave at once, in coins.
+            public var capacity: DecimalText
+            /// How much of that comes back in an hour, in coins.
+            public var refill: DecimalText
+
+            /// Reads `CODE CAPACITY REFILL`; nil for anything else.
+            public init?(_ text: some StringProtocol) {
+                let words = text.split(separator: " ")
+                guard words.count == 3, let code = Text16(words[0]),
+                    let capacity = DecimalText(words[1]), let refill = DecimalText(words[2]),
+                    capacity.digits > 0
+                else { return nil }
+                (asset, self.capacity, self.refill) = (code, capacity, refill)
+            }
+        }
+    }
+
     /// Settings of `bourse-agentd`.
     public struct Agentd: Hashable, Sendable {
         /// The loopback address that serves HTTP; nil: none.
@@ -205,6 +239,8 @@ public struct Settings: Hashable, Sendable {
     public var historyFile: String { Path.join(historyDirectory, "history.sqlite") }
     /// The key that seals API secrets: 32 bytes, 0600.
     public var sealKeyFile: String { Path.join(secretsDirectory, "seal.key") }
+    /// The wallet's seed, in words: 0600.
+    public var walletSeedFile: String { Path.join(secretsDirectory, "wallet.seed") }
     /// Log files, if systemd's journal is not used.
     public var logDirectory: String { Path.join(state, "log") }
 }

@@ -20,7 +20,8 @@ struct SettingsKey {
 
     /// All of them, in the order of the file.
     static var all: [SettingsKey] {
-        exchange + limits + matchd + auditd + gatewayd + walletd + agent + snmp + cluster
+        exchange + limits + matchd + auditd + gatewayd + walletd + signerd + agent + snmp
+            + cluster
     }
 
     /// Keys of earlier versions, and what to do about one that is still in a file.
@@ -161,7 +162,15 @@ struct SettingsKey {
         _ field: String, _ note: String,
         _ path: any WritableKeyPath<Settings.Matchd, [String]> & Sendable
     ) -> SettingsKey {
-        .text("matchd", field, "\"\"", note) { settings, value in
+        names("matchd", field, note) { $0.matchd[keyPath: path] = $1 }
+    }
+
+    /// Users and groups.
+    static func names(
+        _ table: String, _ field: String, _ note: String,
+        _ take: @escaping @Sendable (inout Settings, [String]) -> Void
+    ) -> SettingsKey {
+        .text(table, field, "\"\"", note) { settings, value in
             let names = value.split(separator: ",", omittingEmptySubsequences: false).map {
                 String($0.drop { $0 == " " }.prefix { $0 != " " })
             }
@@ -169,7 +178,7 @@ struct SettingsKey {
             guard value.isEmpty || isList && names.allSatisfy({ !$0.isEmpty && $0 != "%" }) else {
                 return "expected names of users, and of groups as %name, separated by commas"
             }
-            settings.matchd[keyPath: path] = value.isEmpty ? [] : names
+            take(&settings, value.isEmpty ? [] : names)
             return nil
         }
     }

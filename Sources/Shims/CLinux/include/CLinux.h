@@ -99,6 +99,9 @@ int bourse_thread_id(void);
 /// Makes the calling thread's I/O idle class (ioprio_set(2)): it waits for all others.
 int bourse_idle_io(void);
 
+/// Makes the process undumpable: PR_SET_DUMPABLE, prctl(2).
+int bourse_hide_memory(void);
+
 /// sched_getaffinity(2): bit n of word n / 64 is processor n.
 int bourse_affinity_get(int thread, uint64_t *_Nonnull words, size_t count);
 /// sched_setaffinity(2), in the same form.

@@ -1,0 +1,142 @@
+// The signer's life: it follows the log and answers the wallet until a signal.
+
+import Configuration
+import DaemonKit
+import Keys
+import Link
+import Logging
+import Payments
+import Platform
+import Signing
+import Terms
+
+extension SignerPlace {
+    /// The files of these settings.
+    init(_ settings: Settings) {
+        self.init(directory: settings.signerd.state, configuration: settings.file)
+    }
+}
+
+/// The signer of one state directory.
+struct SignerDaemon {
+    let settings: Settings
+    let log: Logger
+    private let place: SignerPlace
+    /// How long one wait for the log lasts: so long a request may wait.
+    private static var waitNanos: Int64 { 20_000_000 }
+
+    init(_ settings: Settings, _ log: Logger) {
+        (self.settings, self.log, place) = (settings, log, SignerPlace(settings))
+    }
+
+    /// systemd passes the seed where the signer's user may not read the file itself.
+    private var seedFile: String {
+        ServiceManager.credential("wallet.seed") ?? settings.walletSeedFile
+    }
+
+    /// Runs `body`; where only an operator can help, the exit status says so.
+    static func reporting(_ log: Logger, _ body: () throws -> Void) throws {
+        do { try body() } catch let error as SignedListError {
+            if case .system = error { throw error }
+            log.fatal("\(error)", status: DaemonExit.journal)
+        } catch SignerFault.otherLog(let what) {
+            log.fatal("\(SignerFault.otherLog(what))", status: DaemonExit.journal)
+        }
+    }
+
+    /// Checks seed and list, and shows what may be known of them.
+    func check() throws {
+        let master = try WalletSeed.load(seedFile)
+        let list = try SignedList(place)
+        print("seed: fingerprint \(master.publicKey.fingerprint.hexText)")
+        print("list \(list.base.identity): \(list.entries.count) payments of open withdrawals")
+    }
+
+    /// Works until a signal, or until it must not sign by its log or its list.
+    func run(until signals: Signals) throws {
+        try Host.hideMemory()
+        do throws(SystemError) { if Host.mayLockMemory { try Host.lockMemory() } } catch {
+            log.warning("its memory may be swapped out: \(error)")
+        }
+        let master = try WalletSeed.load(seedFile)
+        let users = try walletUsers()
+        // Missing is also what a volume is that is not mounted: that the list's error says.
+        let lock =
+            Directory.isDirectory(place.directory)
+            ? try StateLock(directory: place.directory, name: "signerd.lock") : nil
+        let signer = try signer(master)
+        if let parent = Directory.parent(of: settings.signerd.socket) {
+            try Directory.create(parent)
+        }
+        let server = try SignerServer(settings.signerd.socket, users: users) {
+            log.warning("\($0)")
+        }
+        ServiceManager.ready()
+        log.notice("listening at \(settings.signerd.socket)")
+        defer {
+            ServiceManager.stopping()
+            signer.saveCoins()
+            withExtendedLifetime(lock) {}
+        }
+        var (status, statusTime) = ("", Int64(0))
+        while true {
+            if let signal = signals.wait(milliseconds: 0) {
+                log.notice("got signal \(signal), stopping")
+                return
+            }
+            try signer.follow(nanos: Self.waitNanos)
+            try server.turn(milliseconds: 0) { answer($0, signer) }
+            let now = Clock.monotonicNanos()
+            guard now >= statusTime else { continue }
+            statusTime = now + 1_000_000_000
+            ServiceManager.watchdog()
+            let text = self.status(signer)
+            if text != status { ServiceManager.status(text) }
+            status = text
+        }
+    }
+
+    private func signer(_ master: ExtendedPrivateKey) throws -> Signer {
+        let socket = settings.matchd.socket
+        let limits = settings.signerd.limits.map {
+            SpendingLimit(asset: $0.asset, capacity: $0.capacity, refill: $0.refill)
+        }
+        return try Signer(
+            place, master: master, limits: limits,
+            connect: { name, nanos throws(LinkError) in
+                try LinkClient.connect(
+                    unix: socket, name: name, wantsAcks: false, timeoutNanos: nanos)
+            }, report: { log.log(level: $0 ? .warning : .notice, "\($1)") })
+    }
+
+    private func walletUsers() throws(SettingsError) -> LinkUsers {
+        var users = LinkUsers()
+        if let problem = users.add(settings.signerd.walletUsers, .wallet) {
+            throw SettingsError(
+                file: settings.file, key: "signerd.wallet_users", text: problem)
+        }
+        return users
+    }
+
+    /// Answers, and logs what was answered.
+    private func answer(_ request: SigningRequest, _ signer: Signer) -> SigningAnswer {
+        let answer = signer.answer(request)
+        switch answer {
+        case .signed(let payment):
+            let ids = payment.withdrawals.map { "\($0.number)" }.joined(separator: ", ")
+            log.notice("gave \(payment.transaction.hex), which pays withdrawals \(ids)")
+        case .refused(.behind, _): break
+        case .refused(let refusal, let words):
+            log.warning("signed nothing: \(refusal.rawValue): \(words)")
+        }
+        return answer
+    }
+
+    private func status(_ signer: Signer) -> String {
+        if let fault = signer.payments.list.fault { return "signs nothing: \(fault)" }
+        if let error = signer.linkError { return "matchd is away: \(error)" }
+        return signer.isReady
+            ? "ready at record \(signer.sequence), \(signer.payments.list.entries.count) payments"
+            : "reading the log, at record \(signer.sequence)"
+    }
+}

@@ -1,0 +1,50 @@
+// The keys of `bourse-signerd`.
+
+extension SettingsKey {
+    static var signerd: [SettingsKey] {
+        [
+            .text(
+                "signerd", "socket", "\"run/signer.sock\"",
+                "The Unix socket at which the wallet asks for signatures."
+            ) {
+                guard !$1.isEmpty else { return "expected a path" }
+                $0.signerd.socket = $1
+                return nil
+            },
+            .text(
+                "signerd", "state", "\"signer\"",
+                "The signer's own directory: what it signed. `bourse-signerd --begin` begins it."
+            ) {
+                guard !$1.isEmpty else { return "expected a directory" }
+                $0.signerd.state = $1
+                return nil
+            },
+            .text(
+                "signerd", "limits", "\"\"",
+                "What may leave the wallet, as \"LTC 50 10, BTC 2 0.5\": an asset, how much at "
+                    + "once,\nand how much of that comes back in an hour, in coins, with the "
+                    + "miners' fees.\nNothing is signed for an asset that is not listed."
+            ) {
+                let parts =
+                    $1.isEmpty
+                    ? []
+                    : $1.split(
+                        separator: ",", omittingEmptySubsequences: false)
+                let limits = parts.compactMap { Settings.Signerd.Limit($0) }
+                guard limits.count == parts.count, Set(limits.map(\.asset)).count == limits.count
+                else {
+                    return "expected each asset once, with what may leave at once and what comes "
+                        + "back in an hour, as \"LTC 50 10, BTC 2 0.5\""
+                }
+                $0.signerd.limits = limits
+                return nil
+            },
+            names(
+                "signerd", "wallet_users",
+                "Users of wallets, as \"bourse-wallet\", and groups as %name, that may ask for "
+                    + "signatures,\nbeside root and the signer's own user. They also need the "
+                    + "socket's file permissions."
+            ) { $0.signerd.walletUsers = $1 },
+        ]
+    }
+}

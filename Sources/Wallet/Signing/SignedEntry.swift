@@ -1,0 +1,146 @@
+// What the list of signed payments holds.
+
+internal import JSON
+public import Journal
+public import Payments
+public import Terms
+public import UTXO
+
+/// A record of the log, and its CRC: a log that has another record there is another log.
+public struct SeenRecord: Hashable, Sendable {
+    /// Its sequence; 0: none.
+    public var sequence: UInt64
+    /// Its CRC.
+    public var crc: UInt32
+
+    /// A record.
+    public init(sequence: UInt64 = 0, crc: UInt32 = 0) {
+        (self.sequence, self.crc) = (sequence, crc)
+    }
+}
+
+/// A signed payment, as the signer keeps it.
+public struct SignedEntry: Hashable, Sendable {
+    /// The payment.
+    public var payment: SignedPayment
+    /// What it spends.
+    public var inputs: [OutPoint]
+    /// What leaves the wallet with it, in base units: payees and the miner's fee.
+    public var leaving: Int64
+    /// What of that counted against the asset's limit, in base units.
+    public var counted: Int64
+    /// When it was signed, by the limit's clock: ns since 1970.
+    public var time: Int64
+    /// The last record of the log that was followed then.
+    public var seen: SeenRecord
+
+    /// An entry.
+    public init(
+        payment: SignedPayment, inputs: [OutPoint], leaving: Int64, counted: Int64, time: Int64,
+        seen: SeenRecord
+    ) {
+        (self.payment, self.inputs, self.leaving) = (payment, inputs, leaving)
+        (self.counted, self.time, self.seen) = (counted, time, seen)
+    }
+
+    var json: JSONValue {
+        [
+            "payment": payment.json,
+            "inputs": .strings(inputs.map { "\($0.transaction.hex):\($0.output)" }),
+            "leaving": .number(leaving), "counted": .number(counted), "time": .number(time),
+            "sequence": .number(seen.sequence), "crc": .number(seen.crc),
+        ]
+    }
+
+    init?(_ json: JSONValue) {
+        guard let payment = json["payment"].flatMap(SignedPayment.init),
+            let inputs = json["inputs"]?.rows(Self.outPoint), !inputs.isEmpty,
+            let leaving = json["leaving"]?.count.flatMap(Int64.init(exactly:)),
+            let counted = json["counted"]?.count.flatMap(Int64.init(exactly:)),
+            let time = json["time"]?.whole, let seen = SeenRecord(json)
+        else { return nil }
+        self.init(
+            payment: payment, inputs: inputs, leaving: leaving, counted: counted, time: time,
+            seen: seen)
+    }
+
+    private static func outPoint(_ json: JSONValue) -> OutPoint? {
+        guard let parts = json.text?.split(separator: ":"), parts.count == 2,
+            let transaction = TransactionID(hex: parts[0]), let output = UInt32(parts[1])
+        else { return nil }
+        return OutPoint(transaction, output)
+    }
+}
+
+/// What a list begins with: what is left of the entries that were dropped.
+public struct SignedBase: Hashable, Sendable {
+    /// Which list it is.
+    public var identity: JournalIdentity
+    /// How often it was written anew.
+    public var generation: UInt64 = 0
+    /// Bytes of the entries that were written with it.
+    public var entryBytes = 0
+    /// How many entries these are: `used` has what they counted.
+    public var entryCount = 0
+    /// The journal that it belongs to; nil: it has followed none yet.
+    public var journal: JournalIdentity?
+    /// The last record of the log that was followed then.
+    public var seen = SeenRecord()
+    /// The limits' time, ns since 1970.
+    public var time: Int64 = 0
+    /// What each asset had used of its limit then, in base units, rounded up.
+    public var used: [AssetID: Int64] = [:]
+
+    /// The base of a new list.
+    public init(identity: JournalIdentity) { self.identity = identity }
+
+    var json: JSONValue {
+        [
+            "version": .number(1), "identity": .string("\(identity)"),
+            "generation": .number(generation), "entryBytes": .number(entryBytes),
+            "entryCount": .number(entryCount), "journal": .orNull(journal.map { "\($0)" }),
+            "sequence": .number(seen.sequence),
+            "crc": .number(seen.crc), "time": .number(time),
+            "used": .array(
+                used.sorted { $0.key.number < $1.key.number }.map {
+                    .array([.number($0.key.number), .number($0.value)])
+                }),
+        ]
+    }
+
+    init?(_ json: JSONValue) {
+        guard json["version"]?.count == 1,
+            let identity = json["identity"]?.text.flatMap({ JournalIdentity($0) }),
+            let generation = json["generation"]?.count,
+            let entryBytes = json["entryBytes"]?.count.flatMap(Int.init(exactly:)),
+            let entryCount = json["entryCount"]?.count.flatMap(Int.init(exactly:)),
+            let seen = SeenRecord(json), let time = json["time"]?.whole,
+            let rows = json["used"]?.rows({ $0.rows(\.count) })
+        else { return nil }
+        self.init(identity: identity)
+        self.generation = generation
+        (self.entryBytes, self.entryCount) = (entryBytes, entryCount)
+        (self.seen, self.time) = (seen, time)
+        if json["journal"] != .null {
+            guard let journal = json["journal"]?.text.flatMap({ JournalIdentity($0) }) else {
+                return nil
+            }
+            self.journal = journal
+        }
+        for row in rows {
+            guard row.count == 2, let asset = UInt16(exactly: row[0]),
+                let units = Int64(exactly: row[1])
+            else { return nil }
+            used[AssetID(asset)] = units
+        }
+    }
+}
+
+extension SeenRecord {
+    init?(_ json: JSONValue) {
+        guard let sequence = json["sequence"]?.count,
+            let crc = json["crc"]?.count.flatMap(UInt32.init(exactly:))
+        else { return nil }
+        self.init(sequence: sequence, crc: crc)
+    }
+}

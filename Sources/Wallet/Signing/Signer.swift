@@ -1,0 +1,171 @@
+// The signer: follows the log, and answers once it has all of it.
+
+public import Follower
+internal import Journal
+public import Keys
+public import Link
+public import Payments
+internal import Platform
+public import Terms
+
+/// Why the signer cannot go on.
+public enum SignerFault: Error, Sendable, CustomStringConvertible {
+    /// Its list.
+    case list(SignedListError)
+    /// The log is not the one that it followed before.
+    case otherLog(String)
+    /// Its replica failed.
+    case replica(CommandSessionError)
+
+    /// What happened, and what to do.
+    public var description: String {
+        switch self {
+        case .list(let error): error.description
+        case .otherLog(let what):
+            "\(what): it signs by no other log. Where the log was cut on purpose, and everything "
+                + "that was signed is final on its chain: move the state directory and signer.id "
+                + "aside, and begin anew"
+        case .replica(let error): "the log cannot be followed: \(error)"
+        }
+    }
+}
+
+/// A signer of one state directory. One owner at a time.
+public final class Signer {
+    /// Decides, and keeps what was signed.
+    public let payments: PaymentSigner
+    /// Why there is no connection; nil: there is one.
+    public private(set) var linkError: String? = "not connected yet"
+    private let place: SignerPlace
+    private let connect: (Text40, Int64) throws(LinkError) -> LinkClient
+    private let report: (_ isFault: Bool, String) -> Void
+    private var session: CommandSession<SignerReplica>?
+    private var connectTime: Int64 = 0
+    private var saveTime: Int64
+    private var savedSequence: UInt64 = 0
+
+    /// Attempts to connect begin no earlier than this after the last one.
+    private static let retryNanos: Int64 = 1_000_000_000
+    /// The coins are saved so often.
+    private static let saveNanos: Int64 = 60_000_000_000
+
+    /// A signer with the list at `place`. `connect` gets a name and the nanoseconds that it may
+    /// take; `report` gets a line about what an operator should know.
+    public init(
+        _ place: SignerPlace, master: ExtendedPrivateKey, limits: [SpendingLimit],
+        connect: @escaping (Text40, Int64) throws(LinkError) -> LinkClient,
+        report: @escaping (_ isFault: Bool, String) -> Void
+    ) throws(SignedListError) {
+        (self.place, self.connect, self.report) = (place, connect, report)
+        payments = PaymentSigner(try SignedList(place), master: master, limits: limits)
+        saveTime = Clock.monotonicNanos() + Self.saveNanos
+        if payments.list.tornBytes > 0 {
+            report(
+                true,
+                "the last write to \(place.listFile) was cut off before it was durable: its "
+                    + "\(payments.list.tornBytes) bytes are in \(place.tornFile)")
+        }
+    }
+
+    /// The last record of the log that it has; 0: none.
+    public var sequence: UInt64 { session?.replica.sequence ?? 0 }
+
+    /// Whether it has everything that the log has, and so answers.
+    public var isReady: Bool {
+        session?.isCaughtUp == true && payments.hasBegun && payments.list.fault == nil
+    }
+
+    /// Follows the log for `nanos`, and connects before where that is due.
+    public func follow(nanos: Int64) throws(SignerFault) {
+        if session == nil { try connectIfDue() }
+        guard let session else { return Clock.sleep(nanos: nanos) }
+        do throws(CommandSessionError) {
+            try session.follow(nanos: nanos, untilRecord: session.isCaughtUp)
+            linkError = session.linkError.map { "\($0)" }
+        } catch {
+            if session.hasEnded { throw .replica(error) }
+            linkError = "\(error)"
+        }
+        let replica = session.replica
+        if let conflict = replica.conflict { throw .otherLog(conflict) }
+        guard session.isCaughtUp else { return }
+        if !payments.hasBegun {
+            let seen = SeenRecord(sequence: replica.coins.sequence, crc: replica.coins.crc)
+            payments.begin(
+                replica.engine, seen: seen, journal: replica.journal, now: Self.now)
+            report(false, "has followed the log up to record \(replica.sequence)")
+            if let fault = payments.list.fault { report(true, "signs nothing: \(fault)") }
+        }
+        if Clock.monotonicNanos() >= saveTime { saveCoins() }
+    }
+
+    /// The present.
+    static var now: SpendingMoment {
+        SpendingMoment(host: Clock.realtimeNanos(), monotonic: Clock.monotonicNanos())
+    }
+
+    private func connectIfDue() throws(SignerFault) {
+        let now = Clock.monotonicNanos()
+        guard now >= connectTime, let name = Text40("signer/main") else { return }
+        defer { connectTime = Clock.monotonicNanos() + Self.retryNanos }
+        let list = payments.list
+        do throws(CommandSessionError) {
+            session = try unsafe CommandSession(
+                name, connect: connect,
+                replica: { [place] welcome in
+                    let journal = JournalIdentity(
+                        high: welcome.journalHigh, low: welcome.journalLow)
+                    let coins = SavedCoins.load(place.coinsFile, of: journal) ?? CoinTable()
+                    return SignerReplica(
+                        welcome, coins, journal: list.base.journal,
+                        awaited: [
+                            list.seen, SeenRecord(sequence: coins.sequence, crc: coins.crc),
+                        ].filter { $0.sequence >= coins.sequence })
+                }, replicaNanosMax: 0, lost: { [report] in report(true, "\($0); reconnecting") },
+                see: { _, _, _, _ in })
+        } catch {
+            if case .replica = error { throw .replica(error) }
+            let text = "\(error)"
+            if text != linkError { report(true, "\(text); trying again") }
+            linkError = text
+            return
+        }
+        linkError = nil
+        savedSequence = session?.replica.coins.sequence ?? 0
+    }
+
+    // MARK: Requests
+
+    /// Answers a request.
+    public func answer(_ request: SigningRequest) -> SigningAnswer {
+        guard let session, session.isCaughtUp, payments.hasBegun else {
+            return .refusal(.behind, behind)
+        }
+        let replica = session.replica
+        guard replica.sequence >= request.sequence else {
+            return .refusal(.behind, "the log is followed up to record \(replica.sequence)")
+        }
+        return payments.answer(request, replica.engine, replica.coins, now: Self.now)
+    }
+
+    private var behind: String {
+        guard let session else { return "matchd is away: \(linkError ?? "not connected yet")" }
+        if let error = session.linkError { return "matchd is away: \(error)" }
+        let awaited = session.replica.nextAwaited.map { ", and \($0) is awaited" } ?? ""
+        return "the log is followed up to record \(session.replica.sequence)\(awaited)"
+    }
+
+    // MARK: Coins
+
+    /// Saves the coins, so that the next start need not read the whole log. Without them it does.
+    public func saveCoins() {
+        saveTime = Clock.monotonicNanos() + Self.saveNanos
+        guard let replica = session?.replica, replica.isCaughtUp,
+            replica.coins.sequence > savedSequence
+        else { return }
+        do throws(SystemError) {
+            try SavedCoins.save(replica.coins, of: replica.journal, place.coinsFile)
+            savedSequence = replica.coins.sequence
+        } catch { report(true, "the coins are not saved: \(error)") }
+    }
+}

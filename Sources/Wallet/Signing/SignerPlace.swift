@@ -1,0 +1,108 @@
+// The places of a signer, and the files that reveal the loss of one.
+//
+//   STATE/signed          what it signed; see `SignedList`
+//   STATE/signed.floor    how much of that was made durable; see `SignedFloor`
+//   STATE/signed.torn     the last write that was cut off
+//   STATE/coins           a cache: the coins, as the log said
+//   CONFIGURATION/signer.id   the identity of the list, beside bourse.toml
+
+internal import Journal
+public import Platform
+
+/// Why the list of signed payments cannot be used. No restart helps, unless a system call failed.
+public enum SignedListError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// A failed system call.
+    case system(SystemError)
+    /// There is a list, or its identity, already.
+    case exists(path: String)
+    /// No list has begun: its identity is missing.
+    case notBegun(identityFile: String)
+    /// The list is missing where its identity says that there is one.
+    case missing(path: String, identityFile: String)
+    /// It is another list than the one that has begun here.
+    case otherIdentity(path: String, identityFile: String)
+    /// A file does not hold what it should.
+    case damaged(path: String, detail: String)
+
+    /// What happened, and what to do.
+    public var description: String {
+        switch self {
+        case .system(let error): error.description
+        case .exists(let path):
+            "\(path) exists: a list of signed payments has begun here already. A second one would "
+                + "not know what the first has signed"
+        case .notBegun(let file):
+            "\(file) is missing: no list of signed payments has begun here. A new wallet's begins "
+                + "with `bourse-signerd --begin`; if this wallet has signed anything before, "
+                + "restore that file and the list"
+        case .missing(let path, let file):
+            "\(path) is missing, and \(file) says that it began: is its volume mounted? Without "
+                + "it nothing is signed, for a withdrawal could be paid twice"
+        case .otherIdentity(let path, let file):
+            "\(path) is another list than \(file) says: is the right volume mounted?"
+        case .damaged(let path, let detail):
+            "\(path) \(detail): nothing is signed, for a withdrawal could be paid twice. Restore "
+                + "the newest copy of it and signed.floor only if nothing was signed since"
+        }
+    }
+}
+
+/// The files of one signer.
+public struct SignerPlace: Hashable, Sendable {
+    /// The state directory.
+    public let directory: String
+    /// The list's identity, outside of that directory.
+    public let identityFile: String
+    /// What was signed.
+    public var listFile: String { Directory.join(directory, "signed") }
+    /// How much of it was made durable.
+    public var floorFile: String { Directory.join(directory, "signed.floor") }
+    /// What was cut off.
+    public var tornFile: String { Directory.join(directory, "signed.torn") }
+    /// The coins.
+    public var coinsFile: String { Directory.join(directory, "coins") }
+
+    /// The files in `directory`; the identity is beside the file `configuration`.
+    public init(directory: String, configuration: String) {
+        self.directory = directory
+        identityFile = Directory.join(Directory.parent(of: configuration) ?? ".", "signer.id")
+    }
+
+    /// The identity outside of the directory.
+    func keptIdentity() throws(SignedListError) -> JournalIdentity {
+        let bytes: [UInt8]
+        do throws(SystemError) { bytes = try File(identityFile, .read).read(count: 64) } catch {
+            if error.isMissing { throw .notBegun(identityFile: identityFile) }
+            throw .system(error)
+        }
+        let text = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
+        guard let identity = JournalIdentity(text) else {
+            throw .damaged(path: identityFile, detail: "does not hold an identity")
+        }
+        return identity
+    }
+
+    /// Begins an empty list, with the owner of the directory, which is made where there is none.
+    public func begin() throws(SignedListError) {
+        for path in [identityFile, listFile, floorFile] where Directory.exists(path) {
+            throw .exists(path: path)
+        }
+        let identity = JournalIdentity.random()
+        let base = SignedBase(identity: identity)
+        do throws(SystemError) {
+            if !Directory.exists(directory) { try Directory.create(directory) }
+            let owner = try File(directory, .read)
+            let content = SignedList.magic + SignedFrame.bytes(base.json)
+            var floor = SignedFloor(identity: identity, generation: 0, bytes: content.count)
+            for (path, bytes) in [(listFile, content), (floorFile, floor.firstContent)] {
+                let file = try File(path, .createNew)
+                try file.setOwner(like: owner)
+                try file.write(bytes)
+                try file.sync()
+            }
+            try Directory.sync(directory)
+            // Last: what was cut off before is no list that has begun.
+            try File.replace(identityFile, with: Array("\(identity)\n".utf8), mode: 0o644)
+        } catch { throw .system(error) }
+    }
+}

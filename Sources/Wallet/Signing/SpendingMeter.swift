@@ -1,0 +1,130 @@
+// How much may leave the wallet: for each asset a bucket that is emptied by payments and refills
+// with time.
+//
+// It is derived from the list: what its entries counted, when, and what was used before. Time goes
+// on as the host's clock says, and while the signer runs no faster than the clock that nobody sets
+// (CLOCK_BOOTTIME): a clock that is set back, or forth while it runs, refills nothing. Over a
+// restart the host's clock is believed where it went forth; so a clock that is set forth by an hour
+// while the signer is down refills what an hour refills, and never more than the bucket holds.
+
+public import Terms
+
+/// What may leave of an asset, in coins.
+public struct SpendingLimit: Hashable, Sendable {
+    /// The asset's code.
+    public var asset: Text16
+    /// How much at once.
+    public var capacity: DecimalText
+    /// How much of that comes back in an hour.
+    public var refill: DecimalText
+
+    /// A limit.
+    public init(asset: Text16, capacity: DecimalText, refill: DecimalText) {
+        (self.asset, self.capacity, self.refill) = (asset, capacity, refill)
+    }
+
+    /// The limit in base units of 10^-scale; nil: it is none in whole units below 2^63.
+    func units(scale: UInt8) -> (capacity: Int64, refill: Int64)? {
+        guard case .whole(let capacity) = capacity.steps(of: 1, scale: Int(scale)),
+            case .whole(let refill) = refill.steps(of: 1, scale: Int(scale)),
+            let capacity = Int64(exactly: capacity), let refill = Int64(exactly: refill)
+        else { return nil }
+        return (capacity, refill)
+    }
+}
+
+/// The clocks of a moment.
+public struct SpendingMoment: Hashable, Sendable {
+    /// The host's clock: ns since 1970.
+    public var host: Int64
+    /// The clock that nobody sets: ns since the host's start.
+    public var monotonic: Int64
+
+    /// A moment.
+    public init(host: Int64, monotonic: Int64) {
+        (self.host, self.monotonic) = (host, monotonic)
+    }
+}
+
+/// Whether an amount may leave now.
+public enum SpendingVerdict: Hashable, Sendable {
+    /// It may.
+    case fits
+    /// It may after so many nanoseconds.
+    case later(nanos: Int64)
+    /// It never may: it is more than the bucket holds, or the bucket does not refill.
+    case never
+}
+
+/// What each asset has used of its limit. Exact: in base units × nanoseconds of an hour.
+public struct SpendingMeter: Sendable {
+    static let hourNanos: Int128 = 3_600_000_000_000
+
+    /// The limits' time, ns since 1970; it never goes back.
+    public private(set) var time: Int64
+    private var last: SpendingMoment?
+    private var buckets: [AssetID: (used: Int128, time: Int64)] = [:]
+
+    /// A meter that goes on at `time`, with so much used of each asset then.
+    public init(time: Int64, used: [AssetID: Int64]) {
+        self.time = time
+        for (asset, units) in used {
+            buckets[asset] = (Int128(units) * Self.hourNanos, time)
+        }
+    }
+
+    /// Adds an entry of the past: before the first `advance`.
+    mutating func replay(_ asset: AssetID, _ units: Int64, at moment: Int64, refill: Int64) {
+        time = max(time, moment)
+        take(asset, units, refill: refill)
+    }
+
+    /// Goes on to this moment.
+    public mutating func advance(to now: SpendingMoment) {
+        if let last {
+            let (host, isFar) = now.host.subtractingReportingOverflow(last.host)
+            let passed = max(0, min(isFar ? 0 : host, now.monotonic - last.monotonic))
+            let (sum, isOver) = time.addingReportingOverflow(passed)
+            time = isOver ? .max : sum
+        } else {
+            time = max(time, now.host)
+        }
+        last = now
+    }
+
+    /// Brings an asset's bucket to the present.
+    private mutating func settle(_ asset: AssetID, refill: Int64) -> Int128 {
+        guard let bucket = buckets[asset] else { return 0 }
+        let refilled = Int128(refill) * Int128(max(0, time - bucket.time))
+        let used = max(0, bucket.used - refilled)
+        buckets[asset] = used == 0 ? nil : (used, time)
+        return used
+    }
+
+    /// Whether so many base units may leave now.
+    public mutating func verdict(
+        _ asset: AssetID, _ units: Int64, capacity: Int64, refill: Int64
+    ) -> SpendingVerdict {
+        let used = settle(asset, refill: refill)
+        let excess = used + Int128(units - capacity) * Self.hourNanos
+        if excess <= 0 { return .fits }
+        guard units <= capacity, refill > 0 else { return .never }
+        let nanos = (excess + Int128(refill) - 1) / Int128(refill)
+        return .later(nanos: Int64(clamping: nanos))
+    }
+
+    /// Takes them out, whether they fit or not.
+    public mutating func take(_ asset: AssetID, _ units: Int64, refill: Int64) {
+        let used = settle(asset, refill: refill)
+        buckets[asset] = (used + Int128(units) * Self.hourNanos, time)
+    }
+
+    /// What an asset has used now, in base units, rounded up.
+    public mutating func used(_ asset: AssetID, refill: Int64) -> Int64 {
+        let used = settle(asset, refill: refill)
+        return Int64(clamping: (used + Self.hourNanos - 1) / Self.hourNanos)
+    }
+
+    /// The assets of which something is used.
+    var assets: [AssetID] { Array(buckets.keys) }
+}
