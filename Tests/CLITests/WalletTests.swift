@@ -117,6 +117,27 @@ private enum WalletSample {
         #expect(CommandArguments(others).secret == nil)
     }
 
+    @Test func `the verbs of the seed take no words as arguments, and repeat none`() {
+        let words = String(repeating: "abandon ", count: 23) + "art"
+        for verb in ["init", "key"] {
+            for wrong in [
+                ["abandon"], words.split(separator: " ").map(String.init), [words],
+                ["--recover", "abandon"], ["--recover=abandon"], ["--word=abandon"],
+                ["--words-file", words], ["--", "abandon"], [""],
+            ] {
+                let secret = CommandArguments(["--state", "s", "wallet", verb] + wrong).secret
+                #expect(secret?.problem.contains("takes no words") == true, "\(wrong)")
+                #expect(secret.map { "\($0)".contains("abandon") } == false, "\(wrong)")
+            }
+            for right in [
+                [], ["--recover"], ["--words-file", "/a/b", "--chain", "litecoin"], ["--help"],
+                ["--chain=bitcoin", "--words-file=./words", "--output", "json"],
+            ] {
+                #expect(CommandArguments(["wallet", verb] + right).secret == nil, "\(right)")
+            }
+        }
+    }
+
     @Test func `an unknown kind of chain names those that exist`() {
         let error = #expect(throws: InputError.self) { try UTXONetwork.checked("dogecoin") }
         #expect(error?.repair.contains("litecoin-regtest") == true)

@@ -57,8 +57,10 @@ package struct CommandArguments {
         }?.1
     }
 
-    /// What to say where an argument is a private key, which no command takes; nil where none is.
+    /// What to say where an argument is a private key, which no command takes, or a word of a seed;
+    /// nil where none is.
     package var secret: InputError? {
+        if let words = seedWords { return words }
         for argument in typed {
             let value = argument.hasPrefix("--") ? argument.drop { $0 != "=" }.dropFirst() : ""
             for text in [argument, String(value)] where ChainKey.isPrivateKey(text) {
@@ -67,4 +69,31 @@ package struct CommandArguments {
         }
         return nil
     }
+
+    /// What to say where the verbs that read a seed get what may be words of it; nil where not.
+    private var seedWords: InputError? {
+        let all = parsed
+        guard all.first == "wallet", all.count > 1, ["init", "key"].contains(all[1]) else {
+            return nil
+        }
+        let rest = all.dropFirst(2)
+        let isWords = zip(all.dropFirst(), rest).contains { before, text in
+            guard text.hasPrefix("-") else {
+                return !Self.seedOptions.contains(before) || ChainKey.secret(text) != nil
+            }
+            let name = text.prefix { $0 != "=" }
+            return text.contains("=") && !Self.seedOptions.contains(String(name))
+        }
+        guard isWords else { return nil }
+        return InputError(
+            "wallet \(all[1]) takes no words as arguments",
+            repair: "`wallet init` asks for them on the terminal. If these were words of a seed, "
+                + "the list of processes showed them and the shell's history keeps them: move what "
+                + "it guards to a new seed")
+    }
+
+    /// The options of these verbs that have a value.
+    private static let seedOptions = [
+        "--chain", "--words-file", "--config", "--state", "--output",
+    ]
 }

@@ -239,7 +239,7 @@ public struct Settings: Hashable, Sendable {
     public var historyFile: String { Path.join(historyDirectory, "history.sqlite") }
     /// The key that seals API secrets: 32 bytes, 0600.
     public var sealKeyFile: String { Path.join(secretsDirectory, "seal.key") }
-    /// The wallet's seed, in words: 0600.
+    /// The seed of the wallet's private keys: 24 words (BIP39) in a line, 0600.
     public var walletSeedFile: String { Path.join(secretsDirectory, "wallet.seed") }
     /// Log files, if systemd's journal is not used.
     public var logDirectory: String { Path.join(state, "log") }

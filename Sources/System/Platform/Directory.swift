@@ -78,6 +78,15 @@ public enum Directory {
         try sync(parent(of: other) ?? ".")
     }
 
+    /// Gives the file `made` the name `path` instead of its own. An existing file is never
+    /// replaced, also where it is made meanwhile (EEXIST, link(2)). The name is durable when this
+    /// returns.
+    public static func place(_ made: String, at path: String) throws(SystemError) {
+        guard unsafe link(made, path) == 0 else { throw .last("create", path) }
+        _ = unsafe unlink(made)
+        try sync(parent(of: path) ?? ".")
+    }
+
     /// Removes a file and makes that durable; a missing one is no error.
     public static func remove(_ path: String) throws(SystemError) {
         guard unsafe unlink(path) == 0 else {

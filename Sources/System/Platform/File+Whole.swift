@@ -84,6 +84,23 @@ extension File {
         }
     }
 
+    /// Makes the file at `path`, mode 0600: whole or not at all, and durable when this returns. An
+    /// existing file is never replaced (EEXIST).
+    public static func create(_ path: String, with bytes: [UInt8]) throws(SystemError) {
+        let aside = "\(path).new.\(getpid())"
+        _ = unsafe unlink(aside)
+        do throws(SystemError) {
+            let file = try File(aside, .createNew)
+            try file.setPermissions(0o600)
+            try file.write(bytes)
+            try file.sync()
+            try Directory.place(aside, at: path)
+        } catch {
+            _ = unsafe unlink(aside)
+            throw error
+        }
+    }
+
     /// Replaces a small file as `replace` does, mode and owner kept, and on a full disk as well:
     /// the bytes go into its spare, `path.spare`, in place, and the two exchange their names. The
     /// file that was replaced is the next spare; so the first two calls take space, and later ones

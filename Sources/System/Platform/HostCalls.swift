@@ -43,6 +43,13 @@ extension Host {
         _ = unsafe setrlimit(resource, &limit)
     }
 
+    /// From now on this process leaves no core dump, which would hold the secrets in its memory
+    /// (RLIMIT_CORE, which systemd-coredump(8) respects).
+    public static func disableCoreDumps() {
+        var limit = rlimit(rlim_cur: 0, rlim_max: 0)
+        _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit)
+    }
+
     /// The file system of a directory: statvfs(3).
     public static func fileSystem(
         _ path: String

@@ -6,6 +6,13 @@ extension Mnemonic {
     private static let distanceMax = 2
     private static let suggestionsMax = 3
 
+    /// Throws where a word, in lower case, is not in the list: `unknownWord`. `place`: which of the
+    /// words it is, from 1.
+    public static func check(_ word: [UInt8], place: Int) throws(MnemonicError) {
+        guard index(of: word) == nil else { return }
+        throw .unknownWord(place: place, suggestions: suggestions(for: word))
+    }
+
     /// At most three words that are nearest to what was typed: those that begin with it, which is
     /// enough where four letters are written down, and those with at most two typing errors.
     static func suggestions(for typed: [UInt8]) -> [String] {

@@ -135,7 +135,7 @@ public struct Mnemonic: Sendable {
     }
 
     /// A word's place in the list. Its text is short enough to have no memory of its own.
-    private static func index(of word: [UInt8]) -> Int? {
+    static func index(of word: [UInt8]) -> Int? {
         guard word.count <= lettersMax else { return nil }
         let text = String(decoding: word, as: UTF8.self)
         var (low, high) = (0, words.count)

@@ -1,8 +1,6 @@
-// The seal key on disk: a file of its own, or on an installed host a credential that only this
-// host's systemd can decrypt.
+// The seal key on disk.
 
 import Configuration
-import Glibc
 import Platform
 import Secrets
 import Terms
@@ -11,23 +9,31 @@ import Terms
 struct SealKeyFile {
     /// Its name among the credentials of the gateway's unit.
     static let credential = "seal.key"
-    private static let systemdCreds = "/usr/bin/systemd-creds"
+    private static let count = 32
 
-    /// The plain key.
-    let path: String
+    private let secret: HostSecret
 
     /// The key of this exchange.
-    init(_ settings: Settings) { path = settings.sealKeyFile }
+    init(_ settings: Settings) {
+        secret = HostSecret(path: settings.sealKeyFile, credential: Self.credential)
+    }
 
-    /// The credential, encrypted for this host: systemd-creds(1).
-    var encrypted: String { path + ".cred" }
+    /// The plain key.
+    var path: String { secret.path }
+
+    /// The credential, encrypted for this host.
+    var encrypted: String { secret.encrypted }
 
     /// Whether there is one.
-    var exists: Bool { Directory.exists(path) || Directory.exists(encrypted) }
+    var exists: Bool { secret.found != nil }
 
     /// Reads it.
     func load() throws(CommandError) -> SealKey {
-        guard Directory.exists(path) || !Directory.exists(encrypted) else { return try decrypted() }
+        if secret.found == encrypted {
+            var bytes = try bytes()
+            defer { cleanse(&bytes) }
+            return SealKey(SecretBytes(bytes))
+        }
         do {
             return try SealKey.load(path)
         } catch { throw CommandError("\(error)", repair: "`boursectl init` makes a new one") }
@@ -42,52 +48,24 @@ struct SealKeyFile {
 
     /// The key's 32 bytes, for another host of the exchange.
     func bytes() throws(CommandError) -> [UInt8] {
-        if Directory.exists(encrypted), !Directory.exists(path) { return try decryptedBytes() }
-        let bytes = try CommandError.wrapping { () throws(SystemError) in
-            try File(path, .read).read(count: 33)
+        guard let bytes = try secret.bytes(max: Self.count) else {
+            throw CommandError("\(path) does not exist", repair: "`boursectl init` makes it")
         }
-        guard bytes.count == 32 else { throw CommandError("\(path) is not a key of 32 bytes") }
+        guard bytes.count == Self.count else {
+            throw CommandError("\(secret.found ?? path) does not hold a key of 32 bytes")
+        }
         return bytes
     }
 
     /// Makes a new key that only this host can decrypt.
-    func createEncrypted() throws(CommandError) { try createEncrypted(SystemRandom.bytes(32)) }
+    func createEncrypted() throws(CommandError) {
+        try createEncrypted(SystemRandom.bytes(Self.count))
+    }
 
     /// Keeps a key of 32 bytes so that only this host can decrypt it.
     func createEncrypted(_ bytes: [UInt8]) throws(CommandError) {
         var key = bytes
-        defer { for index in key.indices { key[index] = 0 } }
-        // systemd-creds writes the file itself: only its name is put in place here.
-        let aside = encrypted + ".new"
-        _ = try Self.run(["encrypt", "--name=\(Self.credential)", "-", aside], input: key)
-        try TextFile.replace(encrypted, by: aside)
-    }
-
-    private func decrypted() throws(CommandError) -> SealKey {
-        SealKey(SecretBytes(try decryptedBytes()))
-    }
-
-    private func decryptedBytes() throws(CommandError) -> [UInt8] {
-        let text = try Self.run(
-            ["decrypt", "--name=\(Self.credential)", "--transcode=hex", encrypted, "-"])
-        guard let bytes = hexBytes(text.filter { $0 != "\n" }), bytes.count == 32 else {
-            throw CommandError("\(encrypted) does not hold a key of 32 bytes")
-        }
-        return bytes
-    }
-
-    private static func run(
-        _ arguments: [String], input: [UInt8] = []
-    ) throws(CommandError) -> String {
-        let done = try CommandError.wrapping { () throws(SystemError) in
-            try Program.run(systemdCreds, arguments, input: input, secondsMax: 30)
-        }
-        guard done.status == 0 else {
-            throw CommandError(
-                "systemd-creds failed: \(done.errors.split(separator: "\n").last ?? "")",
-                repair: "only root on the host that made the key can decrypt it; on another host "
-                    + "restore the plain key as seal.key")
-        }
-        return done.output
+        defer { cleanse(&key) }
+        try secret.createEncrypted(key)
     }
 }

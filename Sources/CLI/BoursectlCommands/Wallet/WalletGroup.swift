@@ -12,12 +12,14 @@ struct WalletGroup: ParsableCommand {
         discussion: """
             A chain is numbered by the operators, from 1, and has one extended public key, of \
             which each customer's deposit address is a child. An asset on a chain is a network, \
-            with the terms of its deposits and withdrawals. Private keys never come here.
+            with the terms of its deposits and withdrawals. `wallet init` makes the seed of the \
+            private keys, on the host that signs; no other verb takes a secret.
 
             A withdrawal is requested, approved by as many operators as its network demands, \
             signed, and settled when its transaction is final. Who asks for one cannot approve it.
 
             EXAMPLE
+              sudo boursectl wallet init
               boursectl wallet chain set 1 litecoin --key xpub6C… --first-block 2800000
               boursectl wallet network set LTC 1 --name LTC --confirmations 6 \\
                 --minimum 0.01 --fee 0.001 --approvals 2 --approvals-above 10
@@ -27,6 +29,7 @@ struct WalletGroup: ParsableCommand {
               boursectl wallet stop LTC --reason "the node is on a fork"
             """,
         subcommands: [
+            WalletInitCommand.self, WalletKeyCommand.self,
             WalletStatusCommand.self, WalletChainGroup.self, WalletNetworkGroup.self,
             WalletAddressGroup.self, WithdrawalsCommand.self, WithdrawCommand.self,
             WithdrawalApproveCommand.self, WithdrawalRefuseCommand.self,
