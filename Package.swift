@@ -125,6 +125,8 @@ let package = Package(
         wing(
             "Wallet", "Payments",
             ["Terms", "JSON", "Slabs", "Wire", "Engine", "Addresses", "Keys", "UTXO"]),
+        // Proof of liabilities: a Merkle sum tree over all accounts of an asset; pure.
+        wing("Wallet", "Liabilities", ["Terms", "JSON", "Secrets"]),
         // What is asked of chains' nodes, over their JSON-RPC.
         wing("Wallet", "Nodes", ["Terms", "JSON", "Platform", "Requests", "Addresses"]),
         // Deposits: what of a chain goes into the log. Pure but for the node that it asks.
@@ -223,7 +225,7 @@ let package = Package(
             [
                 "Terms", "JSON", "Wire", "Engine", "Bench", "Failover", "Control", "Journal",
                 "Link", "Platform", "AgentAPI", "HelperAPI", "Checks", "Follower", "Configuration",
-                "Secrets", "Addresses", "Keys", "UTXO", "Presentation", arguments,
+                "Secrets", "Addresses", "Keys", "UTXO", "Liabilities", "Presentation", arguments,
                 histogram,
             ]),
         // Daemons: compose only.
@@ -334,7 +336,7 @@ let package = Package(
             "WalletTests",
             [
                 "Terms", "JSON", "Slabs", "Wire", "Engine", "Platform", "Secrets", "Requests",
-                "Addresses", "Keys", "Nodes", "Deposits", "EVM", "UTXO",
+                "Addresses", "Keys", "Liabilities", "Nodes", "Deposits", "EVM", "UTXO",
             ]),
         tests("TidyTests", []),
         .target(name: "CMachine", path: "Tests/PairSimulation/CMachine"),
