@@ -2,6 +2,7 @@
 // of both; what is wrong with a request is refused before anything is logged.
 
 import Gateway
+import Glibc
 import JSON
 import Platform
 import SpotAPI
@@ -294,4 +295,47 @@ private func withdrawal(_ more: String) -> String {
     let coins = try exchange.client().signed(
         "GET", capital + "config/getall", Exchange.readerKey)
     #expect(coins.body.contains(#""free":"1000000.00004000""#))
+}
+
+@Test func `a gateway that starts again answers as before, and knows what it missed`() throws {
+    let exchange = try running([
+        .assignAddress(AssignAddress(account: TestVenue.alice, network: Scene.network)),
+        Scene.note(1, confirmations: 1), Scene.note(2, confirmations: 2),
+        Scene.note(3, confirmations: 0, .gone), Scene.credit(2),
+        Scene.request(clientID: "w-1"), Scene.request(clientID: "w-2"), Scene.request(),
+        Scene.sign(11, [1]), Scene.settle(11), Scene.sign(12, [2]),
+    ])
+    let paths = [
+        "config/getall", "deposit/hisrec", "deposit/address?coin=BTC", "withdraw/history",
+    ]
+    func answers() throws -> [String] {
+        let client = try exchange.client()
+        return try paths.map { path in
+            let parts = path.split(separator: "?").map(String.init)
+            let reply = try client.signed(
+                "GET", capital + parts[0], Exchange.readerKey, parts.count > 1 ? parts[1] : "")
+            #expect(reply.status == 200, "\(path): \(reply.body)")
+            return reply.body
+        }
+    }
+    let before = try answers()
+    #expect(before[1].split(separator: "\"txId\"").count == 4, "three deposits: \(before[1])")
+    #expect(before[3].split(separator: "\"txId\"").count == 4, "three withdrawals: \(before[3])")
+    try exchange.stopGateway()
+    try exchange.startGateway()
+    #expect(try answers() == before)
+    // What was logged meanwhile is in it as if it had been there.
+    try exchange.stopGateway()
+    exchange.stopMatching()
+    _ = exchange.add([Scene.credit(1), Scene.settle(12), Scene.request(clientID: "w-4")])
+    try exchange.startMatching()
+    try exchange.startGateway()
+    let after = try answers()
+    #expect(after != before)
+    try exchange.stopGateway()
+    let removed = unsafe unlink(exchange.directory + "/history.sqlite")
+    #expect(removed == 0)
+    try exchange.startGateway()
+    #expect(try answers() == after, "a history that is made anew is the same")
+    #expect(exchange.faults.all.isEmpty)
 }

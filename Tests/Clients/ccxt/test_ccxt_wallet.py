@@ -60,11 +60,6 @@ def test_has_one_deposit_address(wallet):
         wallet.fetch_deposit_address("ETH")
 
 
-def test_has_no_deposits(wallet):
-    assert wallet.fetch_deposits("BTC") == []
-    assert wallet.fetch_deposits("BTC", since=int(time.time() * 1000) - 1000, limit=5) == []
-
-
 def test_withdraws_and_follows_it(venue, wallet):
     before = free(wallet)
     made = wallet.withdraw("BTC", 0.5, TO, params={"network": "BTC", "withdrawOrderId": "mine"})
@@ -128,3 +123,23 @@ def test_a_trader_may_not_withdraw(venue, wallet):
     trader = pointed(ccxt.binance, venue, "demo1")
     with refused(-2015):
         trader.withdraw("BTC", 0.5, TO)
+
+
+def test_has_no_deposits(venue, wallet):
+    """What came by another way than a chain is none: neither an operator's booking, with an address
+    that exists, nor a withdrawal that was given back. The listing reads what it is asked for."""
+    before = free(wallet)
+    address = wallet.fetch_deposit_address("BTC")["address"]
+    venue.exchange.ctl("credit", "demo1", "BTC", "0.25", "--reference", address, "--reason", "test")
+    made = wallet.withdraw("BTC", 0.5, TO, params={"network": "BTC"})
+    refuse(venue, made)
+    assert free(wallet) == before + Decimal("0.25")
+    now = int(time.time() * 1000)
+    for asked in ({}, {"code": "BTC"}, {"code": "BTC", "since": now - 1000, "limit": 5},
+                  {"code": "BTC", "params": {"until": now}}):
+        assert wallet.fetch_deposits(**asked) == []
+    assert made["id"] in [one["id"] for one in wallet.fetch_withdrawals("BTC")]
+    for wrong, code in (({"coin": "DOGE"}, -4018), ({"status": 9}, -1130), ({"limit": 0}, -1130),
+                        ({"startTime": now, "endTime": now - 1}, -4047)):
+        with refused(code):
+            wallet.fetch_deposits("BTC", params=wrong)

@@ -1,24 +1,29 @@
 """Other users of the host at matchd's socket: each may do what bourse.toml gives it, and who is not
 named may do nothing. Other users' processes need root to start them."""
+import grp
 import os
 import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 from exchange import BIN, Exchange
-from spot import Spot
+from spot import Refusal, Spot, Unknown
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="running as other users needs root")
 
 EX_CONFIG = 78
 # Users and a group that every Debian has, and nobody logs in as.
 GATEWAY, OPERATOR, OBSERVER, STRANGER = "nobody", "daemon", "bin", "games"
+WALLET, BOTH = "sys", "man"
 GROUP = "audio"
 USERS = {
-    ("matchd", "gateway_users"): GATEWAY, ("matchd", "operator_users"): f"{OPERATOR}, %{GROUP}",
+    ("matchd", "gateway_users"): f"{GATEWAY}, {BOTH}",
+    ("matchd", "wallet_users"): f"{WALLET}, {BOTH}",
+    ("matchd", "operator_users"): f"{OPERATOR}, %{GROUP}",
     ("matchd", "observer_users"): OBSERVER,
 }
 DENIED = "operator_users"
@@ -119,23 +124,29 @@ def test_lets_operators_administer(venue, user, groups):
     assert credited.returncode == 0, credited.stderr
 
 
-def test_a_gateway_that_runs_as_its_own_user_serves_traders(venue):
-    """With a state directory of its own, beside matchd's: it needs nothing there but the socket."""
-    place = venue.state.parent / "gateway"
+def start_gateway(venue, user, groups=()):
+    """Starts a gateway as a user, with a state directory of its own beside matchd's: it needs
+    nothing there but the socket."""
+    place = venue.state.parent / f"gateway-{user}"
     (place / "secrets").mkdir(parents=True, mode=0o700)
     shutil.copy(venue.state / "secrets" / "seal.key", place / "secrets")
     config = place / "bourse.toml"
     config.write_text(
         f'[matchd]\nsocket = "{venue.state}/run/match.sock"\n'
         f'[gatewayd]\nlisten = "127.0.0.1:{venue.port}"\n')
-    user = pwd.getpwnam(GATEWAY)
+    user = pwd.getpwnam(user)
     for path in (place, place / "secrets", place / "secrets" / "seal.key", config):
         os.chown(path, user.pw_uid, user.pw_gid)
-    with open(venue.logs / "gatewayd.log", "ab") as log:
+    with open(venue.logs / "gatewayd.log", "wb") as log:
         process = subprocess.Popen(
             [str(BIN / "bourse-gatewayd"), "--config", str(config)], stdin=subprocess.DEVNULL,
-            stdout=log, stderr=log, user=user.pw_uid, group=user.pw_gid, extra_groups=[])
+            stdout=log, stderr=log, user=user.pw_uid, group=user.pw_gid,
+            extra_groups=list(groups))
     venue.running["gatewayd"] = process
+
+
+def test_a_gateway_that_runs_as_its_own_user_serves_traders(venue):
+    start_gateway(venue, GATEWAY)
     venue.await_ready("gatewayd")
     client = Spot(venue.port, venue.account["keyID"], venue.account["secret"])
     try:
@@ -145,6 +156,29 @@ def test_a_gateway_that_runs_as_its_own_user_serves_traders(venue):
     finally:
         client.close()
     assert venue.stop("gatewayd") == 0
+
+
+@pytest.mark.parametrize("user, groups", [
+    (OPERATOR, []), (WALLET, []), (BOTH, []), ("mail", [GROUP])])
+def test_a_gateway_that_could_do_more_is_turned_away(venue, user, groups):
+    """Customers reach it: as an operator's or a wallet's, whoever takes it over could book."""
+    before = record(venue)
+    start_gateway(venue, user, [grp.getgrnam(name).gr_gid for name in groups])
+    log = venue.logs / "gatewayd.log"
+    deadline = time.monotonic() + 60
+    while "a gateway's user may not be an operator's or a wallet's" not in log.read_text():
+        assert time.monotonic() < deadline and not venue.answers(), log.read_text()
+        time.sleep(0.05)
+    client = Spot(venue.port, venue.account["keyID"], venue.account["secret"])
+    try:
+        with pytest.raises((Refusal, Unknown)):
+            client.place(symbol="BTCUSDT", side="BUY", type="LIMIT", timeInForce="GTC",
+                         quantity="0.01", price="30000")
+    finally:
+        client.close()
+    assert not venue.answers()
+    venue.kill("gatewayd")
+    assert record(venue) == before
 
 
 def test_names_a_user_that_the_host_does_not_have(exchange):

@@ -61,12 +61,28 @@ def wallet(venue, *words, by=None):
     return venue.ctl_json("wallet", *words, *(["--operator", by] if by else []))
 
 
+def state(venue):
+    """All that the log says of custody and of who has what; read again only where the log went on."""
+    last = venue.ctl_json("status")["released"]
+    at, shown = getattr(venue, "shown", (None, None))
+    if at != last:
+        shown = {" ".join(words): venue.ctl_json(*words) for words in (
+            ("wallet", "status"), ("wallet", "chain", "list"), ("wallet", "network", "list"),
+            ("wallet", "address", "list"), ("wallet", "withdrawals"), ("asset", "list"))}
+        shown["accounts"] = [venue.ctl_json("account", "show", row["name"])
+                             for row in venue.ctl_json("account", "list")]
+        venue.shown = (last, shown)
+    return shown
+
+
 def refused(venue, *words, code=1):
-    """Runs a verb of the wallet that should not work, and leaves the log as it is; returns the
-    error."""
+    """Runs a verb of the wallet that should not work, and changes nothing: the log has no record
+    more, or none that did anything. Returns the error."""
+    before = state(venue)
     done = venue.ctl("wallet", *words, check=False)
     assert done.returncode == code, f"{done.returncode}: {done.stderr}{done.stdout}"
     assert done.stdout == ""
+    assert state(venue) == before, words
     return done.stderr
 
 
