@@ -64,4 +64,5 @@ format: ## Format the Swift sources in place
 	@swift format --in-place --recursive --parallel Package.swift Sources Tests
 
 clean: ## Remove build products, but not the state
-	@rm -rf .build .venv-test .venv-test-binance .venv-test-hosts .venv-test-agent .hosts build
+	@rm -rf .build .venv-test .venv-test-binance .venv-test-hosts .venv-test-agent \
+	    .venv-test-evm .hosts build
