@@ -5,7 +5,9 @@ Its first block and its accounts are the same at each start, so that it is a net
 `ethereum-regtest`. Blocks appear on request only. It answers as Geth does where the wallet asks:
 states and logs by a block's hash, side chains by their hashes, the codes of errors.
 
-    .venv-test-evm/bin/python Tests/tools/evm.py [--port N]     prints `listening on PORT`
+    .venv-test-evm/bin/python Tests/tools/evm.py [--port N]
+
+Without a port it takes a free one and prints `listening on PORT`.
 
 Beside Ethereum's methods:
 
@@ -417,8 +419,10 @@ class Handler(BaseHTTPRequestHandler):
 def main():
     parser = argparse.ArgumentParser(description="An EVM node for tests.")
     parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1; 0: any free one")
-    server = Server(parser.parse_args().port)
-    print(f"listening on {server.server_port}", flush=True)
+    port = parser.parse_args().port
+    server = Server(port)
+    if not port:
+        print(f"listening on {server.server_port}", flush=True)
     server.serve_forever()
 
 

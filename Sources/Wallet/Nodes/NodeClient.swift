@@ -1,4 +1,4 @@
-// JSON-RPC 1.0 over HTTP, as Bitcoin Core and its kin speak it.
+// JSON-RPC over HTTP: 1.0, as Bitcoin Core and its kin speak it, and 2.0 of EVM nodes.
 
 public import JSON
 internal import Platform
@@ -21,6 +21,14 @@ public struct NodeSettings: Sendable {
     }
 }
 
+/// The version of JSON-RPC that a node speaks.
+public enum NodeProtocol: String, Sendable {
+    /// An answer has a result and an error, of which one is null.
+    case version1 = "1.0"
+    /// An answer names this version, and has either a result or an error.
+    case version2 = "2.0"
+}
+
 /// Calls a node's methods. One owner at a time.
 public final class NodeClient {
     /// Maximum bytes of an answer: a block of 4,000,000 weight units as JSON.
@@ -30,11 +38,12 @@ public final class NodeClient {
 
     private let settings: NodeSettings
     private let transport: HTTPPost
+    private let version: NodeProtocol
     private var calls = 0
 
     /// A client of a node. Connects to nothing yet.
-    public init(_ settings: NodeSettings) {
-        self.settings = settings
+    public init(_ settings: NodeSettings, version: NodeProtocol = .version1) {
+        (self.settings, self.version) = (settings, version)
         transport = HTTPPost(bodyBytesMax: Self.answerBytesMax)
     }
 
@@ -47,7 +56,7 @@ public final class NodeClient {
     ) throws(NodeError) -> JSONValue {
         calls += 1
         let request: JSONValue = [
-            "jsonrpc": "1.0", "id": .number(calls), "method": .string(method),
+            "jsonrpc": .string(version.rawValue), "id": .number(calls), "method": .string(method),
             "params": .array(parameters),
         ]
         let response: PostResponse
@@ -68,7 +77,8 @@ public final class NodeClient {
             throw .unreachable("\(settings.endpoint): it answers with status \(response.status)")
         }
         guard let json = JSONValue(parsing: response.body, valuesMax: Self.valuesMax),
-            json["id"]?.whole == Int64(calls)
+            json["id"]?.whole == Int64(calls),
+            version == .version1 || json["jsonrpc"]?.text == version.rawValue
         else { throw .malformed(method: method, "is not JSON, too large, or not to this request") }
         if let error = json["error"], error != .null {
             throw .refused(

@@ -1,0 +1,45 @@
+// The deposit addresses of an EVM chain: children of one public key, by an index in the log.
+
+public import Addresses
+public import Keys
+public import Terms
+
+/// Derives addresses, and says whose one is: those at `m/44'/60'/0'/0/index` (BIP44); the key given
+/// is that of `m/44'/60'/0'`. The addresses are the same on every EVM chain.
+public struct EVMDepositAddresses: Sendable {
+    /// The key of which the deposit addresses are children.
+    private let receiving: ExtendedPublicKey
+    private var accounts: [EVMAddress: AccountID] = [:]
+    /// How many of the log's addresses are known here.
+    public private(set) var count = 0
+
+    /// The addresses of an account's key.
+    public init(_ key: ExtendedPublicKey) throws(KeyError) { receiving = try key.child(0) }
+
+    /// The addresses of an account's key in its text form, as the log has it: `xpub`, on test
+    /// networks too.
+    public init(key text: String) throws(KeyError) {
+        guard let key = ExtendedPublicKey(text, isTest: false) else { throw .invalidText }
+        try self.init(key)
+    }
+
+    /// The address of an index, from 1 on.
+    public func address(_ index: UInt32) throws(KeyError) -> EVMAddress {
+        guard let address = EVMAddress(publicKey: try receiving.child(index).key) else {
+            throw .noSuchChild(index)
+        }
+        return address
+    }
+
+    /// Takes the accounts in the order of their indices, of which the first `count` are known.
+    public mutating func update(_ owners: [AccountID]) throws(KeyError) {
+        while count < owners.count {
+            let address = try address(UInt32(count + 1))
+            accounts[address] = owners[count]
+            count += 1
+        }
+    }
+
+    /// Whose an address is.
+    public func account(_ address: EVMAddress) -> AccountID? { accounts[address] }
+}

@@ -1,0 +1,168 @@
+// A node of an EVM chain: methods that all of Ethereum's execution clients have.
+
+public import Addresses
+public import EVM
+internal import JSON
+public import Terms
+
+/// A node of an EVM chain. It has to keep the states of the blocks that are read: most nodes keep
+/// those of the last 128 blocks, and an archive node all.
+public final class EVMNode: EVMChainNode {
+    /// The chain that it is to be of.
+    public let network: EVMNetwork
+    private let client: NodeClient
+
+    /// A node of a network.
+    public init(_ settings: NodeSettings, network: EVMNetwork) {
+        self.network = network
+        client = NodeClient(settings, version: .version2)
+    }
+
+    /// Where its chain ends: its `latest` block, and `eth_syncing`.
+    public func tip() throws(NodeError) -> ChainTip {
+        let method = "eth_getBlockByNumber"
+        let json = try client.call(method, "latest", .bool(false))
+        guard let height = json["number"]?.evmHeight, let block = json["hash"]?.evmBlockID else {
+            throw .malformed(method: method, "lacks number or hash")
+        }
+        try check()
+        // False, or an object that says how far it is.
+        let isSyncing = try client.call("eth_syncing") != .bool(false)
+        return ChainTip(height: height, block: block, isSyncing: isSyncing)
+    }
+
+    /// Whether it is the right chain. Forks share first blocks, and private chains ids. It is
+    /// looked at each time, as another node may answer at the address by now.
+    private func check() throws(NodeError) {
+        let method = "eth_chainId"
+        guard let chainID = try client.call(method).evmUInt64 else {
+            throw .malformed(method: method, "is no number of 64 bits")
+        }
+        let genesis = try block(at: 0)
+        guard chainID == network.chainID, genesis?.hex == network.genesis else {
+            throw .otherChain(
+                found: "chain \(chainID), whose first block is \(genesis?.hex ?? "not there")",
+                expected:
+                    "\(network.name), chain \(network.chainID), whose first block is "
+                    + network.genesis)
+        }
+    }
+
+    /// The block at a height: `eth_getBlockByNumber`.
+    public func block(at height: UInt64) throws(NodeError) -> BlockID? {
+        let method = "eth_getBlockByNumber"
+        let number = EVMHex.text(EVMWord(UInt128(height)))
+        let json = try client.call(method, .string(number), .bool(false))
+        if json == .null { return nil }
+        guard json["number"]?.evmHeight == height, let id = json["hash"]?.evmBlockID else {
+            throw .malformed(method: method, "is not of that height")
+        }
+        return id
+    }
+
+    /// A block with its transactions: `eth_getBlockByHash`.
+    public func block(_ id: BlockID) throws(NodeError) -> EVMBlock {
+        let method = "eth_getBlockByHash"
+        let json = try client.call(method, .string("0x" + id.hex), .bool(true), isQuick: false)
+        guard let block = EVMBlock(answer: json), block.id == id else {
+            throw .malformed(method: method, "is not of that block, or cannot be read")
+        }
+        return block
+    }
+
+    /// The transfers that these contracts logged in a block: `eth_getLogs` of EIP-234.
+    public func transfers(
+        in block: BlockID, of tokens: [EVMAddress]
+    ) throws(NodeError) -> [EVMTransferNotice] {
+        // No addresses would be those of all contracts.
+        if tokens.isEmpty { return [] }
+        let method = "eth_getLogs"
+        let filter: JSONValue = [
+            "blockHash": .string("0x" + block.hex),
+            "address": .strings(tokens.map { EVMHex.text($0.bytes) }),
+            "topics": .strings([EVMHex.text(TransferLog.topic)]),
+        ]
+        let json = try client.call(method, filter, isQuick: false)
+        guard let rows = json.rows(EVMTransferNotice.reading) else {
+            throw .malformed(method: method, "has a log that cannot be read")
+        }
+        let wanted = Set(tokens)
+        var notices: [EVMTransferNotice] = []
+        for row in rows {
+            guard case .notice(let notice, let place) = row else { continue }
+            guard place == block, wanted.contains(notice.log.token) else {
+                throw .malformed(method: method, "has a log of another block or contract")
+            }
+            notices.append(notice)
+        }
+        return notices
+    }
+
+    /// A transaction's receipt: `eth_getTransactionReceipt`.
+    public func receipt(
+        _ transaction: TransactionID, in block: BlockID
+    ) throws(NodeError) -> EVMReceipt {
+        let method = "eth_getTransactionReceipt"
+        let json = try client.call(method, .string("0x" + transaction.hex))
+        guard let receipt = EVMReceipt(answer: json), receipt.transaction == transaction else {
+            throw .malformed(method: method, "is not of that transaction, or cannot be read")
+        }
+        // The chain changed between two questions.
+        guard receipt.block == block else {
+            throw .malformed(method: method, "is of another block")
+        }
+        return receipt
+    }
+
+    /// What an account has after a block: `eth_getBalance`, and `eth_call` of a token's contract,
+    /// at a block's hash (EIP-1898).
+    public func balance(
+        _ holding: EVMHolding, after block: BlockID
+    ) throws(NodeError) -> EVMWord? {
+        let place: JSONValue = [
+            "blockHash": .string("0x" + block.hex), "requireCanonical": .bool(true),
+        ]
+        switch holding.coin {
+        case .native:
+            let method = "eth_getBalance"
+            let holder = JSONValue.string(EVMHex.text(holding.holder.bytes))
+            guard let balance = try client.call(method, holder, place).evmWord else {
+                throw .malformed(method: method, "is no number of 256 bits")
+            }
+            return balance
+        case .token(let token):
+            let call: JSONValue = [
+                "to": .string(EVMHex.text(token.bytes)),
+                "data": .string(EVMHex.text(TokenQuery.balance(of: holding.holder).data)),
+            ]
+            return try tokenBalance(call, place)
+        }
+    }
+
+    private func tokenBalance(
+        _ call: JSONValue, _ place: JSONValue
+    ) throws(NodeError) -> EVMWord? {
+        let method = "eth_call"
+        do throws(NodeError) {
+            let answer = try client.call(method, call, place)
+            guard let bytes = answer.evmData(countMax: Self.returnBytesMax) else {
+                throw NodeError.malformed(method: method, "is no data, or too long")
+            }
+            return try? ABIReturn.word(bytes)
+        } catch {
+            if case .refused(_, let code, let message) = error, Self.isRevert(code, message) {
+                return nil
+            }
+            throw error
+        }
+    }
+
+    /// Whether a refusal is the contract's and not the node's: 3 is that of Geth and most others,
+    /// −32015 that of OpenEthereum and Nethermind.
+    private static func isRevert(_ code: Int64, _ message: String) -> Bool {
+        code == 3 || code == -32_015 || message.lowercased().contains("revert")
+    }
+
+    /// Maximum bytes that a contract returns.
+    private static var returnBytesMax: Int { 4_096 }
+}

@@ -1,0 +1,312 @@
+// Goal: what EVM nodes answer is read as their documents say, and nothing is taken from one that
+// answers anything else.
+
+import Addresses
+import EVM
+import JSON
+import Nodes
+import Requests
+import Slabs
+import Terms
+import Testing
+
+private let blockHash = String(repeating: "ab", count: 32)
+private let parentHash = String(repeating: "cd", count: 32)
+private let transactionHash = String(repeating: "ef", count: 32)
+private let tokenAddress = "0xdac17f958d2ee523a2206206994597c13d831ec7"
+private let owner = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8"
+private let ownerWord = "0x" + String(repeating: "0", count: 24) + owner.dropFirst(2)
+private let transferTopic =
+    "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
+
+/// A block as Geth writes it, with one transaction.
+private func blockJSON(_ transaction: String = transactionJSON(), number: String = "0x10") -> String
+{
+    """
+    {"baseFeePerGas":"0x3b9aca00","difficulty":"0x0","extraData":"0x","gasLimit":"0x1c9c380",\
+    "gasUsed":"0x5208","hash":"0x\(blockHash)","number":"\(number)","parentHash":"0x\(parentHash)",\
+    "timestamp":"0x6553f10c","transactions":[\(transaction)],"uncles":[],"withdrawals":[]}
+    """
+}
+
+private func transactionJSON(
+    to: String = "\"\(owner)\"", value: String = "\"0xde0b6b3a7640000\"", input: String = "\"0x\""
+) -> String {
+    """
+    {"blockHash":"0x\(blockHash)","blockNumber":"0x10","from":"\(tokenAddress)","gas":"0x5208",\
+    "gasPrice":"0x3b9aca07","hash":"0x\(transactionHash)","input":\(input),"nonce":"0x5",\
+    "to":\(to),"transactionIndex":"0x0","value":\(value),"type":"0x2","accessList":[],\
+    "chainId":"0x1","v":"0x0","r":"0x1","s":"0x1","yParity":"0x0"}
+    """
+}
+
+private func logJSON(
+    topics: String? = nil, data: String = "0x" + String(repeating: "0", count: 62) + "64"
+) -> String {
+    let topics = topics ?? #"["\#(transferTopic)","\#(ownerWord)","\#(ownerWord)"]"#
+    return """
+        {"address":"\(tokenAddress)","topics":\(topics),"data":"\(data)","blockNumber":"0x10",\
+        "transactionHash":"0x\(transactionHash)","transactionIndex":"0x0",\
+        "blockHash":"0x\(blockHash)","logIndex":"0x7","removed":false}
+        """
+}
+
+private func receiptJSON(status: String = "\"0x1\"", logs: String = logJSON()) -> String {
+    """
+    {"blockHash":"0x\(blockHash)","blockNumber":"0x10","contractAddress":null,\
+    "cumulativeGasUsed":"0xffff","effectiveGasPrice":"0x3b9aca07","from":"\(tokenAddress)",\
+    "gasUsed":"0x5208","logs":[\(logs)],"logsBloom":"0x00","status":\(status),\
+    "to":"\(owner)","transactionHash":"0x\(transactionHash)","transactionIndex":"0x0","type":"0x2"}
+    """
+}
+
+private func json(_ text: String) throws -> JSONValue {
+    try #require(JSONValue(parsing: text.utf8), "\(text)")
+}
+
+@Suite(.timeLimit(.minutes(2))) struct EVMNodeTests {
+    /// What a node of Ethereum says to calls of `body`, where the server gives these results or
+    /// errors by method.
+    private func fault(
+        _ answers: [String: String], _ body: (EVMNode) throws(NodeError) -> Void
+    ) throws -> NodeError? {
+        let server = try AnsweringServer { request in
+            let parts = request.split(separator: "\r\n\r\n", maxSplits: 1)
+            guard parts.count == 2, let call = JSONValue(parsing: parts[1].utf8),
+                let method = call["method"]?.text, let id = call["id"]?.whole
+            else { return reply("") }
+            // By method, or by method and first parameter.
+            var key = method
+            if case .array(let parameters)? = call["params"], let first = parameters.first?.text,
+                answers["\(method) \(first)"] != nil
+            {
+                key = "\(method) \(first)"
+            }
+            let answer = answers[key] ?? #""error":{"code":-32601,"message":"no such method"}"#
+            return reply(#"{"jsonrpc":"2.0","id":\#(id),\#(answer)}"#)
+        }
+        defer { server.stop() }
+        let endpoint = try #require(HTTPEndpoint("http://127.0.0.1:\(server.port)"))
+        let network = try #require(EVMNetwork.named("ethereum"))
+        let node = EVMNode(NodeSettings(endpoint: endpoint, loginFile: nil), network: network)
+        do throws(NodeError) {
+            try body(node)
+            return nil
+        } catch { return error }
+    }
+
+    private func result(_ json: String) -> String { #""result":\#(json)"# }
+
+    // MARK: Values
+
+    @Test func `a block is read`() throws {
+        let block = try #require(EVMBlock(answer: try json(blockJSON())))
+        #expect(block.id.hex == blockHash && block.parent.hex == parentHash && block.height == 16)
+        let transaction = try #require(block.transactions.first)
+        #expect(transaction.id.hex == transactionHash)
+        #expect(transaction.destination == EVMAddress(owner))
+        #expect(transaction.value.description == "1000000000000000000")
+        #expect(transaction.tokenTransfer == nil)
+        let made = EVMBlock(answer: try json(blockJSON(transactionJSON(to: "null"))))
+        #expect(made?.transactions.first?.destination == nil && made != nil)
+        let call = TokenTransfer(to: try #require(EVMAddress(owner)), amount: 100)
+        let input = "\"\(EVMHex.text(call.data))\""
+        let called = EVMBlock(answer: try json(blockJSON(transactionJSON(input: input))))
+        #expect(called?.transactions.first?.tokenTransfer == call)
+        // A long call is nothing that the wallet makes.
+        let long = "\"0x\(String(repeating: "a9", count: 5_000))\""
+        let other = EVMBlock(answer: try json(blockJSON(transactionJSON(input: long))))
+        #expect(other?.transactions.count == 1)
+    }
+
+    @Test func `a block with anything else in it is none`() throws {
+        let bad = [
+            blockJSON("7"), blockJSON("\"0x\(transactionHash)\""), blockJSON("null"),
+            blockJSON(transactionJSON(to: "\"0x\"")), blockJSON(transactionJSON(to: "7")),
+            blockJSON(transactionJSON(value: "\"0x00\"")), blockJSON(transactionJSON(value: "1")),
+            blockJSON(transactionJSON(value: "\"1\"")), blockJSON(transactionJSON(value: "\"0x\"")),
+            blockJSON(transactionJSON(value: "\"0x1\(String(repeating: "0", count: 64))\"")),
+            blockJSON(transactionJSON(value: "\"-0x1\"")),
+            blockJSON(transactionJSON(input: "null")),
+            blockJSON(number: "16"), blockJSON(number: "0x"), blockJSON(number: "0x010"),
+            blockJSON(number: "0x20000000000001"), blockJSON(number: "0xffffffffffffffffff"),
+            // The same transaction twice.
+            blockJSON(transactionJSON() + "," + transactionJSON()),
+            "null", "{}", "[]", "7", "\"0x\"",
+        ]
+        for text in bad { #expect(EVMBlock(answer: try json(text)) == nil, "\(text)") }
+    }
+
+    @Test func `a receipt is read, with the transfers' places among its logs`() throws {
+        let other = logJSON(topics: #"["\#(ownerWord)"]"#, data: "0x")
+        let nonFungible = logJSON(
+            topics: #"["\#(transferTopic)","\#(ownerWord)","\#(ownerWord)","\#(ownerWord)"]"#,
+            data: "0x")
+        let short = logJSON(data: "0x64")
+        let logs = [other, logJSON(), nonFungible, short, logJSON()].joined(separator: ",")
+        let receipt = try #require(EVMReceipt(answer: try json(receiptJSON(logs: logs))))
+        #expect(receipt.isSuccess && receipt.block.hex == blockHash)
+        #expect(receipt.gasCost.description == String(21_000 * 1_000_000_007))
+        #expect(receipt.transfers.map(\.index) == [1, 4])
+        #expect(receipt.transfers.first?.log.amount == 100)
+        #expect(receipt.transfers.first?.log.to == EVMAddress(owner))
+        let failed = EVMReceipt(answer: try json(receiptJSON(status: "\"0x0\"", logs: "")))
+        #expect(failed?.isSuccess == false)
+        let bad = [
+            receiptJSON(status: "null"), receiptJSON(status: "\"0x2\""), receiptJSON(status: "1"),
+            receiptJSON(logs: "7"), receiptJSON(logs: logJSON(topics: "[7]")),
+            receiptJSON(logs: logJSON(topics: #"["0x00"]"#)),
+            receiptJSON(
+                logs: logJSON(
+                    topics: "[" + String(repeating: "\"\(ownerWord)\",", count: 4)
+                        + "\"\(ownerWord)\"]")),
+            "null", "{}",
+        ]
+        for text in bad { #expect(EVMReceipt(answer: try json(text)) == nil, "\(text)") }
+    }
+
+    @Test func `fuzz: damaged answers are none, or such as a node could give`() throws {
+        var random = SplitMix64(seed: WalletFuzz.seed)
+        let texts = [
+            blockJSON(), receiptJSON(logs: logJSON() + "," + logJSON()),
+            blockJSON(transactionJSON(to: "null")),
+        ]
+        for round in 0..<WalletFuzz.iterations {
+            let bytes = random.damaged(Array(texts[random.below(texts.count)].utf8))
+            guard let value = JSONValue(parsing: bytes) else { continue }
+            if let block = EVMBlock(answer: value) {
+                #expect(block.height <= Limits.blockMax, WalletFuzz.replay(round))
+            }
+            if let receipt = EVMReceipt(answer: value) {
+                #expect(receipt.transfers.count <= 2, WalletFuzz.replay(round))
+            }
+        }
+    }
+
+    // MARK: Methods
+
+    @Test func `a node's tip is believed on the right chain only`() throws {
+        let genesis = try #require(EVMNetwork.named("ethereum")).genesis
+        let tip = result(#"{"number":"0x10","hash":"0x\#(blockHash)"}"#)
+        func first(_ hash: String) -> String { result(#"{"number":"0x0","hash":"0x\#(hash)"}"#) }
+        var answers = [
+            "eth_getBlockByNumber latest": tip, "eth_getBlockByNumber 0x0": first(genesis),
+            "eth_chainId": result("\"0x1\""), "eth_syncing": result("false"),
+        ]
+        let right = try fault(answers) { node throws(NodeError) in
+            let tip = try node.tip()
+            #expect(tip.height == 16 && tip.block.hex == blockHash && !tip.isSyncing)
+        }
+        #expect(right == nil)
+        answers["eth_syncing"] = result(#"{"currentBlock":"0x1"}"#)
+        let syncing = try fault(answers) { node throws(NodeError) in
+            #expect(try node.tip().isSyncing)
+        }
+        #expect(syncing == nil)
+        answers["eth_chainId"] = result("\"0x89\"")
+        guard
+            case .otherChain(let found, let expected) = try fault(
+                answers, { node throws(NodeError) in _ = try node.tip() })
+        else {
+            Issue.record("it took a node of another chain")
+            return
+        }
+        #expect(found.contains("chain 137") && expected.contains("ethereum, chain 1,"))
+        answers["eth_chainId"] = result("\"0x1\"")
+        for other in [first(blockHash), result("null")] {
+            answers["eth_getBlockByNumber 0x0"] = other
+            guard
+                case .otherChain = try fault(
+                    answers, { node throws(NodeError) in _ = try node.tip() })
+            else {
+                Issue.record("it took a node with another first block")
+                return
+            }
+        }
+    }
+
+    @Test func `blocks, receipts and logs of something else are refused`() throws {
+        let id = try #require(BlockID(hex: blockHash))
+        let other = try #require(BlockID(hex: parentHash))
+        let transaction = try #require(TransactionID(hex: transactionHash))
+        let token = try #require(EVMAddress(tokenAddress))
+        let answers = [
+            "eth_getBlockByHash": result(blockJSON()),
+            "eth_getTransactionReceipt": result(receiptJSON()),
+            "eth_getLogs": result("[\(logJSON()),\(logJSON(data: "0x"))]"),
+            "eth_getBlockByNumber": result(#"{"number":"0x10","hash":"0x\#(blockHash)"}"#),
+            "eth_getBlockByNumber 0x11": result("null"),
+        ]
+        let right = try fault(answers) { node throws(NodeError) in
+            #expect(try node.block(id).transactions.count == 1)
+            #expect(try node.block(at: 16) == id)
+            #expect(try node.block(at: 17) == nil)
+            #expect(try node.receipt(transaction, in: id).transfers.count == 1)
+            #expect(try node.transfers(in: id, of: [token]).count == 1)
+            #expect(try node.transfers(in: id, of: []).isEmpty)
+        }
+        #expect(right == nil)
+        func refuses(_ call: (EVMNode) throws(NodeError) -> Void) throws {
+            guard case .malformed = try fault(answers, call) else {
+                Issue.record("it took an answer to another question")
+                return
+            }
+        }
+        let (unknown, stranger) = (TransactionID(high: 1, low: 1), EVMScene.stranger())
+        try refuses { node throws(NodeError) in _ = try node.block(other) }
+        try refuses { node throws(NodeError) in _ = try node.block(at: 15) }
+        try refuses { node throws(NodeError) in _ = try node.receipt(transaction, in: other) }
+        try refuses { node throws(NodeError) in _ = try node.receipt(unknown, in: id) }
+        try refuses { node throws(NodeError) in _ = try node.transfers(in: other, of: [token]) }
+        try refuses { node throws(NodeError) in _ = try node.transfers(in: id, of: [stranger]) }
+    }
+
+    @Test func `a contract that fails has no balance; a node that fails gives an error`() throws {
+        let id = try #require(BlockID(hex: blockHash))
+        let holder = try #require(EVMAddress(owner))
+        let token = EVMHolding(holder, .token(try #require(EVMAddress(tokenAddress))))
+        func failure(_ code: Int, _ message: String) -> String {
+            #""error":{"code":\#(code),"message":"\#(message)"}"#
+        }
+        let word = "0x" + String(repeating: "0", count: 62) + "64"
+        let rows: [(String, EVMWord?, isError: Bool)] = [
+            (result("\"\(word)\""), 100, false), (result("\"0x\""), nil, false),
+            (result("\"0x64\""), nil, false), (result("\"\(word)00\""), nil, false),
+            (failure(3, "execution reverted: closed"), nil, false),
+            (failure(-32_015, "VM execution error."), nil, false),
+            (failure(-32_000, "execution reverted"), nil, false),
+            (failure(-32_000, "missing trie node"), nil, true),
+            (failure(-32_000, "hash is not currently canonical"), nil, true),
+            (result("null"), nil, true), (result("\"64\""), nil, true), (result("7"), nil, true),
+            (result("\"0x\(String(repeating: "00", count: 5_000))\""), nil, true),
+        ]
+        for (answer, expected, isError) in rows {
+            let found = try fault(["eth_call": answer]) { node throws(NodeError) in
+                #expect(try node.balance(token, after: id) == expected, "\(answer)")
+            }
+            #expect((found != nil) == isError, "\(answer)")
+        }
+        let native = EVMHolding(holder, .native)
+        let values: [(String, EVMWord?)] = [
+            ("\"0x64\"", 100), ("\"0x0\"", 0), ("\"0x\"", nil), ("\"0x064\"", nil), ("100", nil),
+            ("null", nil), ("\"0xfg\"", nil), ("\"0x1\(String(repeating: "0", count: 64))\"", nil),
+        ]
+        for (value, expected) in values {
+            let found = try fault(["eth_getBalance": result(value)]) { node throws(NodeError) in
+                #expect(try node.balance(native, after: id) == expected)
+            }
+            #expect((found == nil) == (expected != nil), "\(value)")
+        }
+    }
+
+    @Test func `an answer in another version of JSON-RPC is refused`() throws {
+        for head in [#""jsonrpc":"1.0","#, #""jsonrpc":2.0,"#, ""] {
+            let server = try AnsweringServer { _ in reply("{\(head)\"id\":1,\"result\":\"0x1\"}") }
+            defer { server.stop() }
+            let endpoint = try #require(HTTPEndpoint("http://127.0.0.1:\(server.port)"))
+            let client = NodeClient(
+                NodeSettings(endpoint: endpoint, loginFile: nil), version: .version2)
+            #expect(throws: NodeError.self) { try client.call("eth_chainId") }
+        }
+    }
+}
