@@ -18,43 +18,86 @@ public struct EVMFindings: Hashable, Sendable {
     public var anomalies: [EVMAnomaly]
 }
 
-/// Reads blocks.
-public enum EVMBlockReader {
-    /// Reads a block of the node's chain. `also` are holdings of customers' addresses of which any
-    /// change is to be explained, whether or not something was sent to them: native coin that comes
-    /// by an internal call is visible in no other way, and becomes a surplus. Each costs two
-    /// questions.
+/// Reads blocks, one after the other. A block costs two questions, one for each transaction that
+/// concerns a customer's address, and two for each coin of an address that something was sent to.
+/// Whoever pays for so many can make a block that takes long: so reading stops when there is no
+/// more time, and goes on where it stopped. What was answered of a block, by its hash, stays true.
+public struct EVMBlockReader {
+    /// What is known of the block that is being read.
+    private struct Progress {
+        let block: EVMBlock
+        let tokens: Set<EVMAddress>
+        let notices: [EVMTransferNotice]
+        var receipts: [TransactionID: EVMReceipt] = [:]
+        var balances: [EVMHolding: EVMBalances] = [:]
+    }
+
+    private var progress: Progress?
+
+    /// A reader that has read nothing.
+    public init() {}
+
+    /// Reads a block of the node's chain; nil: there is no more time, and the next call for the
+    /// same block goes on. `also` are holdings of customers' addresses of which any change is to be
+    /// explained, whether or not something was sent to them: native coin that comes by an internal
+    /// call is visible in no other way, and becomes a surplus.
     ///
     /// An error says that the block is to be read again: the node gave no usable answer, or left
     /// the chain that the block is on.
+    public mutating func read(
+        _ id: BlockID, _ node: some EVMChainNode, _ watch: EVMWatch, also: Set<EVMHolding> = [],
+        isLate: () -> Bool = { false }
+    ) throws(NodeError) -> EVMFindings? {
+        var known = try begin(id, node, watch)
+        let block = known.block
+        // Kept whatever happens.
+        defer { progress = known }
+        for transaction in EVMDeposits.receipts(block, known.notices, watch)
+        where known.receipts[transaction] == nil {
+            if isLate() { return nil }
+            known.receipts[transaction] = try node.receipt(transaction, in: id)
+        }
+        let facts = EVMBlockFacts(block, receipts: known.receipts)
+        let holdings = also.union(EVMDeposits.holdings(facts, watch))
+        for holding in holdings where known.balances[holding] == nil && block.height > 0 {
+            if isLate() { return nil }
+            known.balances[holding] = EVMBalances(
+                before: try node.balance(holding, after: block.parent),
+                after: try node.balance(holding, after: id))
+        }
+        let balances = known.balances.filter { holdings.contains($0.key) }
+        let (deposits, anomalies) = EVMDeposits.findings(facts, balances, watch)
+        return EVMFindings(
+            block: id, height: block.height, parent: block.parent, deposits: deposits,
+            anomalies: anomalies)
+    }
+
+    /// The block with its notices: known since the last call, or asked for.
+    private func begin(
+        _ id: BlockID, _ node: some EVMChainNode, _ watch: EVMWatch
+    ) throws(NodeError) -> Progress {
+        if let progress, progress.block.id == id, progress.tokens == watch.tokens {
+            return progress
+        }
+        let block = try node.block(id)
+        let tokens = watch.tokens.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
+        let notices = try node.transfers(in: id, of: tokens)
+        let transactions = Set(block.transactions.map(\.id))
+        guard notices.allSatisfy({ transactions.contains($0.transaction) }) else {
+            throw .malformed(method: "eth_getLogs", "has a log of a transaction of another block")
+        }
+        return Progress(block: block, tokens: watch.tokens, notices: notices)
+    }
+
+    /// Reads one block to its end.
     public static func read(
         _ id: BlockID, _ node: some EVMChainNode, _ watch: EVMWatch,
         also: Set<EVMHolding> = []
     ) throws(NodeError) -> EVMFindings {
-        let block = try node.block(id)
-        var findings = EVMFindings(
-            block: block.id, height: block.height, parent: block.parent, deposits: [],
-            anomalies: [])
-        // The first block has no transactions, and nothing before it.
-        guard block.height > 0 else { return findings }
-        let tokens = watch.tokens.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
-        let notices = try node.transfers(in: id, of: tokens)
-        let known = Set(block.transactions.map(\.id))
-        guard notices.allSatisfy({ known.contains($0.transaction) }) else {
-            throw .malformed(method: "eth_getLogs", "has a log of a transaction of another block")
+        var reader = EVMBlockReader()
+        guard let findings = try reader.read(id, node, watch, also: also) else {
+            preconditionFailure("a reader without a time limit reads to the end")
         }
-        var receipts: [TransactionID: EVMReceipt] = [:]
-        for transaction in EVMDeposits.receipts(block, notices, watch) {
-            receipts[transaction] = try node.receipt(transaction, in: id)
-        }
-        let facts = EVMBlockFacts(block, receipts: receipts)
-        var balances: [EVMHolding: EVMBalances] = [:]
-        for holding in also.union(EVMDeposits.holdings(facts, watch)) {
-            balances[holding] = EVMBalances(
-                before: try node.balance(holding, after: block.parent),
-                after: try node.balance(holding, after: id))
-        }
-        (findings.deposits, findings.anomalies) = EVMDeposits.findings(facts, balances, watch)
         return findings
     }
 }

@@ -80,7 +80,7 @@ public enum EVMAnomaly: Hashable, Sendable, CustomStringConvertible {
     case loss(EVMHolding, EVMWord)
     /// The token does not say what the address has, so nothing that it logged is credited.
     case unreadable(EVMHolding)
-    /// The numbers are beyond 256 bits, which no honest token has.
+    /// The numbers are beyond 256 bits, or an amount beyond what the ledger holds.
     case outOfRange(EVMHolding)
 
     /// What it is, in words.
@@ -93,7 +93,7 @@ public enum EVMAnomaly: Hashable, Sendable, CustomStringConvertible {
         case .loss(let holding, let units):
             "\(holding.words): \(units) left it that the wallet did not move"
         case .unreadable(let holding): "\(holding.words): the token does not say its balance"
-        case .outOfRange(let holding): "\(holding.words): its numbers are beyond 256 bits"
+        case .outOfRange(let holding): "\(holding.words): its numbers are too large"
         }
     }
 }
