@@ -219,6 +219,64 @@ private let transferSignature = "transfer(address,uint256)"
                 })
     }
 
+    @Test func `a payment is made of what the node says, and its receipt says what became of it`()
+        throws
+    {
+        let bench = try EVMBench()
+        let node = try bench.node()
+        let token = try bench.deploy("Token")
+        let key = try testAccount(0)
+        let payer = try #require(EVMAddress(publicKey: key.publicKey.key))
+        let receiver = EVMScene.stranger()
+        #expect(try node.transactionCount(of: payer) == 0)
+        try bench.pay(payer, ether)
+        try bench.run(token, transferSignature, payer, 100)
+        try bench.mine(3)
+        let prices = try node.gasPrices()
+        // What Tests/tools/evm.py pays, and a base fee that falls with empty blocks.
+        #expect(prices.priorityFee == 1_000_000_000)
+        #expect(1...1_000_000_000 ~= prices.nextBaseFee)
+        func signed(_ nonce: UInt64, _ amount: EVMWord) throws -> SignedEVMTransaction {
+            let call = TokenTransfer(to: receiver, amount: amount)
+            return try EVMTransaction(
+                chainID: node.network.chainID, nonce: nonce,
+                fee: .dynamic(
+                    most: 2 * prices.nextBaseFee + prices.priorityFee,
+                    priority: prices.priorityFee),
+                gasLimit: try node.gas(from: payer, to: token, value: 0, data: call.data),
+                destination: token, value: 0, data: call.data
+            ).signed(by: key)
+        }
+        let (first, failing) = (try signed(0, 60), try signed(1, 60))
+        #expect(try node.broadcast(first) == .taken)
+        #expect(try node.broadcast(failing) == .taken)
+        #expect(try node.transactionCount(of: payer) == 0)
+        #expect(try node.transactionCount(of: payer, isPending: true) == 2)
+        let ids = try [first, failing].map { try #require(TransactionID(hex: hex($0.hash))) }
+        #expect(try node.receipt(ids[0]) == nil)
+        let block = try bench.mine()
+        let receipt = try #require(try node.receipt(ids[0]))
+        #expect(receipt.block == block && receipt.isSuccess && receipt.transfers.count == 1)
+        #expect(receipt.gasCost <= EVMWord(first.transaction.feeMax))
+        #expect(try node.receipt(ids[1])?.isSuccess == false)
+        #expect(try node.transactionCount(of: payer) == 2)
+        // Again, as after a crash; and one that no account pays for.
+        guard try node.broadcast(first) != .taken else {
+            Issue.record("the same nonce twice")
+            return
+        }
+        let poor = try EVMTransaction(
+            chainID: node.network.chainID, nonce: 2,
+            fee: .dynamic(most: prices.nextBaseFee * 2, priority: 1), gasLimit: 21_000,
+            destination: receiver, value: .max
+        ).signed(by: key)
+        guard case .refused(let words) = try node.broadcast(poor) else {
+            Issue.record("it took what cannot be paid")
+            return
+        }
+        #expect(!words.isEmpty)
+    }
+
     @Test func `a node of another network is not asked further`() throws {
         let bench = try EVMBench()
         let stranger = try bench.node("ethereum")

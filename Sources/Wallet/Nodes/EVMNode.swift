@@ -10,7 +10,7 @@ public import Terms
 public final class EVMNode: EVMChainNode {
     /// The chain that it is to be of.
     public let network: EVMNetwork
-    private let client: NodeClient
+    let client: NodeClient
 
     /// A node of a network.
     public init(_ settings: NodeSettings, network: EVMNetwork) {
@@ -102,14 +102,9 @@ public final class EVMNode: EVMChainNode {
     public func receipt(
         _ transaction: TransactionID, in block: BlockID
     ) throws(NodeError) -> EVMReceipt {
-        let method = "eth_getTransactionReceipt"
-        let json = try client.call(method, .string("0x" + transaction.hex))
-        guard let receipt = EVMReceipt(answer: json), receipt.transaction == transaction else {
-            throw .malformed(method: method, "is not of that transaction, or cannot be read")
-        }
         // The chain changed between two questions.
-        guard receipt.block == block else {
-            throw .malformed(method: method, "is of another block")
+        guard let receipt = try receipt(transaction), receipt.block == block else {
+            throw .malformed(method: "eth_getTransactionReceipt", "is of another block")
         }
         return receipt
     }
@@ -122,27 +117,42 @@ public final class EVMNode: EVMChainNode {
         let place: JSONValue = [
             "blockHash": .string("0x" + block.hex), "requireCanonical": .bool(true),
         ]
-        switch holding.coin {
-        case .native:
-            let method = "eth_getBalance"
-            let holder = JSONValue.string(EVMHex.text(holding.holder.bytes))
-            guard let balance = try client.call(method, holder, place).evmWord else {
-                throw .malformed(method: method, "is no number of 256 bits")
+        do throws(NodeError) {
+            return switch holding.coin {
+            case .native: try nativeBalance(holding.holder, place)
+            case .token(let token): try tokenBalance(holding.holder, token, place)
             }
-            return balance
-        case .token(let token):
-            let call: JSONValue = [
-                "to": .string(EVMHex.text(token.bytes)),
-                "data": .string(EVMHex.text(TokenQuery.balance(of: holding.holder).data)),
-            ]
-            return try tokenBalance(call, place)
+        } catch {
+            // Each client has other words for it: "missing trie node", "historical state … is not
+            // available", "state at block … is pruned".
+            guard case .refused(let method, let code, let message) = error,
+                message.contains("state") || message.contains("missing trie node")
+            else { throw error }
+            throw .refused(
+                method: method, code: code,
+                message: "\(message); a node that keeps the states of older blocks can say it")
         }
     }
 
+    private func nativeBalance(
+        _ holder: EVMAddress, _ place: JSONValue
+    ) throws(NodeError) -> EVMWord {
+        let method = "eth_getBalance"
+        let holder = JSONValue.string(EVMHex.text(holder.bytes))
+        guard let balance = try client.call(method, holder, place).evmWord else {
+            throw .malformed(method: method, "is no number of 256 bits")
+        }
+        return balance
+    }
+
     private func tokenBalance(
-        _ call: JSONValue, _ place: JSONValue
+        _ holder: EVMAddress, _ token: EVMAddress, _ place: JSONValue
     ) throws(NodeError) -> EVMWord? {
         let method = "eth_call"
+        let call: JSONValue = [
+            "to": .string(EVMHex.text(token.bytes)),
+            "data": .string(EVMHex.text(TokenQuery.balance(of: holder).data)),
+        ]
         do throws(NodeError) {
             let answer = try client.call(method, call, place)
             guard let bytes = answer.evmData(countMax: Self.returnBytesMax) else {
