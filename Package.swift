@@ -336,7 +336,7 @@ let package = Package(
             "WalletTests",
             [
                 "Terms", "JSON", "Slabs", "Wire", "Engine", "Platform", "Secrets", "Requests",
-                "Addresses", "Keys", "Liabilities", "Nodes", "Deposits", "EVM", "UTXO",
+                "Addresses", "Keys", "Liabilities", "Nodes", "Deposits", "EVM", "UTXO", "Payments",
             ]),
         tests("TidyTests", []),
         .target(name: "CMachine", path: "Tests/PairSimulation/CMachine"),
