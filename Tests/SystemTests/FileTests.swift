@@ -40,6 +40,25 @@ import Testing
         #expect(try Directory.names(in: place.path) == ["a"])
     }
 
+    @Test func `a file that is created replaces none, nor a link`() throws {
+        try File.create(path, with: Array("first".utf8))
+        #expect(try File(path, .read).permissions() == 0o600)
+        let other = Directory.join(place.path, "b")
+        let made = unsafe symlink("nowhere", other)
+        #expect(made == 0)
+        for taken in [path, other, place.path] {
+            let error = #expect(throws: SystemError.self) {
+                try File.create(taken, with: Array("second".utf8))
+            }
+            #expect(error?.code == EEXIST)
+        }
+        #expect(try content() == "first")
+        #expect(try Directory.names(in: place.path) == ["a", "b"])
+        let parent = try #require(Directory.parent(of: place.path))
+        let name = place.path.dropFirst(parent.utf8.count + 1)
+        #expect(try Directory.names(in: parent).filter { $0.hasPrefix(name + ".new") } == [])
+    }
+
     @Test func `what a crash left beside it is overwritten`() throws {
         let left = try File(path + ".new", .create)
         try left.write(Array("a longer text".utf8))

@@ -76,7 +76,7 @@ public struct LiabilityTree: Sendable {
     }
 
     /// The tree over these accounts, each once. `salt`: 32 bytes that nobody else knows.
-    /// `progress`: what is done of twice the accounts. O(accounts × log accounts); about 250 bytes
+    /// `progress`: what is done of twice the accounts. O(accounts × log accounts); about 300 bytes
     /// an account.
     public init(
         asset: Text16, scale: UInt8, sequence: UInt64, accounts: [LiabilityAccount],

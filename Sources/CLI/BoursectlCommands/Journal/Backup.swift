@@ -20,8 +20,8 @@ struct BackupCommand: ParsableCommand {
             read back. It is a state directory that can be started: see README, Recovering the \
             journal.
 
-            Keys are not in it: keep a copy of the key that seals API secrets, and of a cluster's \
-            certificates, apart from the journal.
+            Keys are not in it: keep a copy of the key that seals API secrets, of the words of the \
+            wallet's seed, and of a cluster's certificates, apart from the journal.
 
             Of two hosts the standby is the one that copies: on a primary it is refused while the \
             other host is in sync.
