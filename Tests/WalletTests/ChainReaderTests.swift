@@ -123,6 +123,7 @@ private final class Reading {
             #expect(refusal == .none || refusal == .referenceDuplicate)
             if refusal == .none { credited.append(deposit.output) }
             reader.done(step)
+        case .settle: Issue.record("no payment was signed")
         case .finalize(let height, let block, let addresses):
             try check(height, block, addresses, .final)
         case .check(let height, let block, let addresses):

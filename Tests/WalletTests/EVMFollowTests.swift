@@ -33,11 +33,11 @@ private struct MemoryWallet {
         for _ in 0..<20 {
             for step in reader.read(node, terms, account: node.account) {
                 switch step {
-                case .note: break
+                case .note, .settle: break
                 case .gone(let deposit): gone.append(deposit.output)
                 case .credit(let deposit):
                     if !credited.contains(deposit.output) { credited.append(deposit.output) }
-                case .settle(let height, let block, _):
+                case .finalize(let height, let block, _):
                     (terms.finalHeight, terms.finalBlock) = (height, block)
                 case .check(let height, let block, _):
                     (terms.checkedHeight, terms.checkedBlock) = (height, block)

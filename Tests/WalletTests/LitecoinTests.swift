@@ -40,7 +40,7 @@ private struct MemoryWallet {
         for _ in 0..<20 {
             for step in reader.read(node, terms, account: addresses.account) {
                 switch step {
-                case .note: break
+                case .note, .settle: break
                 case .gone: gone += 1
                 case .credit(let deposit):
                     if !credited.contains(deposit.output) { credited.append(deposit.output) }

@@ -93,6 +93,37 @@ class LitecoinNode:
         """Pays base units; returns the transaction's id."""
         return self.call("sendtoaddress", address, f"{units // COIN}.{units % COIN:08}")
 
+    def refusal(self, method, *parameters):
+        """Why the node refuses a call; fails where it does not."""
+        try:
+            self.call(method, *parameters)
+        except NodeFault as fault:
+            return str(fault)
+        raise AssertionError(f"{method} was taken")
+
+    def fee(self, txid):
+        """What a transaction on the chain gives to the miner, in base units."""
+        return self.amounts(txid, "in") - self.amounts(txid, "out")
+
+    def amounts(self, txid, side):
+        """The sum of a transaction's inputs or outputs, in base units."""
+        transaction = self.transaction(txid)
+        if side == "out":
+            outputs = transaction["vout"]
+        else:
+            outputs = [self.transaction(one["txid"])["vout"][one["vout"]]
+                       for one in transaction["vin"]]
+        return sum(round(float(output["value"]) * COIN) for output in outputs)
+
+    def transaction(self, txid):
+        """A transaction of the chain, decoded; it reads blocks until it finds it."""
+        for height in range(self.height, 0, -1):
+            block = self.call("getblock", self.call("getblockhash", height), 2)
+            for transaction in block["tx"]:
+                if transaction["txid"] == txid:
+                    return transaction
+        raise NodeFault(f"{txid} is not on the chain")
+
     @property
     def height(self):
         return self.call("getblockcount")

@@ -12,7 +12,13 @@ COMMANDS = {
     "final block": (56, (2, 1)),
     "credit": (50, None),
     "credited block": (56, (2, 0)),
+    "sign": (52, None),
+    "settle": (53, None),
 }
+
+
+DEPOSIT_COMMANDS = ["open session", "note", "final block", "credit", "credited block"]
+PAYMENT_COMMANDS = ["open session", "sign", "final block", "settle"]
 
 
 class LinkWatch:

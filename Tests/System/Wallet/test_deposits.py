@@ -4,7 +4,7 @@ import random
 import signal
 
 import pytest
-from link_watch import COMMANDS, LinkWatch
+from link_watch import DEPOSIT_COMMANDS, LinkWatch
 from wallet_bench import CONFIRMATIONS, KEY, NAMES, WalletBench
 
 ROUNDS = int(os.environ.get("BOURSE_WALLET_ROUNDS", "12"))
@@ -44,7 +44,7 @@ def test_a_deposit_is_shown_and_credited_after_its_confirmations(bench):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("point", list(COMMANDS))
+@pytest.mark.parametrize("point", DEPOSIT_COMMANDS)
 def test_killed_at_each_command_it_credits_once(bench, tmp_path, point, when):
     for name in NAMES:
         bench.node.pay(bench.addresses[name], 1_000_000)

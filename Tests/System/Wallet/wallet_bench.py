@@ -5,11 +5,13 @@ import subprocess
 import time
 
 from exchange import BIN, Exchange
-from litecoin import LitecoinNode
+from litecoin import COIN, LitecoinNode
 
-# m/84'/1'/0' of BIP39's all-zero entropy, "abandon … about": a key that anybody can spend from.
-KEY = ("tpubDC8msFGeGuwnKG9Upg7DM2b4DaRqg3CUZa5g8v2SRQ6K4NSkxUgd7HsL2XVWbVm39yBA4LAxysQAm397zwQSQ"
-       "oQgewGiYZqrA9DsP4zbQ1M")
+# BIP39's all-zero entropy of 256 bits, and its m/84'/1'/0': keys that anybody can spend from.
+WORDS = " ".join(["abandon"] * 23 + ["art"])
+KEY = ("tpubDCWivZp6qaqCALCt8MyLqAb3awnWm4hfbBPjdZqirYFXYeZ5YsfbWVaPacULZTGtK1RPBSZ92UWNjnhL4fB9U"
+       "VrF2FjgW8cgmBjxPBmB4iB")
+FEE = 10_000
 CONFIRMATIONS = 3
 SECONDS_MAX = 60
 NAMES = ("ann", "ben", "cid")
@@ -41,20 +43,84 @@ class WalletBench(Exchange):
         self.node.end()
         super().end()
 
-    def start_wallet(self, socket=None):
-        """Starts walletd; with `socket`, it finds matchd there."""
+    def start_wallet(self, socket=None, signer=None):
+        """Starts walletd; with `socket`, it finds matchd there, with `signer` the signer."""
         config = self.config
-        if socket:
+        if socket or signer:
             config = self.state / "wallet.toml"
             lines = self.config.read_text().splitlines()
-            place = [line.strip() for line in lines].index("[matchd]")
-            lines = [line for line in lines if not line.startswith("socket = \"run/match")]
-            lines.insert(place + 1, f'socket = {json.dumps(str(socket))}')
+            for table, path in (("matchd", socket), ("signerd", signer)):
+                if path:
+                    place = [line.strip() for line in lines].index(f"[{table}]")
+                    end = next((index for index in range(place + 1, len(lines))
+                                if lines[index].startswith("[")), len(lines))
+                    lines[place + 1:end] = [
+                        line for line in lines[place + 1:end] if not line.startswith("socket")]
+                    lines.insert(place + 1, f"socket = {json.dumps(str(path))}")
             config.write_text("\n".join(lines) + "\n")
         with open(self.logs / "walletd.log", "ab") as log:
             self.running["walletd"] = subprocess.Popen(
                 [str(BIN / "bourse-walletd"), "--config", str(config)], stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, start_new_session=True)
+
+    def begin_signer(self, limits="LTC 1000 0"):
+        """Gives the signer its seed and its list, and starts it."""
+        self.set("signerd", "limits", limits)
+        seed = self.state / "secrets" / "wallet.seed"
+        seed.touch(0o600)
+        seed.write_text(WORDS + "\n")
+        subprocess.run([str(BIN / "bourse-signerd"), "--config", str(self.config), "--begin"],
+                       check=True, capture_output=True, timeout=60)
+        self.start_signer()
+
+    def start_signer(self):
+        with open(self.logs / "signerd.log", "ab") as log:
+            self.running["signerd"] = subprocess.Popen(
+                [str(BIN / "bourse-signerd"), "--config", str(self.config)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+    def fund(self, name, *units):
+        """Pays an account these amounts and waits until all of them are credited."""
+        for amount in units:
+            self.node.pay(self.addresses[name], amount)
+        self.node.mine(CONFIRMATIONS)
+        self.await_in_step()
+
+    def withdraw(self, name, address, units, **options):
+        """Requests a withdrawal; returns its id."""
+        done = self.ctl_json("wallet", "withdraw", name, "LTC", "1", address,
+                             f"{units // COIN}.{units % COIN:08}",
+                             *(part for key, value in options.items()
+                               for part in (f"--{key.replace('_', '-')}", value)))
+        return done["withdrawal"]["id"]
+
+    @property
+    def withdrawals(self):
+        """The open withdrawals, by id."""
+        return {row["id"]: row for row in self.ctl_json("wallet", "withdrawals")}
+
+    def mine_until(self, what, is_so):
+        """Mines a block each time that the node has a payment to put in it, until it is so."""
+        deadline = time.monotonic() + SECONDS_MAX
+        while not is_so():
+            assert time.monotonic() < deadline, (
+                f"{what}: {self.status}\n{self.withdrawals}\n{self.log_tail('walletd')}"
+                f"\n{self.log_tail('signerd')}")
+            self.node.mine()
+            time.sleep(0.3)
+
+    def await_paid(self):
+        """Mines until nothing is open."""
+        self.mine_until("all are settled", lambda: not self.withdrawals)
+
+    def check_paid(self, due):
+        """`due` has (address, units) of each withdrawal that was settled: the chain has exactly
+        one output for each, and the accounts have what is left."""
+        self.await_in_step()
+        paid = self.node.paid({address for address, _ in due}, CONFIRMATIONS)
+        found = sorted((address, units) for address, outputs in paid.items()
+                       for _, _, units in outputs)
+        assert found == sorted(due)
 
     @property
     def status(self):

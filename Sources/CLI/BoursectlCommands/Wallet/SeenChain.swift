@@ -57,9 +57,19 @@ struct SeenChains {
             let pending = row["pending"]?.count ?? 0
             found[NetworkID(number)] = SeenChain(
                 text: "\(condition): \(text)"
-                    + (pending > 0 ? "; \(pending) deposits wait for confirmations" : ""),
+                    + (pending > 0 ? "; \(pending) deposits wait for confirmations" : "")
+                    + (row["payouts"].map(Self.payouts) ?? ""),
                 json: row)
         }
         chains = found
+    }
+
+    /// How the withdrawals stand, where there is something to say.
+    private static func payouts(_ json: JSONValue) -> String {
+        let waiting = (json["approved"]?.count ?? 0) + (json["open"]?.count ?? 0)
+        guard let condition = json["condition"]?.text, let text = json["text"]?.text,
+            waiting > 0 || json["isSound"]?.flag == false
+        else { return "" }
+        return "; withdrawals: \(condition)\(text.isEmpty ? "" : ": ")\(text)"
     }
 }
