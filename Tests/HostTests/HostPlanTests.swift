@@ -46,6 +46,37 @@ import Testing
         #expect(found?.source == "/srv/readings/ups1")
     }
 
+    @Test func `the wallet's daemon is watched where a chain's node is named`() throws {
+        let bare = try plan("")
+        #expect(!bare.units.contains("bourse-walletd.service"))
+        #expect(bare.wallet == "/srv/bourse/run/wallet.json")
+        let silent = Machine(now: [:], before: [:], plan: bare).findings
+        #expect(!silent.contains { $0.name.hasPrefix("wallet.") })
+        let named = try plan(
+            """
+            [walletd]
+            nodes = "litecoin=http://127.0.0.1:9332"
+            status = "/run/bourse-wallet/wallet.json"
+            """)
+        #expect(named.units.last == "bourse-walletd.service")
+        #expect(named.wallet == "/run/bourse-wallet/wallet.json")
+        let found = Machine(now: [:], before: [:], plan: named).findings
+        #expect(found.first { $0.name == "wallet.answers" }?.state == .critical)
+    }
+
+    @Test func `a standby's wallet that waits is as it should be`() {
+        for (role, state) in [("standby", CheckState.ok), ("primary", .warning)] {
+            var machine = Machine.metal
+            let path = "/run/bourse-wallet/wallet.json"
+            machine.now[path] = machine.now[path]?
+                .replacing("\"in step\",\"isSound\":true", with: "\"not taken\",\"isSound\":false")
+            machine.now["/probe/exchange"] = machine.now["/probe/exchange"]?
+                .replacing("role primary", with: "role \(role)")
+            let found = machine.findings.first { $0.name == "wallet.chain/bitcoin" }
+            #expect(found?.state == state, "\(role)")
+        }
+    }
+
     @Test func `a name with the characters of a pattern is a name`() {
         let names = ["a*": "1\n", "{pid}": "2\n", "b c": "3\n"]
         var plan = HostPlan()

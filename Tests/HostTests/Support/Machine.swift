@@ -97,6 +97,7 @@ extension Machine {
         plan.directories = [("journal", "/var/lib/bourse/journal"), ("state", "/var/lib/bourse")]
         plan.devices = HostPlan.Devices(
             targets: "/etc/bourse/targets", readings: "/run/bourse-snmp/targets")
+        plan.wallet = "/run/bourse-wallet/wallet.json"
         plan.certificate = "/etc/bourse/cluster/host.crt"
         plan.fencing = "/usr/sbin/fence_ipmilan"
         plan.units = ["matchd", "gatewayd", "walletd", "auditd"].map { "bourse-\($0).service" }

@@ -1,4 +1,4 @@
-// The exchange itself, as matchd and walletd report it. Numbers 611 … 639.
+// The exchange itself, as matchd reports it. Numbers 611 … 629.
 
 import AgentAPI
 import Terms
@@ -41,14 +41,6 @@ extension CheckKind {
     static let atRisk = CheckKind(
         625, "exchange.at-risk", unit: "records", warning: 1, critical: 1_000_000,
         why: "What only this host has is lost with it, unless its disk survives.")
-    static let scanner = CheckKind(
-        631, "wallet.scanner", unit: "blocks", warning: 3, critical: 20,
-        why: "Deposits in blocks that were not scanned are not credited.")
-    static let node = CheckKind(
-        632, "wallet.node", unit: "blocks", warning: 6, critical: 20,
-        why: "A node that sees no new blocks is cut off, or follows an abandoned chain.")
-    static let reconciliation = CheckKind(
-        633, "wallet.reconciliation", why: "The wallet holds less than customers are owed.")
 }
 
 extension CheckGroup {
@@ -74,19 +66,6 @@ extension CheckGroup {
                 }
         }
         return ExchangeCheck(input: input, reading: reading).findings
-    }
-
-    /// walletd.
-    static let wallet = CheckGroup(
-        "wallet", seconds: 5, kinds: [.scanner, .node, .reconciliation],
-        sources: [WalletReading.path]
-    ) { input in
-        let isDeclared = input.plan.units.contains("bourse-walletd.service")
-        guard let text = input.now.text(WalletReading.path) else {
-            return isDeclared
-                ? [input.unknown(.scanner, source: "walletd", "walletd does not answer")] : []
-        }
-        return input.wallet(text)
     }
 }
 
@@ -257,45 +236,6 @@ private struct ExchangeCheck {
                     "boursectl cluster pause", "boursectl journal rehearse, on each host",
                     "keep the journals of both hosts",
                 ]))
-        ]
-    }
-}
-
-extension CheckInput {
-    fileprivate func wallet(_ text: String) -> [Finding] {
-        let source = WalletReading.path
-        guard let all = WalletReading.all(text) else { return [unknown(.scanner, source: source)] }
-        return all.flatMap { line -> [Finding] in
-            switch line {
-            case .chain(let name, let interval, let unscanned, let age):
-                return chain(name, interval: interval, behind: unscanned, age: age)
-            case .asset(let name, let isBalanced):
-                return [
-                    verdict(
-                        .reconciliation, name, isRight: isBalanced, wrong: .critical,
-                        "the wallet holds \(isBalanced ? "all" : "less") \(name) "
-                            + "\(isBalanced ? "that" : "than") customers are owed", source: source,
-                        fix: .advice([
-                            "boursectl wallet reconcile \(name)",
-                            "withdrawals of \(name) stay stopped until it is explained",
-                        ]))
-                ]
-            }
-        }
-    }
-
-    private func chain(_ name: String, interval: Int64, behind: Int64, age: Int64) -> [Finding] {
-        let source = WalletReading.path
-        return [
-            finding(
-                .scanner, name, value: behind,
-                "\(some(behind, "block")) of \(name) \(behind == 1 ? "is" : "are") not scanned yet",
-                source: source, fix: .advice(["journalctl -u bourse-walletd -n 50"])),
-            finding(
-                .node, name, value: age / interval,
-                "the node of \(name) saw its last block \(age) s ago; one is due every "
-                    + "\(interval) s", source: source,
-                fix: .advice(["check the node of \(name): its peers, its disk, its log"])),
         ]
     }
 }

@@ -4,11 +4,19 @@ import AgentAPI
 public import Configuration
 
 extension HostPlan {
+    /// The unit that follows the chains.
+    static var walletUnit: String { "bourse-walletd.service" }
+
     /// The plan that a configuration declares.
     public init(_ settings: Settings) {
         self.init()
         let agent = settings.agent
         units = agent.units
+        // An owner who names a chain's node wants it followed.
+        if !settings.walletd.nodes.isEmpty, !units.contains(Self.walletUnit) {
+            units.append(Self.walletUnit)
+        }
+        wallet = settings.walletd.status
         interfaces = agent.interfaces.map { Interface(name: $0.name, channels: $0.channels) }
         protectedDisks = Set(agent.protectedDisks)
         off = Set(agent.off)

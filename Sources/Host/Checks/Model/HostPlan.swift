@@ -77,6 +77,8 @@ public struct HostPlan: Hashable, Sendable {
     package var watchedUnits: [String] { units + [UnitStatus.irqBalance] }
     /// Other devices around the host; nil: none is read.
     public var devices: Devices?
+    /// The file in which bourse-walletd reports its chains; nil: none is read.
+    public var wallet: String?
     /// This host's certificate in its cluster, a PEM file; nil: it is in none.
     public var certificate: String?
     /// This host has a gateway alone of a cluster, and no part in who leads.

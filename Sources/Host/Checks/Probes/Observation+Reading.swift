@@ -15,6 +15,7 @@ extension Observation {
     /// - `{nic}` for each declared interface; where none is, for each that has a `device`,
     /// - `{disk}` for each block device that has a `device`,
     /// - `{certificate}` for this host's certificate in its cluster, where it is in one;
+    /// - `{wallet}` for the file in which bourse-walletd reports its chains, where one is declared;
     /// - `{targets}` and `{readings}` for the directories of other devices, where any are declared.
     ///
     /// A path that ends in `/` is a directory, of which only the names are kept. The names in every
@@ -90,6 +91,7 @@ extension Observation {
                 for name in list("/sys/block") { _ = list("/sys/block/\(name)/device") }
                 return observation.disks
             case "{certificate}": return plan.certificate.map { [$0] } ?? []
+            case "{wallet}": return plan.wallet.map { [$0] } ?? []
             case "{targets}": return plan.devices.map { [$0.targets] } ?? []
             case "{readings}": return plan.devices.map { [$0.readings] } ?? []
             default: return []

@@ -1,36 +1,109 @@
-// /probe/wallet: the chains and assets of walletd. Absent while it does not answer.
+// The file in which bourse-walletd reports its chains (`[walletd] status`), written each second.
 
-/// A line of walletd's report.
-package enum WalletReading: Hashable, Sendable {
-    /// A chain: seconds from one block to the next, blocks that were not scanned yet, and the age
-    /// of the newest block of its node in seconds.
-    case chain(String, interval: Int64, unscanned: Int64, age: Int64)
-    /// An asset, and whether the wallet holds what customers are owed.
-    case asset(String, isBalanced: Bool)
+internal import JSON
 
-    /// Where it is read.
-    static let path = "/probe/wallet"
+/// What bourse-walletd last wrote. Members that are not known here are skipped.
+package struct WalletReading: Hashable, Sendable {
+    /// A chain, as walletd last saw it.
+    package struct Chain: Hashable, Sendable {
+        /// Its number in the log.
+        package var network: UInt16
+        /// Which chain it is, as `litecoin`.
+        package var name: String
+        /// The asset that comes in by it; empty: none.
+        package var asset: String
+        /// How it stands, in a word or two as `node syncing`.
+        package var condition: String
+        /// Whether deposits come in.
+        package var isSound: Bool
+        /// The same in one line, and what to do; it may be cut.
+        package var text: String
+        /// Where its node's chain ends, and the last block read; nil: not known.
+        package var tip, read: Int64?
+        /// The last block whose deposits are all credited; 0: none.
+        package var credited: Int64
+        /// Deposits that are seen and not credited.
+        package var pending: Int64
+        /// What tells it from all others of the file: its name, or its name and number.
+        package var subject: String
+    }
 
-    /// Reads `chain NAME SECONDS HEIGHT SCANNED AGE` or `asset NAME BALANCED`.
-    package init?(line: Substring) {
-        let words = line.words
-        let numbers = words.dropFirst(2).map { Observation.count($0) }
-        if words.count == 6, words[0] == "chain", let interval = numbers[0], interval > 0,
-            let height = numbers[1], let scanned = numbers[2], let age = numbers[3]
-        {
-            self = .chain(
-                String(words[1]), interval: interval, unscanned: max(height - scanned, 0), age: age)
-        } else if words.count == 3, words[0] == "asset", let balance = numbers[0], balance <= 1 {
-            self = .asset(String(words[1]), isBalanced: balance == 1)
-        } else {
-            return nil
+    /// When it was written, in nanoseconds since 1970.
+    package var time: Int64
+    /// Whether walletd has a connection to matchd, and all that is released there.
+    package var isConnected: Bool
+    /// The chains of the log, each once.
+    package var chains: [Chain]
+
+    /// Maximum bytes that are kept of a text.
+    static var textBytesMax: Int { 300 }
+    /// Maximum bytes of a name, as the log has them.
+    private static var nameBytesMax: Int { 40 }
+
+    /// Reads the file; nil where it is not what walletd writes.
+    package init?(_ text: String) {
+        guard let json = JSONValue(parsing: text.utf8), let time = json["time"]?.whole,
+            let isConnected = json["isConnected"]?.flag,
+            let chains = json["chains"]?.rows(Chain.init),
+            Set(chains.map(\.network)).count == chains.count
+        else { return nil }
+        (self.time, self.isConnected, self.chains) = (time, isConnected, chains)
+        let counts = Dictionary(chains.map { ($0.name, 1) }, uniquingKeysWith: +)
+        for index in chains.indices where counts[chains[index].name] != 1 {
+            self.chains[index].subject = "\(chains[index].name)/\(chains[index].network)"
         }
     }
 
-    /// All lines; nil where one cannot be read, or there is none.
-    package static func all(_ text: String) -> [WalletReading]? {
-        let lines = text.lines
-        let all = lines.compactMap { WalletReading(line: $0) }
-        return all.isEmpty || all.count < lines.count ? nil : all
+    /// How old it is in seconds, below 0 where it is of a time to come; nil: the time is not known.
+    func ageSeconds(_ realtimeNanos: Int64?) -> Int64? {
+        realtimeNanos.map { Int64(clamping: (Int128($0) - Int128(time)) / 1_000_000_000) }
+    }
+
+    /// Whether it says how the chains stand now.
+    func isCurrent(_ realtimeNanos: Int64?) -> Bool {
+        ageSeconds(realtimeNanos).map { -10..<60 ~= $0 } ?? false
+    }
+
+    /// One line of at most `textBytesMax` bytes.
+    fileprivate static func line(_ text: String) -> String {
+        var line = ""
+        for scalar in text.unicodeScalars {
+            let isControl =
+                scalar.value < 0x20 || 0x7F...0x9F ~= scalar.value
+                || 0x2028...0x2029 ~= scalar.value
+            guard line.utf8.count < textBytesMax else { return line + "…" }
+            line.unicodeScalars.append(isControl ? " " : scalar)
+        }
+        return line
+    }
+
+    /// Whether a text may be a name.
+    fileprivate static func isName(_ text: String) -> Bool {
+        text.utf8.count <= nameBytesMax && text.utf8.allSatisfy { 0x21...0x7E ~= $0 }
+    }
+}
+
+extension WalletReading.Chain {
+    fileprivate init?(_ json: JSONValue) {
+        guard let network = json["network"]?.count.flatMap(UInt16.init(exactly:)),
+            let name = json["chain"]?.text, !name.isEmpty, WalletReading.isName(name),
+            let asset = json["asset"]?.text, WalletReading.isName(asset),
+            let condition = json["condition"]?.text, condition.utf8.count <= 40,
+            condition.utf8.allSatisfy({ 0x20...0x7E ~= $0 }),
+            let isSound = json["isSound"]?.flag, let text = json["text"]?.text,
+            let credited = json["credited"]?.count, let pending = json["pending"]?.count
+        else { return nil }
+        func height(_ member: String) -> Int64? { json[member]?.count.map { Int64(clamping: $0) } }
+        self.init(
+            network: network, name: name, asset: asset, condition: condition, isSound: isSound,
+            text: WalletReading.line(text), tip: height("tip"), read: height("read"),
+            credited: Int64(clamping: credited), pending: Int64(clamping: pending), subject: name)
+    }
+}
+
+extension Observation {
+    /// What walletd last wrote; nil where there is no such file, or it is something else.
+    func wallet(_ plan: HostPlan) -> WalletReading? {
+        plan.wallet.flatMap(text).flatMap(WalletReading.init)
     }
 }
