@@ -13,10 +13,10 @@ from spot import NotSent, Refusal, Spot, Unknown
 DEBS = ROOT / "build" / "deb"
 BIN = Path(os.environ.get("BOURSE_BIN", ROOT / ".build" / "release"))
 DEB_SECONDS_MAX = 300
-SERVICES = ("bourse-matchd", "bourse-auditd", "bourse-gatewayd", "bourse-agentd", "bourse-poller",
-            "bourse-snmp")
+SERVICES = ("bourse-matchd", "bourse-auditd", "bourse-gatewayd", "bourse-walletd", "bourse-agentd",
+            "bourse-poller", "bourse-snmp")
 PACKAGES = ("bourse", "bourse-common", "bourse-runtime", "bourse-matchd", "bourse-gateway",
-            "bourse-agent", "bourse-snmp", "boursectl")
+            "bourse-wallet", "bourse-signer", "bourse-agent", "bourse-snmp", "boursectl")
 SMALL = ("limits.accounts=1000", "limits.open_orders=10000", "limits.api_keys=1000")
 
 

@@ -9,8 +9,8 @@ import time
 
 import pytest
 from appliance import (
-    BIN, DEB_SECONDS_MAX, PACKAGES, SERVICES, as_release, await_serving, ctl, main_pids, set_up,
-    state,
+    BIN, DEB_SECONDS_MAX, PACKAGES, SERVICES, as_release, await_check, await_serving, ctl,
+    main_pids, set_up, state,
 )
 from base import ROOT, run
 from bench import SUBNET, await_true
@@ -18,7 +18,7 @@ from spot import Spot
 
 DOWNLOAD_BYTES_MAX = 80 << 20
 EXPOSURE_MAX = {"bourse-matchd": 2.5, "bourse-auditd": 2.5, "bourse-gatewayd": 1.8,
-                "bourse-agentd": 1.5, "bourse-poller": 1.5, "bourse-snmp": 1.5}
+                "bourse-walletd": 1.5, "bourse-signerd": 1.0, "bourse-agentd": 1.5, "bourse-poller": 1.5, "bourse-snmp": 1.5}
 
 
 @pytest.fixture(scope="module")
@@ -130,16 +130,45 @@ def test_each_has_its_own_and_no_more(host):
     assert owner("/run/bourse/match") == "bourse-match:bourse 750"
     assert owner("/run/bourse/match/match.sock") == "bourse-match:bourse 660"
     assert owner("/etc/bourse/secrets/seal.key.cred") == "root:root 600"
+    assert owner("/var/lib/bourse-wallet") == "bourse-wallet:bourse 700"
+    assert owner("/run/bourse-wallet") == "bourse-wallet:bourse 750"
+    assert owner("/run/bourse-wallet/wallet.json") == "bourse-wallet:bourse 640"
     assert owner("/var/lib/bourse-agent") == "bourse-agent:bourse 700"
     assert owner("/var/lib/bourse-snmp") == "bourse-snmp:bourse-snmp 700"
     assert owner("/run/bourse-helper/helper.sock") == "bourse-agent:bourse-agent 600"
     writable = host.exec("find", "/etc/bourse", "/var/lib/bourse", "/var/lib/bourse-gateway",
-                         "/run/bourse", "-perm", "/022", "-not", "-type", "s").stdout
+                         "/var/lib/bourse-wallet", "/run/bourse", "/run/bourse-wallet", "-perm", "/022", "-not", "-type", "s").stdout
     assert writable == "", "no one but its owner writes"
     # Another user of the group reaches the socket, and is turned away there.
     host.exec("useradd", "--system", "--groups", "bourse", "stranger")
     refused = host.exec("runuser", "-u", "stranger", "--", "boursectl", "status", check=False)
     assert refused.returncode != 0 and "may not use the exchange" in refused.stderr + refused.stdout
+
+
+def test_the_wallet_reports_to_operators_and_the_agent(host):
+    """A chain whose node does not run: walletd says so, and so does the agent. Nothing here signs."""
+    key = ("xpub6CatWdiZiodmUeTDp8LT5or8nmbKNcuyvz7WyksVFkKB4RHwCD3XyuvPEbvqAQY3rAPshWcMLoP2"
+           "fMFMKHPJ4ZeZXYVUhLv1VMrjPC7PW6V")  # of BIP84's examples
+    host.exec("boursectl", "init", "--set", 'walletd.nodes="litecoin=http://127.0.0.1:9332"')
+    host.exec("systemctl", "restart", "bourse-walletd", "bourse-agentd")
+    await_check(host, "unit.state/bourse-walletd.service", "ok", 30)
+    await_check(host, "wallet.answers", "ok", 30)
+    host.exec("boursectl", "asset", "add", "LTC", "--scale", "8")
+    host.exec("boursectl", "wallet", "chain", "set", "1", "litecoin", "--key", key,
+              "--first-block", "1")
+    host.exec("boursectl", "wallet", "network", "set", "LTC", "1", "--name", "LTC",
+              "--confirmations", "6", "--minimum", "0.01", "--fee", "0.001")
+    found = await_check(host, "wallet.node/litecoin", "critical", 30)
+    assert "no node" in found["text"] and "IPAddressAllow=" in "".join(found["advice"])
+    chain, = ctl(host, "wallet", "status")["chains"]
+    assert chain["seen"]["condition"] == "no node" and chain["seen"]["asset"] == "LTC"
+    # Without a seed nothing signs, and nothing has failed.
+    host.exec("systemctl", "start", "bourse-signerd")
+    assert state(host, "bourse-signerd") == "inactive"
+    host.exec("systemctl", "stop", "bourse-walletd")
+    await_check(host, "wallet.answers", "critical", 30)
+    host.exec("systemctl", "start", "bourse-walletd")
+    await_check(host, "wallet.answers", "ok", 30)
 
 
 def test_a_power_cut_loses_nothing_acknowledged(bench, host):
@@ -290,5 +319,5 @@ def test_a_reinstalled_exchange_goes_on_where_it_was(bench, host, debs):
 def test_a_purge_deletes_where_a_person_said_so(host):
     purge(host, "yes")
     for path in ("/var/lib/bourse", "/var/lib/bourse-gateway", "/var/lib/bourse-agent",
-                 "/var/lib/bourse-snmp", "/etc/bourse"):
+                 "/var/lib/bourse-wallet", "/var/lib/bourse-snmp", "/etc/bourse"):
         host.exec("test", "!", "-e", path)

@@ -475,7 +475,7 @@ def test_the_tuning_keeps_others_off_the_engine_s_cpu(pair, interrupts):
 
 # --- what the agent's user may do, by polkit and by the helper's socket ---
 
-UNITS = ("bourse-matchd", "bourse-auditd", "bourse-gatewayd", "bourse-poller",
+UNITS = ("bourse-matchd", "bourse-auditd", "bourse-gatewayd", "bourse-walletd", "bourse-poller",
          "bourse-snmp")
 
 
@@ -511,7 +511,7 @@ def test_its_own_units_it_may_restart(pair, unit):
     ("EnableUnitFiles", "asbb", "1", "bourse-matchd.service", "false", "false"),
     ("MaskUnitFiles", "asbb", "1", "bourse-matchd.service", "false", "false"),
     ("SetUnitProperties", "sba(sv)", "bourse-matchd.service", "true", "1", "CPUWeight", "t", "1"),
-    ("StartTransientUnit", "ssa(sv)a(sa(sv))", "bourse-walletd.service", "replace", "1",
+    ("StartTransientUnit", "ssa(sv)a(sa(sv))", "bourse-fixd.service", "replace", "1",
      "Description", "s", "x", "0"),
     ("Reload",), ("Reboot",),
 ], ids=lambda words: f"{words[0]} {words[2] if len(words) > 2 else ''}")
@@ -524,7 +524,7 @@ def test_everything_else_is_denied(pair, words):
 
 
 def test_nobody_else_may_ask_the_systemd_manager_or_the_helper(pair):
-    for user in ("bourse-gateway", "bourse-snmp", "bourse-match"):
+    for user in ("bourse-gateway", "bourse-wallet", "bourse-snmp", "bourse-match"):
         denied = pair.host.exec(
             "runuser", "-u", user, "--", "busctl", "call",
             "--allow-interactive-authorization=no", "org.freedesktop.systemd1",

@@ -60,7 +60,9 @@ public enum HelperRequest: Hashable, Sendable {
 
     /// The daemons that the agent may start and stop: each package's polkit rule names its own.
     public static var units: [String] {
-        ["matchd", "auditd", "gatewayd", "poller", "snmp"].map { "bourse-\($0).service" }
+        ["matchd", "auditd", "gatewayd", "walletd", "signerd", "poller", "snmp"].map {
+            "bourse-\($0).service"
+        }
     }
 
     /// Kernel parameters that may be set, with their ranges.

@@ -19,7 +19,7 @@ import agent as agents  # noqa: E402
 from agent import Agent  # noqa: E402
 
 PROFILES = ROOT / "packaging" / "apparmor"
-NAMES = ("matchd", "auditd", "gatewayd", "agentd", "helper", "poller", "snmp")
+NAMES = ("matchd", "auditd", "gatewayd", "walletd", "signerd", "agentd", "helper", "poller", "snmp")
 TRACED = ("matchd", "auditd", "gatewayd", "agentd")
 
 
@@ -191,6 +191,7 @@ def traces(tmp_path_factory):
             (str(state / "bourse.toml"), "/etc/bourse/bourse.toml"),
             (str(state / "run" / "match.sock"), socket),
             (str(state / "run" / "agent.sock"), "/run/bourse-agent/agent.sock"),
+            (str(state / "run" / "wallet.json"), "/run/bourse-wallet/wallet.json"),
             (str(state / "run"), own.get(name, "/run/bourse/match")),
             (str(state / "agent"), "/var/lib/bourse-agent"),
             (str(state / "secrets"), "/run/credentials/bourse-gatewayd.service"

@@ -17,8 +17,10 @@ package struct ConfigurationOverride: Hashable {
     package static let installed = [
         ("exchange.state", "/var/lib/bourse"), ("exchange.secrets", "/etc/bourse/secrets"),
         ("matchd.socket", "/run/bourse/match/match.sock"),
-        ("matchd.gateway_users", "bourse-gateway"), ("matchd.observer_users", "bourse-agent"),
-        ("gatewayd.state", "/var/lib/bourse-gateway"),
+        ("matchd.gateway_users", "bourse-gateway"), ("matchd.wallet_users", "bourse-wallet"),
+        ("matchd.observer_users", "bourse-agent, bourse-signer"),
+        ("gatewayd.state", "/var/lib/bourse-gateway"), ("walletd.state", "/var/lib/bourse-wallet"),
+        ("walletd.status", "/run/bourse-wallet/wallet.json"),
         ("agent.socket", "/run/bourse-agent/agent.sock"),
         ("agent.state", "/var/lib/bourse-agent"), ("snmp.targets", "/etc/bourse/targets"),
     ].map { ConfigurationOverride(key: $0, value: "\"\($1)\"") }

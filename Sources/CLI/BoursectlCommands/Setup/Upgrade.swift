@@ -177,8 +177,9 @@ struct UpgradeCommand: ParsableCommand {
 package enum UpgradedUnits {
     /// In this order.
     package static let all = [
-        "bourse-auditd.service", "bourse-gatewayd.service", "bourse-agentd.service",
-        "bourse-poller.service", "bourse-snmp.service",
+        "bourse-auditd.service", "bourse-gatewayd.service", "bourse-signerd.service",
+        "bourse-walletd.service", "bourse-agentd.service", "bourse-poller.service",
+        "bourse-snmp.service",
     ]
 
     /// Whether a unit in this state of systemd's starts: one that runs, or that an upgrade brought,
