@@ -489,6 +489,33 @@ final class FakeHelper: Sendable {
         return seen
     }
 
+    @Test func `chains are what walletd reports, while it does`() throws {
+        var plan = HostPlan()
+        plan.wallet = "/run/wallet.json"
+        func chains(atSeconds seconds: Int) -> [HostTables.Chain] {
+            var seen = Observation(time: 1)
+            seen.set("/probe/clock", "realtime_ns \(seconds)000000000\n")
+            seen.set(
+                "/run/wallet.json",
+                """
+                {"time":100000000000,"isConnected":true,"chains":[{"network":1,"chain":"litecoin",\
+                "asset":"LTC","condition":"no node","isSound":false,"text":"no answer","since":1,\
+                "tip":null,"read":7,"credited":5,"addresses":3,"pending":2}]}
+                """)
+            return HostState(now: seen, before: nil, plan: plan).chains
+        }
+        let chain = try #require(chains(atSeconds: 101).first)
+        #expect((chain.name, chain.asset, chain.condition) == ("litecoin", "LTC", "no node"))
+        #expect((chain.tip, chain.read) == (nil, 7))
+        #expect((chain.credited, chain.pending, chain.isSound) == (5, 2, false))
+        #expect(chains(atSeconds: 161) == [], "what is old is not shown as if it were so now")
+        var state = AgentState(
+            host: "h", version: "1", time: 1, started: 1, worst: .ok, sequence: 0, dropped: 0,
+            roundNanos: 1, tables: HostTables(), checks: [])
+        state.tables.chains = [chain]
+        #expect(AgentState(state.json)?.tables.chains == [chain])
+    }
+
     @Test func `tables are what was read`() throws {
         var plan = HostPlan()
         plan.units = ["bourse-matchd.service", "bourse-auditd.service", "bourse-gatewayd.service"]

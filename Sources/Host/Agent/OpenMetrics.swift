@@ -76,6 +76,7 @@ extension AgentCore {
         out.add(state.checks)
         out.add(state.tables.exchange)
         if let cluster { out.add(cluster.document) }
+        out.add(state.tables.chains)
         out.add(state.tables.units)
         out.add(state.tables.disks)
         out.add(state.tables.directories)
@@ -160,6 +161,27 @@ extension OpenMetrics {
         for member in cluster.etcd { add(member.fault == nil ? "1" : "0", ("member", member.name)) }
         begin("bourse_cluster_changes", .counter, "How often the primary has changed.")
         add("\(last?.number ?? 0)")
+    }
+
+    /// Blocks that are not known are left out.
+    fileprivate mutating func add(_ chains: [HostTables.Chain]) {
+        begin("bourse_chain_sound", .gauge, "Whether deposits of the chain come in.")
+        for chain in chains {
+            add(chain.isSound ? "1" : "0", ("chain", chain.name), ("asset", chain.asset))
+        }
+        let gauges: [(String, String, (HostTables.Chain) -> Int64?)] = [
+            ("tip_block", "Where its node's chain ends.", { $0.tip }),
+            ("read_block", "The last block read.", { $0.read }),
+            ("credited_block", "The last block with all deposits credited.", { $0.credited }),
+            ("pending_deposits", "Deposits that are seen and not credited.", { $0.pending }),
+        ]
+        for (name, help, value) in gauges {
+            begin("bourse_chain_\(name)", .gauge, help)
+            for chain in chains {
+                guard let value = value(chain) else { continue }
+                add("\(value)", ("chain", chain.name), ("asset", chain.asset))
+            }
+        }
     }
 
     fileprivate mutating func add(_ units: [HostTables.Unit]) {

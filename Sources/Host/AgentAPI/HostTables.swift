@@ -8,6 +8,8 @@ public struct HostTables: Hashable, Sendable {
     public var exchange: ExchangeCounters?
     /// The units of the exchange.
     public var units: [Unit] = []
+    /// The wallet's chains, as walletd reports them; none while it does not.
+    public var chains: [Chain] = []
     /// Threads of its daemons.
     public var threads: [Thread] = []
     /// Queues of its network interfaces.
@@ -40,6 +42,30 @@ public struct HostTables: Hashable, Sendable {
             (self.pid, self.restarts, self.since, self.status) = (pid, restarts, since, status)
             (self.memoryBytes, self.cpuNanos) = (memoryBytes, cpuNanos)
             self.watchdogMicros = watchdogMicros
+        }
+    }
+
+    /// A chain of the wallet.
+    public struct Chain: Hashable, Sendable {
+        /// Its name, the asset that comes in by it, how it stands in a word or two, and the same
+        /// in a line.
+        public var name, asset, condition, text: String
+        /// Whether deposits come in.
+        public var isSound: Bool
+        /// Where its node's chain ends, and the last block read, where they are known.
+        public var tip, read: Int64?
+        /// The last block whose deposits are all credited, 0: none; and deposits that are seen
+        /// and not credited.
+        public var credited, pending: Int64
+
+        /// A chain of these.
+        public init(
+            name: String, asset: String, condition: String, text: String, isSound: Bool,
+            tip: Int64?, read: Int64?, credited: Int64, pending: Int64
+        ) {
+            (self.name, self.asset, self.condition, self.text) = (name, asset, condition, text)
+            (self.isSound, self.tip, self.read) = (isSound, tip, read)
+            (self.credited, self.pending) = (credited, pending)
         }
     }
 
@@ -126,6 +152,7 @@ extension HostTables {
         [
             .init("exchange", ExchangeCounters.json(exchange)),
             .init("units", .array(units.map(\.json))),
+            .init("chains", .array(chains.map(\.json))),
             .init("threads", .array(threads.map(\.json))),
             .init("queues", .array(queues.map(\.json))), .init("disks", .array(disks.map(\.json))),
             .init("directories", .array(directories.map(\.json))),
@@ -145,6 +172,8 @@ extension HostTables {
             guard let counters = ExchangeCounters(exchange) else { return nil }
             self.exchange = counters
         }
+        // An older agent reports none.
+        chains = json["chains"]?.rows(Chain.init) ?? []
         (self.units, self.threads, self.queues) = (units, threads, queues)
         (self.disks, self.directories) = (disks, directories)
     }
@@ -172,6 +201,28 @@ extension HostTables.Unit {
             name: name, load: load, active: active, sub: sub, pid: pid, restarts: restarts,
             since: since, status: status, memoryBytes: json["memoryBytes"]?.whole,
             cpuNanos: json["cpuNanos"]?.whole, watchdogMicros: watchdog)
+    }
+}
+
+extension HostTables.Chain {
+    var json: JSONValue {
+        [
+            "name": .string(name), "asset": .string(asset), "condition": .string(condition),
+            "text": .string(text), "isSound": .bool(isSound), "tip": .orNull(tip),
+            "read": .orNull(read), "credited": .number(credited), "pending": .number(pending),
+        ]
+    }
+
+    init?(_ json: JSONValue) {
+        guard let name = json["name"]?.text, let asset = json["asset"]?.text,
+            let condition = json["condition"]?.text, let text = json["text"]?.text,
+            let isSound = json["isSound"]?.flag, let credited = json["credited"]?.whole,
+            let pending = json["pending"]?.whole
+        else { return nil }
+        self.init(
+            name: name, asset: asset, condition: condition, text: text, isSound: isSound,
+            tip: json["tip"]?.whole, read: json["read"]?.whole, credited: credited,
+            pending: pending)
     }
 }
 

@@ -257,6 +257,15 @@ function showRest(state) {
       ago(unit.since, state.time), unit.pid ? String(unit.pid) : "–", String(unit.restarts),
       bytes(unit.memoryBytes), unit.status,
     ]), "no units are declared");
+  byID("wallet").hidden = state.chains.length === 0;
+  table("chains",
+    [["chain"], ["asset"], ["condition"], ["tip", "number"], ["credited", "number"],
+      ["pending", "number"], ["status"]],
+    state.chains.map((chain) => [
+      chain.name, chain.asset, [chain.condition, chain.isSound ? "good" : "bad"],
+      count(chain.tip), chain.credited ? count(chain.credited) : "–", count(chain.pending),
+      chain.text,
+    ]), "no chain is set");
   table("threads",
     [["thread"], ["unit"], ["CPU", "number"], ["allowed"], ["declared", "number"],
       ["preempted", "number"]],

@@ -10,7 +10,7 @@ public struct HostState: Sendable {
     public static var sources: [String] {
         [
             UnitStatus.path, ExchangeReading.path, ClusterReading.path, FileSystemSpace.path,
-            "/proc/{pid}/task/*/status",
+            "{wallet}", ClockReading.path, "/proc/{pid}/task/*/status",
             "/proc/{pid}/task/*/stat", "/sys/block/{disk}/size", DiskStatistics.path,
             "/sys/block/{disk}/device/hwmon*/temp1_input",
             "/sys/block/{disk}/device/hwmon/*/temp1_input", NVMeHealth.path("{disk}"),
@@ -38,6 +38,7 @@ public struct HostState: Sendable {
         var tables = HostTables()
         tables.exchange = exchange
         tables.units = units
+        tables.chains = chains
         tables.threads = threads
         tables.queues = queues
         tables.disks = disks
@@ -76,6 +77,21 @@ public struct HostState: Sendable {
             flag("clusterPeer", .peer), flag("clusterPaused", .paused),
             number("clusterLag", reading[.lag].flatMap { Int64($0) }),
         ].compactMap(\.self)
+    }
+
+    // MARK: The wallet
+
+    /// The chains that walletd reports now.
+    public var chains: [HostTables.Chain] {
+        guard let reading = now.wallet(plan), reading.isCurrent(now.clock?.realtimeNanos) else {
+            return []
+        }
+        return reading.chains.map { chain in
+            HostTables.Chain(
+                name: chain.subject, asset: chain.asset, condition: chain.condition,
+                text: chain.text, isSound: chain.isSound, tip: chain.tip, read: chain.read,
+                credited: chain.credited, pending: chain.pending)
+        }
     }
 
     // MARK: Units and threads
