@@ -138,6 +138,19 @@ def test_draws_itself_and_updates(exchange, browser):
     browser.evaluate("document.querySelector('[data-name=\"cpu.stat-interval\"]').open = true")
     assert "parameter vm.stat_interval" in browser.text()
 
+    # The wallet's chains, once it reports some.
+    assert browser.evaluate("document.getElementById('wallet').hidden")
+    chain = {"network": 1, "chain": "litecoin", "asset": "LTC", "condition": "no node",
+             "isSound": False, "text": "its node gives no usable answer", "since": 1, "tip": None,
+             "read": 7, "credited": 5, "addresses": 3, "pending": 2}
+    report = {"time": time.time_ns(), "isConnected": True, "chains": [chain]}
+    (exchange.state / "run" / "wallet.json").write_text(json.dumps(report))
+    browser.until("!document.getElementById('wallet').hidden")
+    row = browser.evaluate("document.getElementById('chains').rows[1].innerText").split("\t")
+    assert row == ["litecoin", "LTC", "no node", "–", "5", "2", chain["text"]]
+    assert 'bourse_chain_pending_deposits{chain="litecoin",asset="LTC"} 2\n' in agent.get(
+        "/metrics", peer="tcp").text
+
     # It goes on by itself: the clock, the curves, and what the exchange does meanwhile.
     before = browser.evaluate(
         "[document.getElementById('facts').innerText,"
