@@ -306,7 +306,15 @@ class Chain:
         return [data(one) for one in self.keys]
 
     def eth_sendRawTransaction(self, raw):
-        return data(self.backend.send_raw_transaction(decode_hex(raw)))
+        raw = decode_hex(raw)
+        wanted = self.chain.get_vm().get_transaction_builder().decode(raw)
+        if any(one.hash == wanted.hash for one in self.chain.get_block().transactions):
+            raise RPCError(-32000, "already known")
+        following = self.state("latest").get_nonce(wanted.sender)
+        if wanted.nonce < following:
+            raise RPCError(-32000, f"nonce too low: next nonce {following},"
+                                   f" tx nonce {wanted.nonce}")
+        return data(self.backend.send_raw_transaction(raw))
 
     def eth_sendTransaction(self, wanted):
         sender = decode_hex(wanted.get("from", data(self.first)))
