@@ -38,8 +38,9 @@ build: prerequisites ## Build the daemons and boursectl
 	@echo "Building (a first build takes several minutes)"
 	@swift build -c $(CONFIGURATION)
 
-run: build ## Start a standalone exchange here, in the foreground
-	@packaging/local/exchange --bin $(BIN) --state "$(STATE)" $(if $(PORT),--port "$(PORT)")
+run: build ## Start a standalone exchange here, in the foreground; WALLET=demo adds a chain and a wallet
+	@packaging/local/exchange --bin $(BIN) --state "$(STATE)" $(if $(PORT),--port "$(PORT)") \
+		$(if $(WALLET),--wallet "$(WALLET)")
 
 test: prerequisites-test ## Build and run every test
 	@Tests/run

@@ -14,7 +14,7 @@ import Wire
     @Test func `a withdrawal is planned, signed and settled, and the coins are what is left`()
         throws
     {
-        var venue = try PaymentVenue()
+        let venue = try PaymentVenue()
         try venue.deposit(1, 300_000_000)
         #expect(venue.withdraw(1, 100_000_000, to: 9).refusal == .none)
         let payment = try venue.pay(try venue.request())
@@ -34,7 +34,7 @@ import Wire
     }
 
     @Test func `what cannot be paid says why`() throws {
-        var venue = try PaymentVenue()
+        let venue = try PaymentVenue()
         #expect(try venue.proposal() == .nothing)
         try venue.deposit(1, 100_000)
         #expect(venue.withdraw(1, 99_000, to: 9).refusal == .none)
@@ -56,7 +56,7 @@ import Wire
     }
 
     @Test func `one that is too large does not hold up the rest for ever`() throws {
-        var venue = try PaymentVenue()
+        let venue = try PaymentVenue()
         try venue.deposit(1, 1_000_000)
         try venue.deposit(2, 1_000_000)
         for account in 1...2 as ClosedRange<UInt32> {
@@ -70,7 +70,7 @@ import Wire
 
     /// A request, and the same with one thing changed.
     @Test func `nothing that is changed of a request is signed`() throws {
-        var venue = try PaymentVenue()
+        let venue = try PaymentVenue()
         for _ in 0..<3 { try venue.deposit(1, 50_000_000) }
         try venue.deposit(2, 80_000_000)
         for number in 1...3 as ClosedRange<UInt8> {
@@ -125,7 +125,7 @@ import Wire
     }
 
     @Test func `the signer's key, stops, kills, refusals and spent coins are looked at`() throws {
-        var venue = try PaymentVenue()
+        let venue = try PaymentVenue()
         try venue.deposit(1, 50_000_000)
         try venue.deposit(2, 50_000_000)
         #expect(venue.withdraw(1, 10_000_000, to: 1).refusal == .none)
@@ -157,7 +157,7 @@ import Wire
     }
 
     @Test func `what conflicts with an earlier transaction spends one of its coins`() throws {
-        var venue = try PaymentVenue()
+        let venue = try PaymentVenue()
         for _ in 0..<5 { try venue.deposit(1, 20_000_000) }
         #expect(venue.withdraw(1, 10_000_000, to: 1).refusal == .none)
         let small = OutPoint(TransactionID(high: 3, low: 7), 0)
@@ -171,24 +171,24 @@ import Wire
     }
 
     @Test func `saved coins are the same, and bytes that are not saved coins are none`() throws {
-        var venue = try PaymentVenue()
+        let venue = try PaymentVenue()
         for _ in 0..<4 { try venue.deposit(1, 20_000_000) }
         #expect(venue.withdraw(1, 30_000_000, to: 1).refusal == .none)
         let payment = try venue.pay(try venue.request())
         let saved = venue.table.saved
-        var again = try #require(CoinTable(saved: saved))
+        let again = try #require(CoinTable(saved: saved))
         #expect(again.saved == saved && again.sequence == venue.sequence)
         for count in 0..<saved.count { #expect(CoinTable(saved: Array(saved[..<count])) == nil) }
         var random = SplitMix64(seed: WalletFuzz.seed)
         for _ in 0..<1_000 { _ = CoinTable(saved: random.damaged(saved))?.saved }
         // It goes on as the other does.
-        swap(&venue.table, &again)
+        venue.table = again
         try venue.settle(payment.transaction)
         #expect(venue.table.coins(PaymentVenue.network)?.payments.isEmpty == true)
     }
 
     @Test func `requests and answers keep their values, and others are none`() throws {
-        var venue = try PaymentVenue()
+        let venue = try PaymentVenue()
         try venue.deposit(1, 20_000_000)
         #expect(venue.withdraw(1, 3_000_000, to: 1).refusal == .none)
         let request = try venue.request()
@@ -210,7 +210,7 @@ import Wire
     @Test func `coins are what deposits brought and payments left`() throws {
         var random = SplitMix64(seed: WalletFuzz.seed)
         for round in 0..<30 {
-            var venue = try PaymentVenue()
+            let venue = try PaymentVenue()
             var (came, left, cost) = (Int128(0), Int128(0), Int128(0))
             var open: [(TransactionID, Int128)] = []
             for _ in 0..<60 {

@@ -9,7 +9,7 @@ import Testing
 import UTXO
 import Wire
 
-struct PaymentVenue: ~Copyable {
+final class PaymentVenue {
     static let asset = AssetID(1)
     static let network = NetworkID(1)
     let master: ExtendedPrivateKey
@@ -58,7 +58,7 @@ struct PaymentVenue: ~Copyable {
     }
 
     @discardableResult
-    mutating func apply(_ command: Command) -> Outcome {
+    func apply(_ command: Command) -> Outcome {
         sequence += 1
         let header = RecordHeader(
             sequence: sequence, timestamp: Int64(sequence) * 1_000_000_000, kind: command.kind)
@@ -67,12 +67,12 @@ struct PaymentVenue: ~Copyable {
         return outcome
     }
 
-    mutating func must(_ command: Command) throws {
+    func must(_ command: Command) throws {
         try #require(apply(command).refusal == .none)
     }
 
     /// Credits a deposit in an output of its own.
-    mutating func deposit(_ account: UInt32, _ units: Int64) throws {
+    func deposit(_ account: UInt32, _ units: Int64) throws {
         deposits += 1
         try must(
             .creditDeposit(
@@ -92,7 +92,7 @@ struct PaymentVenue: ~Copyable {
         return text
     }
 
-    mutating func withdraw(_ account: UInt32, _ units: Int64, to number: UInt8) -> Outcome {
+    func withdraw(_ account: UInt32, _ units: Int64, to number: UInt8) -> Outcome {
         apply(
             .requestWithdrawal(
                 RequestWithdrawal(
@@ -132,7 +132,7 @@ struct PaymentVenue: ~Copyable {
     }
 
     /// Signs and logs a request.
-    mutating func pay(_ request: SigningRequest) throws -> SignedPayment {
+    func pay(_ request: SigningRequest) throws -> SignedPayment {
         let payment = try sign(request)
         try must(
             .signWithdrawals(
@@ -143,7 +143,7 @@ struct PaymentVenue: ~Copyable {
         return payment
     }
 
-    mutating func settle(_ payment: TransactionID) throws {
+    func settle(_ payment: TransactionID) throws {
         let fee = try #require(table.coins(Self.network)?.payments[payment]?.fee)
         try must(
             .settleTransaction(
