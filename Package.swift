@@ -338,6 +338,12 @@ let package = Package(
                 "Terms", "JSON", "Slabs", "Wire", "Engine", "Platform", "Secrets", "Requests",
                 "Addresses", "Keys", "Liabilities", "Nodes", "Deposits", "EVM", "UTXO", "Payments",
             ]),
+        tests(
+            "SigningTests",
+            [
+                "Terms", "Wire", "Engine", "Platform", "Secrets", "Addresses", "Keys", "UTXO",
+                "Payments", "SignerAPI", "Journal", "Link", "Signing",
+            ]),
         tests("TidyTests", []),
         .target(name: "CMachine", path: "Tests/PairSimulation/CMachine"),
         simulation(

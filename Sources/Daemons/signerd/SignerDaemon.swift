@@ -78,14 +78,14 @@ struct SignerDaemon {
             signer.saveCoins()
             withExtendedLifetime(lock) {}
         }
-        var (status, statusTime) = ("", Int64(0))
+        var (status, statusTime, refused) = ("", Int64(0), "")
         while true {
             if let signal = signals.wait(milliseconds: 0) {
                 log.notice("got signal \(signal), stopping")
                 return
             }
             try signer.follow(nanos: Self.waitNanos)
-            try server.turn(milliseconds: 0) { answer($0, signer) }
+            try server.turn(milliseconds: 0) { answer($0, signer, &refused) }
             let now = Clock.monotonicNanos()
             guard now >= statusTime else { continue }
             statusTime = now + 1_000_000_000
@@ -118,22 +118,26 @@ struct SignerDaemon {
         return users
     }
 
-    /// Answers, and logs what was answered.
-    private func answer(_ request: SigningRequest, _ signer: Signer) -> SigningAnswer {
+    /// Answers, and logs what was answered: the same refusal once.
+    private func answer(
+        _ request: SigningRequest, _ signer: Signer, _ refused: inout String
+    ) -> SigningAnswer {
         let answer = signer.answer(request)
         switch answer {
         case .signed(let payment):
             let ids = payment.withdrawals.map { "\($0.number)" }.joined(separator: ", ")
+            refused = ""
             log.notice("gave \(payment.transaction.hex), which pays withdrawals \(ids)")
         case .refused(.behind, _): break
         case .refused(let refusal, let words):
-            log.warning("signed nothing: \(refusal.rawValue): \(words)")
+            if words != refused { log.warning("signed nothing: \(refusal.rawValue): \(words)") }
+            refused = words
         }
         return answer
     }
 
     private func status(_ signer: Signer) -> String {
-        if let fault = signer.payments.list.fault { return "signs nothing: \(fault)" }
+        if let fault = signer.payments.list.fault ?? signer.obstacle { return "signs nothing: \(fault)" }
         if let error = signer.linkError { return "matchd is away: \(error)" }
         return signer.isReady
             ? "ready at record \(signer.sequence), \(signer.payments.list.entries.count) payments"

@@ -187,8 +187,8 @@ extension Settings {
             if let elsewhere {
                 "did you mean \(elsewhere)?"
             } else if fields.isEmpty {
-                "the tables are [exchange], [limits], [matchd], [auditd], [gatewayd], [agent], "
-                    + "[snmp] and [cluster]"
+                "the tables are [exchange], [limits], [matchd], [auditd], [gatewayd], [walletd], "
+                    + "[signerd], [agent], [snmp] and [cluster]"
             } else {
                 "known are \(fields.joined(separator: ", "))"
             }

@@ -14,9 +14,9 @@ extension Host {
         _ = try checked(bourse_hide_memory(), "hide the memory of", "this process")
     }
 
-    /// Keeps all of this process's memory, that of later too, out of swap: mlockall(2).
+    /// Keeps all of this process's memory out of swap, later memory as it is used: mlockall(2).
     public static func lockMemory() throws(SystemError) {
-        guard mlockall(Int32(MCL_CURRENT) | Int32(MCL_FUTURE)) == 0 else {
+        guard mlockall(Int32(MCL_CURRENT) | Int32(MCL_FUTURE) | Int32(MCL_ONFAULT)) == 0 else {
             throw .last("lock", "the memory of this process")
         }
     }

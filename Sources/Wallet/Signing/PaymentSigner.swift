@@ -29,10 +29,25 @@ public final class PaymentSigner {
 
     /// Meets a log that has everything which the list awaits: derives what is used of the limits,
     /// and writes the list anew, without what is closed in the log.
+    ///
+    /// Not where the log has a payment that is not settled and that the list lacks: such a list is
+    /// an older copy, or was begun after something was signed, and may lack others that are not in
+    /// the log. It returns what that means; nil: it has begun.
     public func begin(
-        _ engine: borrowing Engine, seen: SeenRecord, journal: JournalIdentity,
+        _ engine: borrowing Engine, _ coins: CoinTable, journal: JournalIdentity,
         now: SpendingMoment
-    ) {
+    ) -> String? {
+        let known = Set(list.entries.map(\.payment.transaction))
+        var unknown: TransactionID?
+        engine.forEachPayment {
+            let isOurs = coins.coins($0.network)?.payments[$0.id] != nil
+            if isOurs, !known.contains($0.id) { unknown = $0.id }
+        }
+        if let unknown {
+            return "the log has the payment \(unknown.hex), and the list of what was signed lacks "
+                + "it: is it an older copy? Restore the newest one, or wait until that payment is "
+                + "settled or dropped"
+        }
         var meter = SpendingMeter(time: list.base.time, used: list.base.used)
         for entry in list.entries.dropFirst(list.base.entryCount) {
             let asset = entry.payment.asset
@@ -41,7 +56,8 @@ public final class PaymentSigner {
         }
         meter.advance(to: now)
         self.meter = meter
-        compact(engine, seen, journal)
+        compact(engine, SeenRecord(sequence: coins.sequence, crc: coins.crc), journal)
+        return nil
     }
 
     /// Writes the list anew, without the entries whose withdrawals are all closed.
@@ -56,12 +72,15 @@ public final class PaymentSigner {
             if used > 0 { base.used[asset] = used }
         }
         var kept: [SignedEntry] = []
-        for entry in list.entries
-        where entry.payment.withdrawals.contains(where: { engine.withdrawal($0) != nil }) {
-            kept.append(entry)
-        }
+        for entry in list.entries where Self.isOpen(entry, engine) { kept.append(entry) }
         _ = list.rewrite(base, kept)
         self.meter = meter
+    }
+
+    /// Whether the log has one of an entry's withdrawals as open.
+    private static func isOpen(_ entry: SignedEntry, _ engine: borrowing Engine) -> Bool {
+        for id in entry.payment.withdrawals where engine.withdrawal(id) != nil { return true }
+        return false
     }
 
     private func limit(
@@ -107,7 +126,9 @@ public final class PaymentSigner {
             time: meter?.time ?? 0,
             seen: SeenRecord(sequence: coins.sequence, crc: coins.crc))
         if !list.hasRoom(for: entry) {
-            compact(engine, entry.seen, list.base.journal)
+            var hasClosed = false
+            for old in list.entries where !Self.isOpen(old, engine) { hasClosed = true }
+            if hasClosed { compact(engine, entry.seen, list.base.journal) }
             guard list.fault == nil, list.hasRoom(for: entry) else {
                 throw SigningRejection(
                     .notKept, "the list of what was signed is full: withdrawals have to be settled")

@@ -36,6 +36,9 @@ public final class Signer {
     public let payments: PaymentSigner
     /// Why there is no connection; nil: there is one.
     public private(set) var linkError: String? = "not connected yet"
+    /// Why the list does not fit the log; nil: it does, or it is not known yet.
+    public private(set) var obstacle: String?
+    private var beginTime: Int64 = 0
     private let place: SignerPlace
     private let connect: (Text40, Int64) throws(LinkError) -> LinkClient
     private let report: (_ isFault: Bool, String) -> Void
@@ -84,19 +87,28 @@ public final class Signer {
             linkError = session.linkError.map { "\($0)" }
         } catch {
             if session.hasEnded { throw .replica(error) }
-            linkError = "\(error)"
+            linkError = Self.text(error)
         }
         let replica = session.replica
         if let conflict = replica.conflict { throw .otherLog(conflict) }
         guard session.isCaughtUp else { return }
-        if !payments.hasBegun {
-            let seen = SeenRecord(sequence: replica.coins.sequence, crc: replica.coins.crc)
-            payments.begin(
-                replica.engine, seen: seen, journal: replica.journal, now: Self.now)
-            report(false, "has followed the log up to record \(replica.sequence)")
-            if let fault = payments.list.fault { report(true, "signs nothing: \(fault)") }
-        }
+        if !payments.hasBegun { begin(replica) }
         if Clock.monotonicNanos() >= saveTime { saveCoins() }
+    }
+
+    /// Begins to sign, where the list fits the log.
+    private func begin(_ replica: SignerReplica) {
+        guard Clock.monotonicNanos() >= beginTime else { return }
+        beginTime = Clock.monotonicNanos() + Self.retryNanos
+        let before = obstacle
+        obstacle = payments.begin(
+            replica.engine, replica.coins, journal: replica.journal, now: Self.now)
+        if let obstacle {
+            if obstacle != before { report(true, "signs nothing: \(obstacle)") }
+            return
+        }
+        report(false, "has followed the log up to record \(replica.sequence)")
+        if let fault = payments.list.fault { report(true, "signs nothing: \(fault)") }
     }
 
     /// The present.
@@ -125,7 +137,7 @@ public final class Signer {
                 see: { _, _, _, _ in })
         } catch {
             if case .replica = error { throw .replica(error) }
-            let text = "\(error)"
+            let text = Self.text(error)
             if text != linkError { report(true, "\(text); trying again") }
             linkError = text
             return
@@ -134,12 +146,17 @@ public final class Signer {
         savedSequence = session?.replica.coins.sequence ?? 0
     }
 
+    private static func text(_ error: CommandSessionError) -> String {
+        if case .link(let error) = error { "\(error)" } else { "\(error)" }
+    }
+
     // MARK: Requests
 
     /// Answers a request.
     public func answer(_ request: SigningRequest) -> SigningAnswer {
-        guard let session, session.isCaughtUp, payments.hasBegun else {
-            return .refusal(.behind, behind)
+        guard let session, session.isCaughtUp else { return .refusal(.behind, behind) }
+        guard payments.hasBegun else {
+            return obstacle.map { .refusal(.notKept, $0) } ?? .refusal(.behind, behind)
         }
         let replica = session.replica
         guard replica.sequence >= request.sequence else {

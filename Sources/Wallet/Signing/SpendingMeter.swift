@@ -95,7 +95,8 @@ public struct SpendingMeter: Sendable {
     /// Brings an asset's bucket to the present.
     private mutating func settle(_ asset: AssetID, refill: Int64) -> Int128 {
         guard let bucket = buckets[asset] else { return 0 }
-        let refilled = Int128(refill) * Int128(max(0, time - bucket.time))
+        let passed = Int64(clamping: Int128(time) - Int128(bucket.time))
+        let refilled = Int128(refill) * Int128(max(0, passed))
         let used = max(0, bucket.used - refilled)
         buckets[asset] = used == 0 ? nil : (used, time)
         return used

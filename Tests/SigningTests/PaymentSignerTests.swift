@@ -1,0 +1,146 @@
+// Goal: a signer signs what the log says is to be paid, once, and no more than its limit; whenever
+// it or its wallet dies.
+
+import Payments
+import Platform
+import Signing
+import Terms
+import Testing
+import Wire
+
+@Suite struct PaymentSignerTests {
+    private let hour: Int64 = 3_600_000_000_000
+
+    private func world() throws -> (SignerVenue, SignerDirectory) {
+        let directory = try SignerDirectory()
+        try directory.place.begin()
+        return (try SignerVenue(), directory)
+    }
+
+    @Test func `a payment that is lost before it is in the log is given again`() throws {
+        let (venue, directory) = try world()
+        let ids = venue.withdraw(1)
+        let request = try venue.request(ids, from: [0])
+        let first = try #require(venue.ask(try venue.signer(directory), request).payment)
+        #expect(first.withdrawals == ids)
+        // The wallet forgot it, the signer started again, and others coins are chosen.
+        let again = try venue.signer(directory)
+        #expect(venue.ask(again, try venue.request(ids, from: [1])) == .signed(first))
+        #expect(venue.ask(again, request) == .signed(first))
+        #expect(again.list.entries.count == 1)
+        // With one of its coins both cannot be final.
+        let bump = venue.ask(again, try venue.request(ids, from: [0, 1], fee: 2_000)).payment
+        #expect(bump != nil && bump != first)
+        // In the log, it is given as it is.
+        venue.log(first)
+        #expect(venue.ask(again, request) == .signed(first))
+    }
+
+    @Test func `what was signed is not given where it may not be paid any more`() throws {
+        let (venue, directory) = try world()
+        let ids = venue.withdraw(1)
+        let signer = try venue.signer(directory)
+        let request = try venue.request(ids, from: [0])
+        #expect(venue.ask(signer, request).payment != nil)
+        venue.apply(StopWithdrawals(asset: SignerVenue.asset, reason: "test"))
+        #expect(venue.ask(signer, request).refusal == .notPayable)
+    }
+
+    @Test func `the limit holds over restarts, and refills with time`() throws {
+        let (venue, directory) = try world()
+        let ids = venue.withdraw(4)
+        var signer = try venue.signer(directory)
+        for number in 0..<2 {
+            let request = try venue.request([ids[number]], from: [number])
+            #expect(venue.ask(signer, request).payment != nil)
+        }
+        let third = try venue.request([ids[2]], from: [2])
+        for _ in 0..<3 {
+            #expect(venue.ask(signer, third).refusal == .limit)
+            signer = try venue.signer(directory)
+        }
+        // 0.20002 of 0.25 are used: 0.05003 have to come back, at 0.1 an hour.
+        #expect(venue.ask(signer, third, host: hour / 2).refusal == .limit)
+        #expect(venue.ask(signer, third, host: hour / 2 + hour / 1_000).payment != nil)
+        let all = try venue.request([ids[3]], from: [3])
+        #expect(venue.ask(try venue.signer(directory, limit: ("0.05", "1")), all).refusal == .limit)
+    }
+
+    @Test func `a replacement counts what it pays more`() throws {
+        let (venue, directory) = try world()
+        let ids = venue.withdraw(2)
+        let signer = try venue.signer(directory, limit: ("0.2001", "0"))
+        let first = try #require(
+            venue.ask(signer, try venue.request(ids, from: [0], fee: 1_000)).payment)
+        venue.log(first)
+        let bump = try venue.request(
+            ids, from: [0], fee: 10_000, replaces: first.transaction)
+        #expect(venue.ask(signer, bump).payment?.replaces == first.transaction)
+        #expect(signer.list.entries.map(\.counted) == [20_001_000, 9_000])
+        let more = try venue.request(ids, from: [0], fee: 10_001, replaces: first.transaction)
+        #expect(venue.ask(signer, more).refusal == .limit)
+    }
+
+    @Test func `an asset without a limit is not signed for`() throws {
+        let (venue, directory) = try world()
+        let ids = venue.withdraw(1)
+        let signer = PaymentSigner(
+            try SignedList(directory.place), master: venue.master, limits: [])
+        #expect(venue.ask(signer, try venue.request(ids, from: [0])).refusal == .behind)
+        let now = SpendingMoment(host: 0, monotonic: 0)
+        let why = signer.begin(venue.engine, venue.coins, journal: SignerVenue.journal, now: now)
+        #expect(why == nil)
+        #expect(venue.ask(signer, try venue.request(ids, from: [0])).refusal == .limit)
+        #expect(signer.list.entries.isEmpty)
+    }
+
+    @Test func `nothing leaves that cannot be kept`() throws {
+        let (venue, directory) = try world()
+        let ids = venue.withdraw(1)
+        let signer = try venue.signer(directory)
+        signer.list.file = try File("/dev/full", .write)
+        let request = try venue.request(ids, from: [0])
+        for _ in 0..<2 { #expect(venue.ask(signer, request).refusal == .notKept) }
+        #expect(venue.ask(try venue.signer(directory), request).payment != nil)
+    }
+
+    @Test func `closed withdrawals are dropped at a start, and what they used stays`() throws {
+        let (venue, directory) = try world()
+        let ids = venue.withdraw(2)
+        let signer = try venue.signer(directory)
+        for (number, id) in ids.enumerated() {
+            let payment = try #require(
+                venue.ask(signer, try venue.request([id], from: [number])).payment)
+            venue.log(payment)
+            if number == 0 {
+                venue.apply(
+                    SettleTransaction(
+                        transaction: payment.transaction, costAsset: SignerVenue.asset,
+                        cost: Amount(units: 1_000), block: 9))
+            }
+        }
+        let again = try venue.signer(directory)
+        #expect(again.list.entries.map(\.payment.withdrawals) == [[ids[1]]])
+        #expect(again.list.base.journal == SignerVenue.journal)
+        #expect(again.list.base.used == [SignerVenue.asset: 20_002_000])
+        let third = venue.withdraw(1)
+        #expect(venue.ask(again, try venue.request(third, from: [2])).refusal == .limit)
+    }
+
+    @Test func `a list that lacks a payment of the log signs nothing`() throws {
+        let (venue, directory) = try world()
+        let ids = venue.withdraw(1)
+        let before = try directory.contents()
+        let payment = try #require(
+            venue.ask(try venue.signer(directory), try venue.request(ids, from: [0])).payment)
+        venue.log(payment)
+        // An older copy of list and floor.
+        try directory.put(before)
+        let old = PaymentSigner(
+            try SignedList(directory.place), master: venue.master, limits: [])
+        let now = SpendingMoment(host: 0, monotonic: 0)
+        let why = old.begin(venue.engine, venue.coins, journal: SignerVenue.journal, now: now)
+        #expect(why?.contains(payment.transaction.hex) == true)
+        #expect(!old.hasBegun)
+    }
+}

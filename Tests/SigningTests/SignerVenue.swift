@@ -1,0 +1,144 @@
+// An exchange with one chain, whose coins and withdrawals a signer knows by its log.
+
+import Addresses
+import Engine
+import Journal
+import Keys
+import Payments
+import Secrets
+import Signing
+import Terms
+import Testing
+import UTXO
+import Wire
+
+/// A log and its engine, with ten deposits of one coin each, and the key of BIP84's test vector.
+final class SignerVenue {
+    static let (asset, network, account) = (AssetID(1), NetworkID(1), AccountID(1))
+    static let coin: Int64 = 100_000_000
+    static let destination = "bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu"
+    static let journal = JournalIdentity(high: 1, low: 2)
+
+    private(set) var engine = Engine(limits: .small)
+    private(set) var coins = CoinTable()
+    let master: ExtendedPrivateKey
+    let chain: UTXONetwork
+
+    init() throws {
+        let words = Array(
+            (String(repeating: "abandon ", count: 11) + "about").utf8)
+        master = try ExtendedPrivateKey(seed: Mnemonic(reading: SecretBytes(words)).seed())
+        chain = try #require(UTXONetwork.named("bitcoin"))
+        let key = try master.descendant(.hardened(84), .hardened(0), .hardened(0)).publicKey
+        let audit = Audit(operatorName: Text40("olga")!, reason: "test")
+        apply(SetAsset(code: Text16("BTC")!, scale: 8, audit: audit))
+        apply(OpenAccount(name: Text40("ann")!, audit: audit))
+        apply(
+            SetNetwork(
+                asset: Self.asset, network: Self.network, takesWithdrawals: true, approvals: 0,
+                confirmations: 1, minimum: Amount(units: 1_000), fee: Amount(units: 500),
+                name: Text16("BTC")!, audit: audit))
+        apply(
+            SetChain(
+                network: Self.network, firstBlock: 1, chain: Text40("bitcoin")!,
+                key: key.text(isTest: false), audit: audit))
+        apply(AssignAddress(account: Self.account, network: Self.network))
+        for number in 0..<10 {
+            let id = TransactionID.numbered(number)
+            apply(
+                CreditDeposit(
+                    account: Self.account, asset: Self.asset, network: Self.network,
+                    transactionHigh: id.high, transactionLow: id.low, output: 0,
+                    amount: Amount(units: Int128(Self.coin))))
+        }
+    }
+
+    @discardableResult
+    func apply(_ payload: some CommandPayload) -> Outcome {
+        var header = RecordHeader(
+            sequence: engine.sequence + 1, timestamp: Int64(engine.sequence + 1) * 1_000,
+            session: SessionID(0), number: 0, kind: type(of: payload).kind)
+        header.crc = UInt32(truncatingIfNeeded: header.sequence)
+        let bytes = payload.recordBytes(header)
+        return unsafe bytes.withUnsafeBytes { bytes in
+            let outcome = unsafe engine.apply(record: bytes)
+            #expect(outcome.refusal == .none)
+            unsafe coins.see(header, bytes, outcome, engine)
+            return outcome
+        }
+    }
+
+    /// Asks for so many withdrawals of 0.1 coins each.
+    func withdraw(_ count: Int) -> [WithdrawalID] {
+        (0..<count).map { _ in
+            WithdrawalID(
+                apply(
+                    RequestWithdrawal(
+                        account: Self.account, asset: Self.asset, network: Self.network,
+                        amount: Amount(units: 10_000_000), address: Text64(Self.destination)!)
+                ).id)
+        }
+    }
+
+    /// A transaction that pays them from these deposits, with a fee.
+    func request(
+        _ ids: [WithdrawalID], from deposits: [Int], fee: Int64 = 1_000,
+        replaces: TransactionID = .none
+    ) throws -> SigningRequest {
+        let script = try UTXODestination(Self.destination, on: chain).script
+        let paid = Int64(ids.count) * 10_000_000
+        let change = try #require(coins.coins(Self.network)).script(.change(of: ids))
+        let transaction = UTXOTransaction(
+            inputs: deposits.map {
+                UTXOTransaction.TransactionInput(
+                    outPoint: OutPoint(.numbered($0), 0), sequence: 0xFFFF_FFFD)
+            },
+            outputs: ids.map { _ in
+                UTXOTransaction.TransactionOutput(amount: 10_000_000, script: script)
+            } + [
+                UTXOTransaction.TransactionOutput(
+                    amount: Int64(deposits.count) * Self.coin - paid - fee, script: change)
+            ], lockTime: 0)
+        return SigningRequest(
+            network: Self.network, asset: Self.asset, sequence: engine.sequence, withdrawals: ids,
+            replaces: replaces, transaction: transaction.bytes)
+    }
+
+    func log(_ payment: SignedPayment) {
+        apply(
+            SignWithdrawals(
+                asset: payment.asset, network: payment.network, transaction: payment.transaction,
+                replaces: payment.replaces, withdrawals: payment.withdrawals,
+                bytes: payment.bytes))
+    }
+
+    /// A signer with the list of this directory, which has met the log.
+    func signer(
+        _ directory: SignerDirectory, limit: (String, String) = ("0.25", "0.1"), host: Int64 = 0
+    ) throws -> PaymentSigner {
+        let signer = PaymentSigner(
+            try SignedList(directory.place), master: master,
+            limits: [
+                SpendingLimit(
+                    asset: Text16("BTC")!, capacity: try #require(DecimalText(limit.0)),
+                    refill: try #require(DecimalText(limit.1)))
+            ])
+        let now = SpendingMoment(host: host, monotonic: 0)
+        #expect(signer.begin(engine, coins, journal: Self.journal, now: now) == nil)
+        return signer
+    }
+
+    func ask(
+        _ signer: PaymentSigner, _ request: SigningRequest, host: Int64 = 0
+    ) -> SigningAnswer {
+        signer.answer(
+            request, engine, coins, now: SpendingMoment(host: host, monotonic: host))
+    }
+}
+
+extension SigningAnswer {
+    var payment: SignedPayment? { if case .signed(let payment) = self { payment } else { nil } }
+    var refusal: SigningRefusal? {
+        if case .refused(let refusal, _) = self { refusal } else { nil }
+    }
+}
