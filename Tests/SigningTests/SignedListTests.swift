@@ -100,6 +100,7 @@ import Testing
                 if !isWhole, torn.count > old.count {
                     #expect(try directory.contents()["signed.torn"] == Array(torn[old.count...]))
                 }
+                guard count % 16 == 0 || isWhole else { continue }
                 // And it goes on.
                 #expect(list.rewrite(list.base, list.entries))
                 #expect(list.append(.numbered(8, paying: [8], from: [8])))

@@ -39,8 +39,8 @@ struct SignerDaemon {
         do { try body() } catch let error as SignedListError {
             if case .system = error { throw error }
             log.fatal("\(error)", status: DaemonExit.journal)
-        } catch SignerFault.otherLog(let what) {
-            log.fatal("\(SignerFault.otherLog(what))", status: DaemonExit.journal)
+        } catch SignerFaultError.otherLog(let what) {
+            log.fatal("\(SignerFaultError.otherLog(what))", status: DaemonExit.journal)
         }
     }
 
@@ -137,7 +137,9 @@ struct SignerDaemon {
     }
 
     private func status(_ signer: Signer) -> String {
-        if let fault = signer.payments.list.fault ?? signer.obstacle { return "signs nothing: \(fault)" }
+        if let fault = signer.payments.list.fault ?? signer.obstacle {
+            return "signs nothing: \(fault)"
+        }
         if let error = signer.linkError { return "matchd is away: \(error)" }
         return signer.isReady
             ? "ready at record \(signer.sequence), \(signer.payments.list.entries.count) payments"

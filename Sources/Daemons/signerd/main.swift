@@ -12,7 +12,7 @@ let arguments = DaemonArguments(
     options: [
         DaemonOption(
             "--begin",
-            help: "begin the list of what is signed, of a wallet that has signed nothing, and exit"),
+            help: "begin the list of what is signed, for a new wallet, and exit"),
         DaemonOption("--check", help: "check the seed and the list of what was signed, and exit"),
     ])
 let place = SignerPlace(arguments.settings)

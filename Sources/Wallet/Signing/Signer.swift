@@ -9,7 +9,7 @@ internal import Platform
 public import Terms
 
 /// Why the signer cannot go on.
-public enum SignerFault: Error, Sendable, CustomStringConvertible {
+public enum SignerFaultError: Error, Sendable, CustomStringConvertible {
     /// Its list.
     case list(SignedListError)
     /// The log is not the one that it followed before.
@@ -79,7 +79,7 @@ public final class Signer {
     }
 
     /// Follows the log for `nanos`, and connects before where that is due.
-    public func follow(nanos: Int64) throws(SignerFault) {
+    public func follow(nanos: Int64) throws(SignerFaultError) {
         if session == nil { try connectIfDue() }
         guard let session else { return Clock.sleep(nanos: nanos) }
         do throws(CommandSessionError) {
@@ -116,7 +116,7 @@ public final class Signer {
         SpendingMoment(host: Clock.realtimeNanos(), monotonic: Clock.monotonicNanos())
     }
 
-    private func connectIfDue() throws(SignerFault) {
+    private func connectIfDue() throws(SignerFaultError) {
         let now = Clock.monotonicNanos()
         guard now >= connectTime, let name = Text40("signer/main") else { return }
         defer { connectTime = Clock.monotonicNanos() + Self.retryNanos }

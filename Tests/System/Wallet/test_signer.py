@@ -1,0 +1,140 @@
+"""The real signer beside the real matchd: what it follows, answers and refuses when either dies.
+What it signs is in SigningTests, and with a node in the tests of withdrawals."""
+import json
+import os
+import socket
+import subprocess
+import time
+
+import pytest
+from exchange import BIN, VECTOR_ADDRESSES, Exchange
+
+WORDS = " ".join(["abandon"] * 23 + ["art"])
+
+
+@pytest.fixture
+def signer(exchange):
+    """An exchange with a chain of another key than the signer's, and a signer that has begun."""
+    exchange.start("matchd")
+    exchange.demo()
+    exchange.open_network()
+    write_seed(exchange)
+    exchange.set("signerd", "limits", "BTC 1 0.1")
+    assert run(exchange, "--begin").returncode == 0
+    return exchange
+
+
+def write_seed(exchange, mode=0o600):
+    path = exchange.state / "secrets" / "wallet.seed"
+    path.write_text(WORDS + "\n")
+    path.chmod(mode)
+
+
+def run(exchange, *options):
+    return subprocess.run(
+        [str(BIN / "bourse-signerd"), "--config", str(exchange.config), *options],
+        capture_output=True, text=True, timeout=30)
+
+
+def ask(exchange, sequence=1, line=None):
+    """What the signer answers; None: nobody listens."""
+    request = {"network": 1, "asset": 1, "sequence": sequence, "withdrawals": [1],
+               "replaces": "0" * 64, "transaction": "00"}
+    try:
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.settimeout(20)
+            peer.connect(str(exchange.state / "run" / "signer.sock"))
+            peer.sendall((line or json.dumps(request)).encode() + b"\n")
+            text = b""
+            while chunk := peer.recv(65_536):
+                text += chunk
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+    return json.loads(text) if text else {"refused": "nothing"}
+
+
+def await_refusal(exchange, refusal, sequence=1, seconds=30):
+    deadline = time.monotonic() + seconds
+    while True:
+        said = ask(exchange, sequence)
+        if said and said.get("refused") == refusal:
+            return said["text"]
+        assert time.monotonic() < deadline, (said, exchange.log_tail("signerd"))
+        time.sleep(0.05)
+
+
+def test_it_answers_by_the_log_and_only_while_it_follows_it(signer):
+    signer.spawn("signerd")
+    # It has everything, and the chain is not of its seed.
+    assert "seed" in await_refusal(signer, "other key")
+    assert ask(signer, sequence=1_000_000)["refused"] == "behind"
+    assert ask(signer, line="{}")["refused"] == "malformed"
+    signer.kill("matchd")
+    assert "away" in await_refusal(signer, "behind")
+    signer.start("matchd")
+    await_refusal(signer, "other key")
+    for _ in range(3):
+        signer.kill("signerd")
+        signer.spawn("signerd")
+        await_refusal(signer, "other key")
+    # Its coins are saved at a stop, and the next start goes on from there.
+    assert signer.stop("signerd") == 0
+    assert (signer.state / "signer" / "coins").stat().st_size > 28
+    (signer.state / "signer" / "coins").write_bytes(b"nonsense")
+    signer.spawn("signerd")
+    await_refusal(signer, "other key")
+    assert signer.stop("signerd") == 0
+
+
+def test_a_lost_list_is_refused_and_begins_once(signer):
+    state = signer.state / "signer"
+    assert run(signer, "--begin").returncode == 1
+    shown = run(signer, "--check")
+    assert shown.returncode == 0 and "0 payments" in shown.stdout
+    state.rename(signer.state / "away")
+    for _ in range(2):
+        lost = run(signer)
+        assert lost.returncode == 76 and "mounted" in lost.stderr
+        state.mkdir(exist_ok=True)
+    assert run(signer, "--begin").returncode == 1
+    state.rmdir() if not any(state.iterdir()) else [f.unlink() for f in state.iterdir()]
+    for file in (signer.state / "away").iterdir():
+        state.mkdir(exist_ok=True)
+        file.rename(state / file.name)
+    signer.spawn("signerd")
+    await_refusal(signer, "other key")
+
+
+def test_another_log_is_refused(signer, tmp_path):
+    signer.spawn("signerd")
+    await_refusal(signer, "other key")
+    assert signer.stop("signerd") == 0
+    other = Exchange(tmp_path / "other").init()
+    try:
+        other.start("matchd")
+        signer.set("matchd", "socket", str(other.state / "run" / "match.sock"))
+        signer.spawn("signerd")
+        assert signer.running.pop("signerd").wait(30) == 76
+        assert "journal" in signer.log_tail("signerd")
+    finally:
+        other.end()
+
+
+def test_the_seed_is_kept_to_itself(signer):
+    write_seed(signer, 0o640)
+    refused = run(signer)
+    assert refused.returncode == 1 and "mode 640" in refused.stderr
+    (signer.state / "secrets" / "wallet.seed").write_text(WORDS.replace("art", "abandon"))
+    (signer.state / "secrets" / "wallet.seed").chmod(0o600)
+    refused = run(signer)
+    assert refused.returncode == 1 and "abandon" not in refused.stderr
+    write_seed(signer)
+    signer.spawn("signerd")
+    await_refusal(signer, "other key")
+    pid = signer.running["signerd"].pid
+    with open(f"/proc/{pid}/limits") as limits:
+        core = next(line for line in limits if line.startswith("Max core file size"))
+    assert core.split()[4] == "0"
+    if os.getuid() == 0:
+        assert "abandon" not in signer.log_tail("signerd", 1_000)
+    assert VECTOR_ADDRESSES[0] not in signer.log_tail("signerd", 1_000)
