@@ -118,7 +118,7 @@ final class PaymentVenue {
 
     struct NoRequest: Error {}
 
-    func review(_ request: SigningRequest) -> Result<ReviewedPayment, SigningRejection> {
+    func review(_ request: SigningRequest) -> Result<ReviewedPayment, PaymentReviewError> {
         ReviewedPayment.review(request, engine, table, key: master)
     }
 

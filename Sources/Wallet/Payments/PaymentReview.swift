@@ -7,7 +7,7 @@ internal import Terms
 public import UTXO
 
 /// Why a request is not signed.
-public struct SigningRejection: Error, Hashable, Sendable {
+public struct PaymentReviewError: Error, Hashable, Sendable {
     /// The kind.
     public let refusal: SigningRefusal
     /// In words.
@@ -41,8 +41,8 @@ public struct ReviewedPayment: Sendable {
     public static func review(
         _ request: SigningRequest, _ engine: borrowing Engine, _ coins: CoinTable,
         key: ExtendedPrivateKey
-    ) -> Result<ReviewedPayment, SigningRejection> {
-        do throws(SigningRejection) {
+    ) -> Result<ReviewedPayment, PaymentReviewError> {
+        do throws(PaymentReviewError) {
             return .success(try ReviewedPayment(request, engine, coins, key))
         } catch { return .failure(error) }
     }
@@ -50,32 +50,32 @@ public struct ReviewedPayment: Sendable {
     private init(
         _ request: SigningRequest, _ engine: borrowing Engine, _ coins: CoinTable,
         _ key: ExtendedPrivateKey
-    ) throws(SigningRejection) {
+    ) throws(PaymentReviewError) {
         guard request.sequence <= coins.sequence, engine.sequence == coins.sequence, !coins.hasGap
         else {
-            throw SigningRejection(.behind, "the log is followed up to record \(coins.sequence)")
+            throw PaymentReviewError(.behind, "the log is followed up to record \(coins.sequence)")
         }
         guard let chain = coins.coins(request.network) else {
-            throw SigningRejection(.otherKey, "the log names no UTXO chain \(request.network)")
+            throw PaymentReviewError(.otherKey, "the log names no UTXO chain \(request.network)")
         }
         try Self.check(chain, isOf: key)
         let payees = try Self.payees(request, engine, chain)
         do throws(UTXODecodingError) {
             transaction = try UTXOTransaction(
                 request.transaction, on: chain.network, bytesMax: Limits.transactionBytesMax)
-        } catch { throw SigningRejection(.malformed, "the transaction cannot be read: \(error)") }
+        } catch { throw PaymentReviewError(.malformed, "the transaction cannot be read: \(error)") }
         spent = try Self.spent(transaction, request, chain)
         let change = try Self.change(transaction, request, payees, chain)
         // Amounts and their sums are within the network's maximum: the decoder checked them.
         let paid = transaction.outputs.reduce(0) { $0 + $1.amount }
         guard let all = chain.network.sum(spent.lazy.map(\.amount)), all >= paid else {
-            throw SigningRejection(.coins, "its inputs are less than its outputs")
+            throw PaymentReviewError(.coins, "its inputs are less than its outputs")
         }
         let weight =
             transaction.weight + spent.count * (SpendKind.publicKeyHash.inputWeight - 4 * 41) + 2
         let feeMax = Self.feePerKilobyteMax * Int64((weight + 3) / 4) / 1_000
         guard all - paid <= feeMax else {
-            throw SigningRejection(.fee, "its fee is \(all - paid) base units, at most \(feeMax)")
+            throw PaymentReviewError(.fee, "its fee is \(all - paid) base units, at most \(feeMax)")
         }
         leaving = all - change
         (self.request, self.chain) = (request, chain)
@@ -84,11 +84,11 @@ public struct ReviewedPayment: Sendable {
     /// Whether the chain's account is the key's own.
     private static func check(
         _ chain: ChainCoins, isOf key: ExtendedPrivateKey
-    ) throws(SigningRejection) {
+    ) throws(PaymentReviewError) {
         let own = try? key.descendant(
             .hardened(84), .hardened(chain.network.coinType), .hardened(0))
         guard own?.publicKey.text(isTest: chain.network.isTest) == chain.key else {
-            throw SigningRejection(
+            throw PaymentReviewError(
                 .otherKey, "the chain \(chain.chain) has a key that is not of this signer's seed")
         }
     }
@@ -96,22 +96,22 @@ public struct ReviewedPayment: Sendable {
     /// What has to be paid, by the log.
     private static func payees(
         _ request: SigningRequest, _ engine: borrowing Engine, _ chain: ChainCoins
-    ) throws(SigningRejection) -> [Payee] {
+    ) throws(PaymentReviewError) -> [Payee] {
         guard let terms = engine.network(request.asset, request.network),
             engine.asset(request.asset)?.scale == 8
-        else { throw SigningRejection(.notPayable, "the log has no such network of the asset") }
+        else { throw PaymentReviewError(.notPayable, "the log has no such network of the asset") }
         var assets = 0
         engine.forEachNetwork { if $0.network == request.network { assets += 1 } }
         guard assets == 1 else {
-            throw SigningRejection(.notPayable, "\(assets) assets have this chain")
+            throw PaymentReviewError(.notPayable, "\(assets) assets have this chain")
         }
         if let refusal = engine.refusal(ofPaying: terms) {
-            throw SigningRejection(.notPayable, refusal)
+            throw PaymentReviewError(.notPayable, refusal)
         }
         let replaced = chain.payments(of: request.withdrawals)
         if request.replaces != .none {
             guard replaced.contains(where: { $0.0 == request.replaces }) else {
-                throw SigningRejection(
+                throw PaymentReviewError(
                     .notPayable, "no open payment of these withdrawals is the one to be replaced")
             }
         }
@@ -120,12 +120,16 @@ public struct ReviewedPayment: Sendable {
         for id in request.withdrawals {
             guard let withdrawal = engine.withdrawal(id), withdrawal.asset == request.asset,
                 withdrawal.network == request.network
-            else { throw SigningRejection(.notPayable, "withdrawal \(id.number) is not open here") }
+            else {
+                throw PaymentReviewError(.notPayable, "withdrawal \(id.number) is not open here")
+            }
             guard withdrawal.status == status,
                 engine.account(withdrawal.account)?.isKilled == false
-            else { throw SigningRejection(.notPayable, "withdrawal \(id.number) is not approved") }
+            else {
+                throw PaymentReviewError(.notPayable, "withdrawal \(id.number) is not approved")
+            }
             guard let payee = Payee(withdrawal, on: chain.network) else {
-                throw SigningRejection(
+                throw PaymentReviewError(
                     .notPayable, "withdrawal \(id.number) goes to no address of the chain")
             }
             payees.append(payee)
@@ -137,7 +141,7 @@ public struct ReviewedPayment: Sendable {
     /// replaced at least one.
     private static func spent(
         _ transaction: UTXOTransaction, _ request: SigningRequest, _ chain: ChainCoins
-    ) throws(SigningRejection) -> [WalletCoin] {
+    ) throws(PaymentReviewError) -> [WalletCoin] {
         let replaced = chain.payments(of: request.withdrawals)
         let reusable = Set(replaced.flatMap { $0.1.inputs })
         var seen: Set<OutPoint> = []
@@ -145,21 +149,21 @@ public struct ReviewedPayment: Sendable {
         for input in transaction.inputs {
             let name = "\(input.outPoint.transaction.hex):\(input.outPoint.output)"
             guard input.scriptSig.isEmpty, input.witness.isEmpty else {
-                throw SigningRejection(.malformed, "an input is signed already")
+                throw PaymentReviewError(.malformed, "an input is signed already")
             }
             guard let coin = chain.coins[input.outPoint] else {
-                throw SigningRejection(.coins, "\(name) is no coin of the wallet's")
+                throw PaymentReviewError(.coins, "\(name) is no coin of the wallet's")
             }
             guard seen.insert(input.outPoint).inserted else {
-                throw SigningRejection(.coins, "\(name) is spent twice")
+                throw PaymentReviewError(.coins, "\(name) is spent twice")
             }
             guard chain.isFree(input.outPoint) || reusable.contains(input.outPoint),
                 !replaced.contains(where: { $0.0 == input.outPoint.transaction })
-            else { throw SigningRejection(.coins, "another payment spends \(name)") }
+            else { throw PaymentReviewError(.coins, "another payment spends \(name)") }
             spent.append(coin)
         }
         for (id, payment) in replaced where seen.isDisjoint(with: payment.inputs) {
-            throw SigningRejection(
+            throw PaymentReviewError(
                 .coins, "it does not replace \(id.hex): both could be final on the chain")
         }
         return spent
@@ -169,9 +173,9 @@ public struct ReviewedPayment: Sendable {
     private static func change(
         _ transaction: UTXOTransaction, _ request: SigningRequest, _ payees: [Payee],
         _ chain: ChainCoins
-    ) throws(SigningRejection) -> Int64 {
+    ) throws(PaymentReviewError) -> Int64 {
         guard let own = try? chain.script(.change(of: request.withdrawals)) else {
-            throw SigningRejection(.otherKey, "the chain's key cannot be used")
+            throw PaymentReviewError(.otherKey, "the chain's key cannot be used")
         }
         var due: [UTXOTransaction.TransactionOutput: Int] = [:]
         for payee in payees {
@@ -186,12 +190,12 @@ public struct ReviewedPayment: Sendable {
             } else if output.script == own, change == nil {
                 change = output.amount
             } else {
-                throw SigningRejection(
+                throw PaymentReviewError(
                     .outputs, "it pays \(output.amount) base units to \(output.script.hexText)")
             }
         }
         guard due.isEmpty else {
-            throw SigningRejection(.outputs, "it does not pay all of the withdrawals")
+            throw PaymentReviewError(.outputs, "it does not pay all of the withdrawals")
         }
         return change ?? 0
     }
@@ -199,7 +203,7 @@ public struct ReviewedPayment: Sendable {
     /// Signs it. `random` are 32 bytes that nobody can guess.
     public func signed(
         with master: ExtendedPrivateKey, random: [UInt8]
-    ) throws(SigningRejection) -> SignedPayment {
+    ) throws(PaymentReviewError) -> SignedPayment {
         do {
             var psbt = try PSBT(unsigned: transaction)
             let purpose = [84, chain.network.coinType, 0].map { $0 | 0x8000_0000 }
@@ -221,15 +225,15 @@ public struct ReviewedPayment: Sendable {
             try psbt.finalize(on: chain.network)
             let signed = try psbt.extracted()
             guard signed.bytes.count <= Limits.transactionBytesMax else {
-                throw SigningRejection(.malformed, "it is too large once it is signed")
+                throw PaymentReviewError(.malformed, "it is too large once it is signed")
             }
             return SignedPayment(
                 network: request.network, asset: request.asset, withdrawals: request.withdrawals,
                 replaces: request.replaces, transaction: signed.id, bytes: signed.bytes)
-        } catch let rejection as SigningRejection {
+        } catch let rejection as PaymentReviewError {
             throw rejection
         } catch {
-            throw SigningRejection(.coins, "it cannot be signed: \(error)")
+            throw PaymentReviewError(.coins, "it cannot be signed: \(error)")
         }
     }
 }

@@ -98,7 +98,7 @@ public final class PaymentSigner {
         _ request: SigningRequest, _ engine: borrowing Engine, _ coins: CoinTable,
         now: SpendingMoment
     ) -> SigningAnswer {
-        do throws(SigningRejection) {
+        do throws(PaymentReviewError) {
             return .signed(try payment(request, engine, coins, now))
         } catch { return .refusal(error.refusal, error.text) }
     }
@@ -106,9 +106,9 @@ public final class PaymentSigner {
     private func payment(
         _ request: SigningRequest, _ engine: borrowing Engine, _ coins: CoinTable,
         _ now: SpendingMoment
-    ) throws(SigningRejection) -> SignedPayment {
-        if let fault = list.fault { throw SigningRejection(.notKept, Self.notKept(fault)) }
-        guard meter != nil else { throw SigningRejection(.behind, "the log is not read yet") }
+    ) throws(PaymentReviewError) -> SignedPayment {
+        if let fault = list.fault { throw PaymentReviewError(.notKept, Self.notKept(fault)) }
+        guard meter != nil else { throw PaymentReviewError(.behind, "the log is not read yet") }
         let earlier = list.entries(paying: request.withdrawals)
         var replaced: Int64 = 0
         if !earlier.isEmpty {
@@ -130,14 +130,14 @@ public final class PaymentSigner {
             for old in list.entries where !Self.isOpen(old, engine) { hasClosed = true }
             if hasClosed { compact(engine, entry.seen, list.base.journal) }
             guard list.fault == nil, list.hasRoom(for: entry) else {
-                throw SigningRejection(
+                throw PaymentReviewError(
                     .notKept, "the list of what was signed is full: withdrawals have to be settled")
             }
         }
         // It counts even where it is not known whether it was kept.
         meter?.take(request.asset, counted, refill: limit.refill)
         guard list.append(entry) else {
-            throw SigningRejection(.notKept, Self.notKept(list.fault ?? ""))
+            throw PaymentReviewError(.notKept, Self.notKept(list.fault ?? ""))
         }
         return payment
     }
@@ -148,17 +148,17 @@ public final class PaymentSigner {
 
     private func judge(
         _ request: SigningRequest, _ earlier: [SignedEntry], _ coins: CoinTable
-    ) throws(SigningRejection) -> EarlierSignatures {
+    ) throws(PaymentReviewError) -> EarlierSignatures {
         guard
             earlier.allSatisfy({
                 $0.payment.network == request.network && $0.payment.asset == request.asset
             })
         else {
-            throw SigningRejection(
+            throw PaymentReviewError(
                 .signedBefore, "a withdrawal was signed before on another network")
         }
         guard let network = coins.coins(request.network)?.network else {
-            throw SigningRejection(.otherKey, "the log names no UTXO chain \(request.network)")
+            throw PaymentReviewError(.otherKey, "the log names no UTXO chain \(request.network)")
         }
         let transaction = try Self.transaction(request.transaction, on: network)
         return EarlierSignatures.judge(
@@ -168,10 +168,10 @@ public final class PaymentSigner {
 
     private static func transaction(
         _ bytes: [UInt8], on network: UTXONetwork
-    ) throws(SigningRejection) -> UTXOTransaction {
+    ) throws(PaymentReviewError) -> UTXOTransaction {
         do throws(UTXODecodingError) {
             return try UTXOTransaction(bytes, on: network, bytesMax: Limits.transactionBytesMax)
-        } catch { throw SigningRejection(.malformed, "the transaction cannot be read: \(error)") }
+        } catch { throw PaymentReviewError(.malformed, "the transaction cannot be read: \(error)") }
     }
 
     /// Gives what was signed before: as it is where the log has it, for then everybody does; else
@@ -179,11 +179,11 @@ public final class PaymentSigner {
     private func again(
         _ entry: SignedEntry, _ request: SigningRequest, _ engine: borrowing Engine,
         _ coins: CoinTable
-    ) throws(SigningRejection) -> SignedPayment {
+    ) throws(PaymentReviewError) -> SignedPayment {
         var payment = entry.payment
         if engine.payment(payment.transaction) != nil { return payment }
         guard let network = coins.coins(request.network)?.network else {
-            throw SigningRejection(.otherKey, "the log names no UTXO chain \(request.network)")
+            throw PaymentReviewError(.otherKey, "the log names no UTXO chain \(request.network)")
         }
         var transaction = try Self.transaction(payment.bytes, on: network)
         for index in transaction.inputs.indices { transaction.inputs[index].witness = [] }
@@ -199,13 +199,13 @@ public final class PaymentSigner {
     /// Whether the limit has room for so many base units.
     private func admit(
         _ asset: AssetID, _ units: Int64, _ engine: borrowing Engine, _ now: SpendingMoment
-    ) throws(SigningRejection) -> (capacity: Int64, refill: Int64) {
+    ) throws(PaymentReviewError) -> (capacity: Int64, refill: Int64) {
         guard let view = engine.asset(asset), limits[view.code] != nil else {
-            throw SigningRejection(
+            throw PaymentReviewError(
                 .limit, "the asset has no limit, so nothing of it is signed: [signerd] limits")
         }
         guard let limit = limit(asset, engine) else {
-            throw SigningRejection(
+            throw PaymentReviewError(
                 .limit, "the limit of \(view.code) is none in its \(view.scale) decimals")
         }
         meter?.advance(to: now)
@@ -213,10 +213,10 @@ public final class PaymentSigner {
         case .fits: return limit
         case .later(let nanos):
             let minutes = max(1, (nanos - 1) / 60_000_000_000 + 1)
-            throw SigningRejection(
+            throw PaymentReviewError(
                 .limit, "the limit of \(view.code) is used up: it fits in \(minutes) minutes")
         case .never, nil:
-            throw SigningRejection(
+            throw PaymentReviewError(
                 .limit, "it is more than the limit of \(view.code): [signerd] limits")
         }
     }

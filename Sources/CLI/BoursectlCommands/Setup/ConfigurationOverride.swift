@@ -21,6 +21,8 @@ package struct ConfigurationOverride: Hashable {
         ("matchd.observer_users", "bourse-agent, bourse-signer"),
         ("gatewayd.state", "/var/lib/bourse-gateway"), ("walletd.state", "/var/lib/bourse-wallet"),
         ("walletd.status", "/run/bourse-wallet/wallet.json"),
+        ("signerd.socket", "/run/bourse-signer/signer.sock"),
+        ("signerd.state", "/var/lib/bourse-signer"), ("signerd.wallet_users", "bourse-wallet"),
         ("agent.socket", "/run/bourse-agent/agent.sock"),
         ("agent.state", "/var/lib/bourse-agent"), ("snmp.targets", "/etc/bourse/targets"),
     ].map { ConfigurationOverride(key: $0, value: "\"\($1)\"") }
