@@ -136,20 +136,28 @@ public enum SigningRefusal: String, Hashable, Sendable, CaseIterable {
 /// What the signer answers.
 public enum SigningAnswer: Hashable, Sendable {
     /// Maximum bytes of its text.
-    public static let textBytesMax = SigningRequest.textBytesMax
+    public static let textBytesMax = 8 * SigningRequest.textBytesMax
     /// Maximum bytes of a refusal's words.
     public static let wordsBytesMax = 1_000
 
     /// A signed transaction: the one asked for, or one that was signed before for some of the same
     /// withdrawals and is to go into the log in its place.
     case signed(SignedPayment)
+    /// None. These were signed before for some of the same withdrawals, never got into the log, and
+    /// cannot any more as they are: another transaction has to spend a coin of each of them. 1 to
+    /// `earlierMax`.
+    case earlier([SignedPayment])
     /// None, and why, in words.
     case refused(SigningRefusal, String)
+
+    /// Maximum earlier transactions of an answer.
+    public static let earlierMax = 16
 
     /// As JSON.
     public var json: JSONValue {
         switch self {
         case .signed(let payment): ["signed": payment.json]
+        case .earlier(let payments): ["earlier": .array(payments.map(\.json))]
         case .refused(let refusal, let words):
             ["refused": .string(refusal.rawValue), "text": .string(words)]
         }
@@ -160,6 +168,11 @@ public enum SigningAnswer: Hashable, Sendable {
         if let signed = json["signed"] {
             guard let payment = SignedPayment(signed) else { return nil }
             self = .signed(payment)
+        } else if let earlier = json["earlier"] {
+            guard let payments = earlier.rows(SignedPayment.init),
+                1...Self.earlierMax ~= payments.count
+            else { return nil }
+            self = .earlier(payments)
         } else {
             guard let refusal = json["refused"]?.text.flatMap(SigningRefusal.init(rawValue:)),
                 let words = json["text"]?.text, words.utf8.count <= Self.wordsBytesMax
