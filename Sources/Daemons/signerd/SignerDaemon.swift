@@ -128,6 +128,8 @@ struct SignerDaemon {
             let ids = payment.withdrawals.map { "\($0.number)" }.joined(separator: ", ")
             refused = ""
             log.notice("gave \(payment.transaction.hex), which pays withdrawals \(ids)")
+        case .earlier(let payments):
+            log.notice("named \(payments.count) payments that never got into the log")
         case .refused(.behind, _): break
         case .refused(let refusal, let words):
             if words != refused { log.warning("signed nothing: \(refusal.rawValue): \(words)") }

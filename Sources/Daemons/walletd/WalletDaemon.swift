@@ -177,11 +177,11 @@ struct SignerSocket: SignatureSource {
     /// How long it may take: a transaction of many inputs has many signatures.
     private static let milliseconds: Int64 = 5_000
 
-    func answer(_ request: SigningRequest) -> Result<SigningAnswer, SignerAbsence> {
+    func answer(_ request: SigningRequest) -> Result<SigningAnswer, SignerAbsenceError> {
         do throws(SignerError) {
             let client = SignerClient(socket: path)
             return .success(try client.ask(request, milliseconds: Self.milliseconds))
-        } catch { return .failure(SignerAbsence(text: "\(error)")) }
+        } catch { return .failure(SignerAbsenceError(text: "\(error)")) }
     }
 }
 

@@ -133,6 +133,9 @@ public enum CommandSessionError: Error, Sendable {
         }
     }
 
+    /// Whether there is a connection, and its server leads, as it said at its greeting.
+    public var isLed: Bool { client?.welcome.role.takesCommands ?? false }
+
     /// Whether there is a connection now.
     public var isConnected: Bool { client != nil }
 

@@ -19,26 +19,20 @@ extension Custodian {
     func pay(
         _ view: ChainView, _ terms: NetworkView, _ chain: FollowedChain<Node>
     ) throws(CommandSessionError) -> Bool {
-        guard !coins.hasGap, let known = coins.coins(view.network) else {
-            chain.payouts.report = PayoutReport(
-                condition: .coinsUnknown, text: "records of the log were missed: restart walletd")
-            return false
-        }
+        guard let known = coins.coins(view.network) else { return false }
         let reader = chain.reader
-        if !reader.hasNoNode {
+        if reader.condition == .inStep {
             chain.payouts.broadcast(known.payments, chain.node) { reader.isInBlock($0) }
         }
         let waiting = approved(terms)
-        let total = Int64(clamping: known.total)
-        var report = PayoutReport(
-            approved: waiting.count, open: known.payments.count,
-            free: Int64(clamping: known.free.reduce(Int128(0)) { $0 + Int128($1.coin.amount) }),
-            total: total)
+        var report = summary(waiting, known, chain)
         let now = Clock.monotonicNanos()
         if waiting.isEmpty { chain.payouts.planTime = nil }
         var isBusy = false
         if let refusal = session.replica.engine.refusal(ofPaying: terms) {
             (report.condition, report.text) = (.stopped, refusal)
+        } else if !session.isLed {
+            (report.condition, report.text) = (.stopped, "another host leads: it pays")
         } else if !waiting.isEmpty, reader.condition != .inStep {
             (report.condition, report.text) = (
                 .waiting, "nothing is signed until the chain is in step"
@@ -47,9 +41,8 @@ extension Custodian {
             let time = chain.payouts.planTime ?? now + Payouts.batchNanos
             chain.payouts.planTime = time
             if now >= time {
-                let (condition, text) = try payNext(waiting, terms, known, chain)
-                (report.condition, report.text) = (condition, text)
-                isBusy = condition == .paying
+                (report.condition, report.text) = try payNext(waiting, terms, known, chain)
+                isBusy = report.condition == .paying
                 chain.payouts.planTime = isBusy ? nil : now + Payouts.retryNanos
             } else if !chain.payouts.report.condition.isSound {
                 // What was wrong stays so until it is tried again.
@@ -61,12 +54,40 @@ extension Custodian {
         } else if !known.payments.isEmpty {
             report.condition = .paying
         }
+        tellProblems(&report, chain)
+        chain.payouts.report = report
+        return isBusy
+    }
+
+    /// What waits and what there is; the sums are those of the last look where nothing changed.
+    private func summary(
+        _ waiting: Set<WithdrawalID>, _ known: ChainCoins, _ chain: FollowedChain<Node>
+    ) -> PayoutReport {
+        var report = PayoutReport(approved: waiting.count, open: known.payments.count)
+        if chain.payoutsSequence == coins.sequence {
+            (report.free, report.total) = (chain.payouts.report.free, chain.payouts.report.total)
+        } else {
+            chain.payoutsSequence = coins.sequence
+            report.total = Int64(clamping: known.total)
+            report.free = Int64(
+                clamping: known.free.reduce(Int128(0)) { $0 + Int128($1.coin.amount) })
+        }
+        return report
+    }
+
+    /// What is wrong although payments go on.
+    private func tellProblems(_ report: inout PayoutReport, _ chain: FollowedChain<Node>) {
         if let (id, why) = chain.payouts.refusals.min(by: { $0.key < $1.key }) {
             report.condition = .nodeRefuses
             report.text = "its node does not take the payment \(id.hex): \(why)"
+        } else if report.condition.isSound, let left = chain.payouts.leftOutReport {
+            (report.condition, report.text) = (left.condition, left.text)
+        } else if report.condition.isSound, let hours = chain.hoursUnconfirmed {
+            report.condition = .slow
+            report.text =
+                "a payment waits for a block for \(hours) hours: its fee is too low by now, or the "
+                + "node does not pass it on"
         }
-        chain.payouts.report = report
-        return isBusy
     }
 
     private func approved(_ terms: NetworkView) -> Set<WithdrawalID> {
@@ -84,18 +105,14 @@ extension Custodian {
         _ waiting: Set<WithdrawalID>, _ terms: NetworkView, _ known: ChainCoins,
         _ chain: FollowedChain<Node>
     ) throws(CommandSessionError) -> (PayoutCondition, String) {
-        var conditions: PaymentConditions
-        do throws(NodeError) {
-            conditions = PaymentConditions(
-                feeRate: try chain.payouts.feeRate(chain.node), seed: .random(in: 0 ... .max))
-        } catch { return (.waiting, "its node says no fee: \(error)") }
-        conditions.conflicts = chain.payouts.conflicts(waiting, known)
-        let reader = chain.reader
-        let proposal = PaymentProposal(terms, session.replica.engine, coins, conditions) {
-            reader.isInBlock($0)
+        let proposal: PaymentProposal
+        do throws(NodeError) { proposal = try plan(waiting, terms, known, chain) } catch {
+            return (.waiting, "its node does not say what a payment needs: \(error)")
         }
         switch proposal {
-        case .nothing: return (.idle, "")
+        case .nothing:
+            let left = chain.payouts.leftOutReport
+            return left ?? (.stopped, "the accounts of those that wait are killed")
         case .short(let count, let missing):
             return (
                 .short,
@@ -105,23 +122,63 @@ extension Custodian {
                 """
             )
         case .unpayable(let id, let why):
-            return (
-                .unpayable,
-                "withdrawal \(id.number) cannot be paid: \(why); refuse it: boursectl wallet refuse"
-            )
+            chain.payouts.refused(
+                [id], .unpayable, "\(why); it can be refused: boursectl wallet refuse")
+            return (.unpayable, "withdrawal \(id.number) cannot be paid: \(why)")
         case .request(let request):
             switch signer.answer(request) {
             case .failure(let absence): return (.noSigner, absence.text)
+            case .success(.earlier(let payments)):
+                for payment in payments where !chain.payouts.conflict(with: payment, on: known) {
+                    return (.signerRefuses, "too many transactions never got into the log")
+                }
+                return (.paying, "")
             case .success(.refused(let refusal, let text)):
+                let isOfSome: Set<SigningRefusal> = [.limit, .notPayable, .signedBefore, .outputs]
+                if isOfSome.contains(refusal) {
+                    chain.payouts.refused(
+                        request.withdrawals, .signerRefuses, "\(refusal.rawValue): \(text)")
+                }
                 return (.signerRefuses, "\(refusal.rawValue): \(text)")
-            case .success(.signed(let payment)): return try bring(payment, request, chain)
+            case .success(.signed(let payment)):
+                return try bring(payment, request, known, chain)
             }
+        }
+    }
+
+    /// Plans a payment whose coins the node's chain has.
+    private func plan(
+        _ waiting: Set<WithdrawalID>, _ terms: NetworkView, _ known: ChainCoins,
+        _ chain: FollowedChain<Node>
+    ) throws(NodeError) -> PaymentProposal {
+        var conditions = PaymentConditions(
+            feeRate: try chain.payouts.feeRate(chain.node), seed: .random(in: 0 ... .max))
+        conditions.conflicts = chain.payouts.conflicts(waiting, known)
+        conditions.leavesOut = chain.payouts.leavesOut(waiting)
+        conditions.payeesMax = chain.payouts.payeesMax
+        let reader = chain.reader
+        while true {
+            conditions.absent = chain.payouts.absentCoins()
+            let proposal = PaymentProposal(terms, session.replica.engine, coins, conditions) {
+                reader.isInBlock($0)
+            }
+            guard case .request(let request) = proposal,
+                chain.payouts.absent.count < Payouts.absentMax,
+                let transaction = try? UTXOTransaction(request.transaction, on: known.network)
+            else { return proposal }
+            let before = chain.payouts.absent.count
+            for input in transaction.inputs.map(\.outPoint)
+            where try !chain.node.hasOutput(input.transaction, input.output) {
+                chain.payouts.absent[input] = Clock.monotonicNanos() + Payouts.leaveNanos
+            }
+            if chain.payouts.absent.count == before { return proposal }
         }
     }
 
     /// Brings a signed payment into the log, and then to the node.
     private func bring(
-        _ payment: SignedPayment, _ request: SigningRequest, _ chain: FollowedChain<Node>
+        _ payment: SignedPayment, _ request: SigningRequest, _ known: ChainCoins,
+        _ chain: FollowedChain<Node>
     ) throws(CommandSessionError) -> (PayoutCondition, String) {
         guard payment.network == request.network, payment.asset == request.asset else {
             return (.signerRefuses, "its answer is of another chain")
@@ -132,23 +189,21 @@ extension Custodian {
                 replaces: payment.replaces, withdrawals: payment.withdrawals, bytes: payment.bytes))
         switch outcome.refusal {
         case .none, .referenceDuplicate:
+            chain.payouts.payeesMax = Limits.payeesMax
             let reader = chain.reader
             if let known = coins.coins(payment.network) {
                 chain.payouts.broadcast(known.payments, chain.node) { reader.isInBlock($0) }
             }
             return (.paying, "")
-        case .withdrawalUnknown, .stateInvalid:
+        case .withdrawalUnknown, .stateInvalid, .accountKilled:
             // One of them was cancelled or refused meanwhile. The others are paid by a transaction
             // that spends a coin of this one, so that never both are final.
-            guard let network = coins.coins(payment.network)?.network,
-                let transaction = try? UTXOTransaction(payment.bytes, on: network),
-                chain.payouts.conflicts.count < Payouts.conflictsMax
-            else { return (.logRefuses, "\(outcome.refusal)") }
-            chain.payouts.conflicts[payment.transaction] = Payouts.Conflict(
-                withdrawals: Set(payment.withdrawals),
-                inputs: Set(transaction.inputs.map(\.outPoint)))
-            return (.paying, "")
-        default: return (.logRefuses, "the log refuses a payment: \(outcome.refusal)")
+            return chain.payouts.conflict(with: payment, on: known)
+                ? (.paying, "") : (.logRefuses, "\(outcome.refusal)")
+        default:
+            chain.payouts.refused(
+                payment.withdrawals, .logRefuses, "the log refuses a payment: \(outcome.refusal)")
+            return (.logRefuses, "the log refuses a payment: \(outcome.refusal)")
         }
     }
 

@@ -24,6 +24,9 @@ public final class Custodian<Node: PaymentNode> {
     /// How long one rests whose node gives no answer.
     public static var absenceNanos: Int64 { 3_000_000_000 }
 
+    /// How long one rests for which the log refuses something: each try is a record.
+    public static var refusedNanos: Int64 { 10_000_000_000 }
+
     /// How long a command may take before the next chain has its turn; what became of it is seen
     /// later.
     static var commandNanos: Int64 { 5_000_000_000 }
@@ -88,8 +91,14 @@ public final class Custodian<Node: PaymentNode> {
         }
         let before = chain.reader.height
         let deadline = Clock.monotonicNanos() + Self.lookNanosMax
-        let payments = coins.coins(view.network)?.payments ?? [:]
-        let steps = chain.read(view, terms, isPayment: { payments[$0] != nil }) {
+        // Past a block with a payment that is not known nobody would look for it again.
+        guard !coins.hasGap else {
+            report(view, "", .unusable, "records of the log were missed: restart walletd")
+            return false
+        }
+        let payments = (coins.coins(view.network)?.payments ?? [:])
+            .sorted { $0.value.sequence < $1.value.sequence }.map(\.key)
+        let steps = chain.read(view, terms, payments: payments) {
             Clock.monotonicNanos() >= deadline
         }
         report(view, chain, terms, .none)
@@ -100,7 +109,9 @@ public final class Custodian<Node: PaymentNode> {
         let isBehind =
             done.refusal == .none
             && (done.isCut || done.count > 0 || isPaying || chain.reader.height != before)
-        let rest = chain.reader.hasNoNode ? Self.absenceNanos : Self.restNanos
+        let rest =
+            done.refusal != .none
+            ? Self.refusedNanos : chain.reader.hasNoNode ? Self.absenceNanos : Self.restNanos
         chain.nextLook = isBehind ? now : Clock.monotonicNanos() + rest
         return isBehind
     }
@@ -114,7 +125,7 @@ public final class Custodian<Node: PaymentNode> {
         let deadline = Clock.monotonicNanos() + Self.lookNanosMax
         for step in steps {
             // What is final waits while the network takes no deposits; what is pending is shown.
-            if !terms.takesDeposits, step.isForDeposits { continue }
+            if !terms.takesDeposits, step.isCredit { continue }
             let isLate = count > 0 && Clock.monotonicNanos() >= deadline
             if isLate || !isAsRead(view, terms) { return (count, .none, true) }
             let refusal = try submit(step, view, terms)

@@ -23,6 +23,8 @@ final class FollowedChain<Node: PaymentNode> {
     var addresses: DepositAddresses
     var reader = ChainReader()
     var payouts = Payouts()
+    /// The last record that the sums of `payouts` rest on.
+    var payoutsSequence: UInt64 = 0
     /// When it is looked at again, monotonic.
     var nextLook: Int64 = 0
     private let network: UTXONetwork
@@ -47,7 +49,7 @@ final class FollowedChain<Node: PaymentNode> {
 
     /// Reads on; what is to be done about it.
     func read(
-        _ view: ChainView, _ terms: NetworkView, isPayment: (TransactionID) -> Bool,
+        _ view: ChainView, _ terms: NetworkView, payments: [TransactionID],
         isLate: () -> Bool
     ) -> [ReaderStep] {
         let known = ReaderTerms(
@@ -56,7 +58,7 @@ final class FollowedChain<Node: PaymentNode> {
             finalBlock: view.finalBlock, confirmations: terms.confirmations,
             addresses: addresses.count)
         let steps = reader.read(
-            node, known, account: addresses.account, isPayment: isPayment, isLate: isLate)
+            node, known, account: addresses.account, payments: payments, isLate: isLate)
         if let block = reader.tip?.block, block != tip?.block {
             tip = (block, Clock.monotonicNanos())
         }
@@ -71,16 +73,18 @@ final class FollowedChain<Node: PaymentNode> {
         // One block in twelve intervals is to be waited for six times in a million.
         return seconds > 12 * network.blockSeconds ? max(1, seconds / 3_600) : nil
     }
+
+    /// For how many hours a payment waits for its block, where that is long.
+    var hoursUnconfirmed: Int64? {
+        guard let since = payouts.waitsSince, !network.isTest else { return nil }
+        let seconds = (Clock.monotonicNanos() - since) / 1_000_000_000
+        return seconds > 36 * network.blockSeconds ? max(1, seconds / 3_600) : nil
+    }
 }
 
 extension ReaderStep {
-    /// Whether it waits while the network takes no deposits.
-    var isForDeposits: Bool {
-        switch self {
-        case .credit, .check: true
-        case .finalize, .settle, .note, .gone: false
-        }
-    }
+    /// Whether it credits a deposit: it waits while the network takes none.
+    var isCredit: Bool { if case .credit = self { true } else { false } }
 }
 
 extension ChainReader {

@@ -24,8 +24,8 @@ public enum PayoutCondition: String, Hashable, Sendable, CaseIterable {
     case unpayable
     /// The node does not take a payment.
     case nodeRefuses = "node refuses"
-    /// Records of the log were missed, so the coins are not known.
-    case coinsUnknown = "coins unknown"
+    /// A payment waits for a block for long.
+    case slow
 
     /// Whether nobody has to do something.
     public var isSound: Bool { self == .idle || self == .paying || self == .stopped }

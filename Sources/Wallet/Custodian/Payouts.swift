@@ -1,7 +1,6 @@
 // A chain's withdrawals on their way out: what is planned, signed, and given to the node.
 
 internal import Addresses
-internal import Engine
 internal import Nodes
 public import Payments
 internal import Platform
@@ -10,12 +9,12 @@ internal import UTXO
 
 /// Whoever signs payments.
 public protocol SignatureSource {
-    /// The answer to a request; `failure` says why there is none.
-    func answer(_ request: SigningRequest) -> Result<SigningAnswer, SignerAbsence>
+    /// The answer to a request, or why there is none.
+    func answer(_ request: SigningRequest) -> Result<SigningAnswer, SignerAbsenceError>
 }
 
 /// Why the signer gave no answer.
-public struct SignerAbsence: Error {
+public struct SignerAbsenceError: Error {
     /// In words.
     public let text: String
 
@@ -29,6 +28,8 @@ struct Payouts {
     static let batchNanos: Int64 = 1_000_000_000
     /// How long a refusal rests before it is asked again.
     static let retryNanos: Int64 = 3_000_000_000
+    /// How long a withdrawal is left out that cannot be paid, so that the others go on.
+    static let leaveNanos: Int64 = 60_000_000_000
     /// How often the node is given a payment that is in no block.
     static let broadcastNanos: Int64 = 30_000_000_000
     /// Payments that one look gives to the node.
@@ -37,6 +38,8 @@ struct Payouts {
     static let feeNanos: Int64 = 30_000_000_000
     /// Transactions that were signed and that the log does not take.
     static let conflictsMax = 64
+    /// Coins that the chain does not have.
+    static let absentMax = 10_000
 
     /// A transaction that was signed and never got into the log.
     struct Conflict {
@@ -47,11 +50,21 @@ struct Payouts {
     var report = PayoutReport()
     /// When the next payment may be planned, monotonic; nil: nothing waits.
     var planTime: Int64?
+    /// Maximum withdrawals of the next payment: less after a refusal, which one of them may cause.
+    var payeesMax = Limits.payeesMax
+    /// Withdrawals that cannot be paid, and until when they are left out.
+    var leftOut: [WithdrawalID: Int64] = [:]
+    /// Why the last one of these was left out.
+    var leftOutReport: (condition: PayoutCondition, text: String)?
+    /// Coins that the chain does not have, and until when that is believed.
+    var absent: [OutPoint: Int64] = [:]
     /// When an open payment is given to the node again, monotonic.
     var broadcastTimes: [TransactionID: Int64] = [:]
+    /// When an open payment was first given to it and no block had it, monotonic.
+    var firstTimes: [TransactionID: Int64] = [:]
     /// Why the node does not take a payment.
     var refusals: [TransactionID: String] = [:]
-    var conflicts: [TransactionID: Conflict] = [:]
+    private var conflicts: [TransactionID: Conflict] = [:]
     private var fee: (perKilobyte: Int64, until: Int64)?
 
     /// What miners ask for, as the node says now or said a moment ago.
@@ -67,27 +80,52 @@ struct Payouts {
         return rate
     }
 
-    /// Gives the node the open payments that no block has. `isInBlock` says which one has.
+    /// Gives the node the open payments that no block has, those first that it never had.
+    /// `isInBlock` says which one a block has that was read.
     mutating func broadcast(
         _ payments: [TransactionID: OpenPayment], _ node: some PaymentNode,
         isInBlock: (TransactionID) -> Bool
     ) {
         broadcastTimes = broadcastTimes.filter { payments[$0.key] != nil }
+        firstTimes = firstTimes.filter { payments[$0.key] != nil && !isInBlock($0.key) }
         refusals = refusals.filter { payments[$0.key] != nil && !isInBlock($0.key) }
         let now = Clock.monotonicNanos()
-        // Parents before the payments that spend their change.
+        // Of the same time parents go before the payments that spend their change.
         let due = payments.filter { now >= broadcastTimes[$0.key] ?? 0 && !isInBlock($0.key) }
-            .sorted { $0.value.sequence < $1.value.sequence }
+            .sorted {
+                (broadcastTimes[$0.key] ?? 0, $0.value.sequence)
+                    < (broadcastTimes[$1.key] ?? 0, $1.value.sequence)
+            }
         for (id, payment) in due.prefix(Self.broadcastsMax) {
             broadcastTimes[id] = now + Self.broadcastNanos
+            if firstTimes[id] == nil { firstTimes[id] = now }
             do throws(NodeError) {
-                try node.broadcast(payment.bytes)
-                refusals[id] = nil
+                let isBuried = try node.broadcast(payment.bytes)
+                refusals[id] =
+                    isBuried ? "it is in a block that was not read: was the chain set anew?" : nil
             } catch {
-                if case .refused = error { refusals[id] = "\(error)" }
                 broadcastTimes[id] = now + Self.retryNanos
+                guard case .refused = error else { return }
+                refusals[id] = "\(error)"
             }
         }
+    }
+
+    /// Since when the oldest payment waits that no block has, monotonic; nil: there is none.
+    var waitsSince: Int64? { firstTimes.values.min() }
+
+    // MARK: What cannot be paid as it was planned
+
+    /// The log does not take a transaction, and never will as it is: what pays its withdrawals has
+    /// to spend a coin of it. False: there are too many such.
+    mutating func conflict(with payment: SignedPayment, on chain: ChainCoins) -> Bool {
+        guard conflicts.count < Self.conflictsMax || conflicts[payment.transaction] != nil,
+            let transaction = try? UTXOTransaction(payment.bytes, on: chain.network)
+        else { return false }
+        conflicts[payment.transaction] = Conflict(
+            withdrawals: Set(payment.withdrawals),
+            inputs: Set(transaction.inputs.map(\.outPoint)))
+        return true
     }
 
     /// The transactions with which a payment of any of these has to conflict.
@@ -98,5 +136,33 @@ struct Payouts {
                 && conflict.inputs.allSatisfy { coins.coins[$0] != nil }
         }
         return conflicts.values.map(\.inputs)
+    }
+
+    /// A payment of these is refused, for one of them or for all: fewer are tried next, and the one
+    /// that is left is left out for a while.
+    mutating func refused(
+        _ withdrawals: [WithdrawalID], _ condition: PayoutCondition, _ text: String
+    ) {
+        if withdrawals.count > 1 {
+            payeesMax = withdrawals.count / 2
+        } else if let one = withdrawals.first {
+            leftOut[one] = Clock.monotonicNanos() + Self.leaveNanos
+            leftOutReport = (condition, "withdrawal \(one.number): \(text)")
+        }
+    }
+
+    /// The withdrawals that are left out now.
+    mutating func leavesOut(_ waiting: Set<WithdrawalID>) -> Set<WithdrawalID> {
+        let now = Clock.monotonicNanos()
+        leftOut = leftOut.filter { $0.value > now && waiting.contains($0.key) }
+        if leftOut.isEmpty { leftOutReport = nil }
+        return Set(leftOut.keys)
+    }
+
+    /// The coins that the chain does not have, as far as that is known.
+    mutating func absentCoins() -> Set<OutPoint> {
+        let now = Clock.monotonicNanos()
+        absent = absent.filter { $0.value > now }
+        return Set(absent.keys)
     }
 }

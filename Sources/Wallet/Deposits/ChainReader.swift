@@ -111,8 +111,8 @@ public struct ChainReader {
         let height: UInt64
         let parent: BlockID
         var deposits: [FoundDeposit]
-        /// The wallet's payments in it that are not settled.
-        var payments: [TransactionID]
+        /// Its transactions: a payment's record may come later than its block was read.
+        let transactions: Set<TransactionID>
     }
 
     /// How it stands.
@@ -141,7 +141,7 @@ public struct ChainReader {
 
     /// Whether one of the blocks that are read and kept has a payment of the wallet's.
     public func isInBlock(_ payment: TransactionID) -> Bool {
-        blocks.contains { $0.payments.contains(payment) }
+        blocks.contains { $0.transactions.contains(payment) }
     }
 
     /// Confirmations of a block: itself and those read behind it.
@@ -150,25 +150,25 @@ public struct ChainReader {
     }
 
     /// Reads on, and says what is to be done, in order. `account` says whose a script is, of all
-    /// addresses that `terms` counts; `isPayment` whether a transaction is a payment of the
-    /// wallet's that is not settled; `isLate` whether there is no more time for another block.
+    /// addresses that `terms` counts; `payments` are the wallet's that are not settled, in the order
+    /// of the log; `isLate` says whether there is no more time for another block.
     /// The caller carries the steps out in their order, up to the first that it cannot, and calls
     /// `done` for each that is in the log. What was not carried out comes again.
     public mutating func read(
         _ node: some ChainNode, _ terms: ReaderTerms, account: ([UInt8]) -> AccountID?,
-        isPayment: (TransactionID) -> Bool = { _ in false }, isLate: () -> Bool = { false }
+        payments: [TransactionID] = [], isLate: () -> Bool = { false }
     ) -> [ReaderStep] {
         begin(terms)
         do throws(NodeError) {
             let tip = try node.tip()
             self.tip = tip
             guard try standsOn(node, tip), try dropOthers(node, isLate) else { return [] }
-            try readOn(node, tip, account, isPayment, isLate)
+            try readOn(node, tip, account, isLate)
             if state == .reading(behind: 0), let credit = lost.values.first(where: \.isCredited) {
                 state = .creditVanished(credit)
                 return []
             }
-            return due()
+            return due(payments)
         } catch {
             state = .noNode(error)
             return []
@@ -245,7 +245,7 @@ public struct ChainReader {
 
     private mutating func readOn(
         _ node: some ChainNode, _ tip: ChainTip, _ account: ([UInt8]) -> AccountID?,
-        _ isPayment: (TransactionID) -> Bool, _ isLate: () -> Bool
+        _ isLate: () -> Bool
     ) throws(NodeError) {
         guard let terms else { return }
         var count = 0
@@ -265,7 +265,8 @@ public struct ChainReader {
             blocks.append(
                 ReadBlock(
                     id: id, height: height, parent: block.parent,
-                    deposits: deposits(block, account), payments: block.payments(isPayment)))
+                    deposits: deposits(block, account),
+                    transactions: Set(block.outputs.lazy.map(\.transaction))))
             count += 1
         }
         state =
@@ -293,7 +294,7 @@ public struct ChainReader {
 
     /// What the blocks that were read ask for. Of final blocks with something to credit it is one
     /// at a time, so that no more than one is ever without the block that the log holds it to.
-    private mutating func due() -> [ReaderStep] {
+    private mutating func due(_ payments: [TransactionID]) -> [ReaderStep] {
         guard let terms else { return [] }
         var steps: [ReaderStep] = []
         if let block = blocks.first(where: { $0.height == terms.finalHeight }),
@@ -309,16 +310,17 @@ public struct ChainReader {
             let isFinal = depth >= UInt64(terms.confirmations) && state != .nodeSyncing
             let open = block.deposits.filter { !$0.isCredited }
             if isFinal {
-                let isOpen = !open.isEmpty || !block.payments.isEmpty
+                let payments = payments.filter { block.transactions.contains($0) }
+                let isOpen = !open.isEmpty || !payments.isEmpty
                 if !isOpen, !isCrediting { final = block }
                 // Behind a block whose deposits are not credited yet only payments go on.
                 let credits = isCrediting ? [] : open
                 let height = block.height
-                if height > finalHeight, !(credits.isEmpty && block.payments.isEmpty) {
+                if height > finalHeight, !(credits.isEmpty && payments.isEmpty) {
                     steps.append(.finalize(height: height, block.id, addresses: terms.addresses))
                     finalHeight = height
                 }
-                steps += block.payments.map { .settle($0, height: height) }
+                steps += payments.map { .settle($0, height: height) }
                 steps += credits.map { .credit($0) }
                 isCrediting = isCrediting || isOpen
             } else {
@@ -342,9 +344,7 @@ public struct ChainReader {
         case .note(let deposit, let confirmations): change(deposit) { $0.noted = confirmations }
         case .gone(let deposit): lost[deposit.output] = nil
         case .credit(let deposit): change(deposit) { $0.isCredited = true }
-        case .settle(let payment, _):
-            for index in blocks.indices { blocks[index].payments.removeAll { $0 == payment } }
-        case .finalize, .check: break
+        case .settle, .finalize, .check: break
         }
     }
 
@@ -355,16 +355,5 @@ public struct ChainReader {
                 body(&blocks[index].deposits[place])
             }
         }
-    }
-}
-
-extension ChainBlock {
-    /// Which of its transactions are payments of the wallet's, each once.
-    fileprivate func payments(_ isPayment: (TransactionID) -> Bool) -> [TransactionID] {
-        var found: [TransactionID] = []
-        for output in outputs where found.last != output.transaction {
-            if isPayment(output.transaction) { found.append(output.transaction) }
-        }
-        return found
     }
 }

@@ -89,8 +89,11 @@ public protocol ChainNode {
 
 /// A chain's node, through which payments go out as well.
 public protocol PaymentNode: ChainNode {
-    /// Gives a signed transaction to the chain; no error where it has it already.
-    func broadcast(_ transaction: [UInt8]) throws(NodeError)
+    /// Gives a signed transaction to the chain; no error where it waits there already. Returns
+    /// whether a block has it.
+    func broadcast(_ transaction: [UInt8]) throws(NodeError) -> Bool
+    /// Whether the chain has an output that nothing in a block spends.
+    func hasOutput(_ transaction: TransactionID, _ index: UInt32) throws(NodeError) -> Bool
     /// What miners ask for a place in one of the next blocks, in base units for 1,000 virtual
     /// bytes; at least what the node relays.
     func feePerKilobyte() throws(NodeError) -> Int64

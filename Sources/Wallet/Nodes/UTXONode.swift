@@ -103,15 +103,27 @@ public final class UTXONode: PaymentNode {
     }
 
     /// Gives a transaction to the chain: `sendrawtransaction`.
-    public func broadcast(_ transaction: [UInt8]) throws(NodeError) {
+    public func broadcast(_ transaction: [UInt8]) throws(NodeError) -> Bool {
         do throws(NodeError) {
             _ = try client.call("sendrawtransaction", .string(transaction.hexText))
+            return false
         } catch {
             guard case .refused(_, let code, let message) = error else { throw error }
-            // RPC_VERIFY_ALREADY_IN_CHAIN. In the pool it is no error, or this one of older nodes.
-            if code == -27 || message.contains("txn-already-in-mempool") { return }
+            // In the pool it is no error, or this one of older nodes.
+            if message.contains("txn-already-in-mempool") { return false }
+            // RPC_VERIFY_ALREADY_IN_CHAIN.
+            if code == -27 { return true }
             throw error
         }
+    }
+
+    /// Whether the chain has an unspent output: `gettxout`, without the pool.
+    public func hasOutput(
+        _ transaction: TransactionID, _ index: UInt32
+    ) throws(NodeError) -> Bool {
+        let output = try client.call(
+            "gettxout", .string(transaction.hex), .number(index), .bool(false))
+        return output != .null
     }
 
     /// Blocks within which a payment is to have its place.

@@ -121,11 +121,12 @@ public struct ChainCoins: Sendable {
         let place = CoinPlace.change(of: c.withdrawals)
         let script = try? script(place)
         let change = transaction.outputs.firstIndex { $0.script == script }
-        let spent = inputs.reduce(Int64(0)) { $0 + (coins[$1]?.amount ?? 0) }
-        let paid = transaction.outputs.reduce(Int64(0)) { $0 + $1.amount }
+        let spent = inputs.reduce(Int128(0)) { $0 + Int128(coins[$1]?.amount ?? 0) }
+        let paid = transaction.outputs.reduce(Int128(0)) { $0 + Int128($1.amount) }
         payments[c.transaction] = OpenPayment(
             withdrawals: c.withdrawals, asset: c.asset, replaces: c.replaces, sequence: sequence,
-            inputs: inputs, change: change.map { UInt32($0) }, fee: max(0, spent - paid),
+            inputs: inputs, change: change.map { UInt32($0) },
+            fee: Int64(clamping: max(0, spent - paid)),
             bytes: c.bytes)
         link(c.transaction, inputs)
         if let change {

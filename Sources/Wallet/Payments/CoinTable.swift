@@ -82,7 +82,8 @@ public struct CoinTable: Sendable {
     private mutating func credit(_ c: CreditDeposit, _ engine: borrowing Engine) {
         // What was credited by hand to an account without an address is no output of ours.
         guard let index = engine.addressIndex(c.account, c.network), count < Self.coinsMax,
-            let amount = Int64(exactly: c.amount.units)
+            let most = chains[c.network]?.network.maximumMoney,
+            let amount = Int64(exactly: c.amount.units), 1...most ~= amount
         else { return }
         let id = TransactionID(high: c.transactionHigh, low: c.transactionLow)
         chains[c.network]?.coins[OutPoint(id, c.output)] = WalletCoin(

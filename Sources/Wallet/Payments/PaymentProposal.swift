@@ -16,6 +16,10 @@ public struct PaymentConditions: Sendable {
     public var conflicts: [Set<OutPoint>] = []
     /// Withdrawals that are not paid now.
     public var leavesOut: Set<WithdrawalID> = []
+    /// Coins that are not spent now: the chain does not have them.
+    public var absent: Set<OutPoint> = []
+    /// Maximum withdrawals of one payment.
+    public var payeesMax = Limits.payeesMax
 
     /// Conditions of a moment.
     public init(feeRate: UTXOFeeRate, seed: UInt64) { (self.feeRate, self.seed) = (feeRate, seed) }
@@ -36,6 +40,8 @@ public enum PaymentProposal: Hashable, Sendable {
     public static let feePerKilobyteMax: Int64 = 500_000
     /// What an output costs to spend some day, as long as nothing better is known.
     static let longTermFeePerKilobyte: Int64 = 10_000
+    /// A fee rate below this is not paid, whatever a node says: nodes relay nothing less.
+    public static let feePerKilobyteMin: Int64 = 1_000
     /// Coins that are looked at, the largest first.
     static let coinsMax = 10_000
 
@@ -72,16 +78,20 @@ public enum PaymentProposal: Hashable, Sendable {
         _ waiting: [WithdrawalView], _ sequence: UInt64, _ terms: NetworkView,
         _ chain: ChainCoins, _ conditions: PaymentConditions, _ isInBlock: (TransactionID) -> Bool
     ) -> PaymentProposal {
-        let (payable, problem) = payable(waiting, chain.network)
+        let (payable, problem) = payable(
+            waiting, chain.network, most: min(conditions.payeesMax, Limits.payeesMax))
         guard !payable.isEmpty else { return problem }
-        var coins = spendable(chain, isInBlock)
-        // The coins with which it has to conflict come in any case: they stand first.
-        let forced = conditions.conflicts.compactMap { set in
-            coins.first { set.contains($0.outPoint) }
-        }
-        guard forced.count == conditions.conflicts.count else {
-            return .unpayable(
-                payable[0].0.id, "an earlier transaction's coins are spent by another payment")
+        var coins = spendable(chain, conditions.absent, isInBlock)
+        // The coins with which it has to conflict come in any case, one for each set.
+        var forced: [UTXOCoin] = []
+        for set in conditions.conflicts
+        where !forced.contains(where: { set.contains($0.outPoint) }) {
+            guard let coin = coins.first(where: { set.contains($0.outPoint) }) else {
+                return .unpayable(
+                    payable[0].0.id,
+                    "the coins of a transaction that was signed for it before are spent by another")
+            }
+            forced.append(coin)
         }
         coins.removeAll { forced.contains($0) }
         var count = payable.count
@@ -113,11 +123,11 @@ public enum PaymentProposal: Hashable, Sendable {
 
     /// The withdrawals of one transaction, and what is wrong with the first that can never be paid.
     private static func payable(
-        _ waiting: [WithdrawalView], _ network: UTXONetwork
+        _ waiting: [WithdrawalView], _ network: UTXONetwork, most: Int
     ) -> ([(WithdrawalView, Payee)], PaymentProposal) {
         var payable: [(WithdrawalView, Payee)] = []
         var problem = PaymentProposal.nothing
-        for withdrawal in waiting where payable.count < Limits.payeesMax {
+        for withdrawal in waiting where payable.count < most {
             var why = "it goes to no address of the chain"
             if let payee = Payee(withdrawal, on: network) {
                 let limit = network.dustLimit(payee.destination.script)
@@ -134,21 +144,24 @@ public enum PaymentProposal: Hashable, Sendable {
 
     /// The free coins, the largest first; of open payments' change only what is in a block.
     private static func spendable(
-        _ chain: ChainCoins, _ isInBlock: (TransactionID) -> Bool
+        _ chain: ChainCoins, _ absent: Set<OutPoint>, _ isInBlock: (TransactionID) -> Bool
     ) -> [UTXOCoin] {
         let free = chain.free.filter {
-            chain.payments[$0.outPoint.transaction] == nil || isInBlock($0.outPoint.transaction)
+            !absent.contains($0.outPoint)
+                && (chain.payments[$0.outPoint.transaction] == nil
+                    || isInBlock($0.outPoint.transaction))
         }
         let largest = free.sorted {
             ($1.coin.amount, $0.outPoint) < ($0.coin.amount, $1.outPoint)
         }
-        // A script that cannot be derived belongs to no coin: the log's key was checked.
-        return largest.prefix(coinsMax).compactMap { outPoint, coin in
-            (try? chain.script(coin.place)).map {
-                UTXOCoin(
-                    outPoint: outPoint,
-                    output: UTXOTransaction.TransactionOutput(amount: coin.amount, script: $0))
-            }
+        // Every coin is paid to the hash of a key, and which key is of no account here.
+        let script = UTXODestination.witness(
+            version: 0, program: [UInt8](repeating: 0, count: 20)
+        ).script
+        return largest.prefix(coinsMax).map { outPoint, coin in
+            UTXOCoin(
+                outPoint: outPoint,
+                output: UTXOTransaction.TransactionOutput(amount: coin.amount, script: script))
         }
     }
 
@@ -158,9 +171,10 @@ public enum PaymentProposal: Hashable, Sendable {
         guard let script = try? chain.script(.change(of: ids)),
             let change = UTXODestination(script: script),
             let longTerm = UTXOFeeRate(perKilobyte: longTermFeePerKilobyte),
-            let ceiling = UTXOFeeRate(perKilobyte: feePerKilobyteMax)
+            let ceiling = UTXOFeeRate(perKilobyte: feePerKilobyteMax),
+            let floor = UTXOFeeRate(perKilobyte: feePerKilobyteMin)
         else { throw .changeNotSpendable }
-        let rate = min(rate, ceiling)
+        let rate = max(min(rate, ceiling), floor)
         var policy = PaymentPolicy(
             network: chain.network, feeRate: rate,
             feeMax: ceiling.fee(virtualSize: PaymentPolicy.weightMax / 4), change: change,
@@ -180,12 +194,14 @@ public enum PaymentProposal: Hashable, Sendable {
         }
         // Few coins first: those that it must have, then the largest beside them.
         var error = PaymentError.notEnough(missing: 0)
-        for count in [0, 1, 2, 4, 8, 16, 32, 64, 128] where count <= coins.count {
+        for wanted in [0, 1, 2, 4, 8, 16, 32, 64, 128] {
+            let count = min(wanted, coins.count)
             do throws(PaymentError) {
                 let selection = try CoinSelection(
                     spending: forced + coins[..<count], paying: payees, policy: policy)
                 return try PaymentPlan(paying: payees, from: selection, policy: policy, seed: seed)
             } catch let other { error = other }
+            if count == coins.count { break }
         }
         throw error
     }

@@ -64,6 +64,9 @@ public struct ReviewedPayment: Sendable {
             transaction = try UTXOTransaction(
                 request.transaction, on: chain.network, bytesMax: Limits.transactionBytesMax)
         } catch { throw PaymentReviewError(.malformed, "the transaction cannot be read: \(error)") }
+        guard transaction.version == 2, transaction.lockTime == 0,
+            transaction.inputs.allSatisfy({ $0.sequence == PaymentPlan.replaceable })
+        else { throw PaymentReviewError(.malformed, "it is not of the wallet's own form") }
         spent = try Self.spent(transaction, request, chain)
         let change = try Self.change(transaction, request, payees, chain)
         // Amounts and their sums are within the network's maximum: the decoder checked them.
@@ -73,9 +76,11 @@ public struct ReviewedPayment: Sendable {
         }
         let weight =
             transaction.weight + spent.count * (SpendKind.publicKeyHash.inputWeight - 4 * 41) + 2
-        let feeMax = Self.feePerKilobyteMax * Int64((weight + 3) / 4) / 1_000
-        guard all - paid <= feeMax else {
-            throw PaymentReviewError(.fee, "its fee is \(all - paid) base units, at most \(feeMax)")
+        let size = Int64((weight + 3) / 4)
+        let fees =
+            size * PaymentProposal.feePerKilobyteMin / 1_000...size * Self.feePerKilobyteMax / 1_000
+        guard fees ~= all - paid else {
+            throw PaymentReviewError(.fee, "its fee is \(all - paid) base units, not of \(fees)")
         }
         leaving = all - change
         (self.request, self.chain) = (request, chain)

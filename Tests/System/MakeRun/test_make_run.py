@@ -17,11 +17,11 @@ SECONDS_MAX = 60
 class Foreground:
     """packaging/local/exchange in a process group of its own, its output read as it comes."""
 
-    def __init__(self, state, port):
+    def __init__(self, state, port, *options):
         self.lines = []
         self.process = subprocess.Popen(
             [str(ROOT / "packaging/local/exchange"), "--bin", str(BIN), "--state", str(state),
-             "--port", str(port)],
+             "--port", str(port), *options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             start_new_session=True, env=os.environ | {"NO_COLOR": "1"},
         )
@@ -35,9 +35,9 @@ class Foreground:
     def text(self):
         return "\n".join(self.lines)
 
-    def await_line(self, pattern):
+    def await_line(self, pattern, seconds_max=SECONDS_MAX):
         """Waits until a line matches; returns it."""
-        deadline = time.monotonic() + SECONDS_MAX
+        deadline = time.monotonic() + seconds_max
         while time.monotonic() < deadline:
             for line in self.lines:
                 if re.search(pattern, line):
