@@ -71,7 +71,7 @@ def test_the_readmes_deposit_and_withdrawal(tmp_path):
 def test_an_unknown_wallet_is_refused(tmp_path):
     run = Foreground(tmp_path / "state", free_port(), "--wallet", "real")
     try:
+        run.await_line("use WALLET=demo")
         assert run.process.wait(SECONDS_MAX) == 64
-        assert "use WALLET=demo" in run.text
     finally:
         run.end()
