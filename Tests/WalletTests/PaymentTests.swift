@@ -38,7 +38,7 @@ import Wire
         #expect(try venue.proposal() == .nothing)
         try venue.deposit(1, 100_000)
         #expect(venue.withdraw(1, 99_000, to: 9).refusal == .none)
-        guard case .short(waiting: 1, let missing) = try venue.proposal() else {
+        guard case .short(waiting: 1, let missing) = try venue.proposal(rate: 50_000) else {
             Issue.record("the fee is not there")
             return
         }

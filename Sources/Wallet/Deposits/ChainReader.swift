@@ -150,8 +150,8 @@ public struct ChainReader {
     }
 
     /// Reads on, and says what is to be done, in order. `account` says whose a script is, of all
-    /// addresses that `terms` counts; `payments` are the wallet's that are not settled, in the order
-    /// of the log; `isLate` says whether there is no more time for another block.
+    /// addresses that `terms` counts; `payments` are the wallet's that are not settled, in the
+    /// order of the log; `isLate` says whether there is no more time for another block.
     /// The caller carries the steps out in their order, up to the first that it cannot, and calls
     /// `done` for each that is in the log. What was not carried out comes again.
     public mutating func read(

@@ -32,8 +32,8 @@ public struct ReviewedPayment: Sendable {
     /// What it spends.
     public var inputs: [OutPoint] { transaction.inputs.map(\.outPoint) }
 
-    /// A fee above this is a mistake, or a theft for a miner's benefit: base units for 1,000 virtual
-    /// bytes.
+    /// A fee above this is a mistake, or a theft for a miner's benefit: base units for 1,000
+    /// virtual bytes.
     public static let feePerKilobyteMax: Int64 = 1_000_000
 
     /// Reviews a request against the log. `coins` has seen what `engine` has applied; `key` is the
