@@ -42,7 +42,7 @@ import Wire
         let signer = try venue.signer(directory)
         let request = try venue.request(ids, from: [0])
         #expect(venue.ask(signer, request).payment != nil)
-        venue.apply(StopWithdrawals(asset: SignerVenue.asset, reason: "test"))
+        venue.apply(StopWithdrawals(asset: venue.asset, reason: "test"))
         #expect(venue.ask(signer, request).refusal == .notPayable)
     }
 
@@ -81,7 +81,7 @@ import Wire
         #expect(venue.ask(signer, more).refusal == .limit)
     }
 
-    @Test func `an asset without a limit is not signed for`() throws {
+    @Test func `a chain without a limit is not signed for`() throws {
         let (venue, directory) = try world()
         let ids = venue.withdraw(1)
         let signer = PaymentSigner(
@@ -92,6 +92,79 @@ import Wire
         #expect(why == nil)
         #expect(venue.ask(signer, try venue.request(ids, from: [0])).refusal == .limit)
         #expect(signer.list.entries.isEmpty)
+    }
+
+    @Test(arguments: [("BTC", 0, 1), ("BTC", 1, 7), ("LTC", 0, 1)])
+    func `no log has a limit of its own`(code: String, others: Int, network: UInt16) throws {
+        let (venue, directory) = try world()
+        let ids = venue.withdraw(2)
+        let signer = try venue.signer(directory, limit: ("0.25", "0"))
+        for number in 0..<2 {
+            let request = try venue.request([ids[number]], from: [number])
+            #expect(venue.ask(signer, request).payment != nil)
+        }
+        // Another asset, or another number of it, on the same chain.
+        let forged = try SignerVenue(code: code, others: others, network: NetworkID(network))
+        let more = forged.withdraw(3)
+        let again = try forged.signer(directory, limit: ("0.25", "0"))
+        #expect(forged.ask(again, try forged.request([more[2]], from: [2])).refusal == .limit)
+        #expect(again.list.entries.map(\.counted) == [10_001_000, 10_001_000])
+    }
+
+    @Test func `what was signed with one that is cancelled since blocks nobody`() throws {
+        let (venue, directory) = try world()
+        let ids = venue.withdraw(3)
+        let signer = try venue.signer(directory, limit: ("10", "0"))
+        let first = try #require(
+            venue.ask(signer, try venue.request([ids[0], ids[1]], from: [0, 1])).payment)
+        venue.cancel(ids[0])
+        let other = try venue.request([ids[1]], from: [2])
+        #expect(venue.ask(signer, other) == .earlier([first]))
+        let second = try #require(
+            venue.ask(signer, try venue.request([ids[1]], from: [1])).payment)
+        // One of a set that was cancelled as a whole is not payable, as ever.
+        #expect(venue.ask(signer, try venue.request([ids[0]], from: [0])).refusal == .notPayable)
+        // Both in the order of their signing, where the second cannot be given either.
+        venue.log(
+            try #require(venue.ask(signer, try venue.request([ids[2]], from: [1, 3])).payment))
+        #expect(venue.ask(signer, other) == .earlier([first, second]))
+    }
+
+    @Test func `what can never be final demands nothing, and has counted`() throws {
+        let (venue, directory) = try world()
+        let ids = venue.withdraw(3)
+        let signer = try venue.signer(directory, limit: ("0.5", "0"))
+        let first = try #require(
+            venue.ask(signer, try venue.request([ids[0], ids[1]], from: [0])).payment)
+        venue.cancel(ids[0])
+        let other = try #require(
+            venue.ask(signer, try venue.request([ids[2]], from: [0])).payment)
+        venue.log(other)
+        #expect(venue.ask(signer, try venue.request([ids[1]], from: [1])).earlier == [first])
+        venue.settle(other)
+        let request = try venue.request([ids[1]], from: [1])
+        #expect(venue.ask(signer, request).payment?.withdrawals == [ids[1]])
+        #expect(signer.list.entries.map(\.counted) == [20_001_000, 10_001_000, 10_001_000])
+    }
+
+    @Test func `a withdrawal is signed so often and no more`() throws {
+        let (venue, directory) = try world()
+        let ids = venue.withdraw(2)
+        let signer = try venue.signer(directory, limit: ("10", "0"))
+        var last: SignedPayment?
+        for number in 0...Limits.replacementsMax {
+            let request = try venue.request(ids, from: [0], fee: 1_000 + Int64(number))
+            let payment = try #require(venue.ask(signer, request).payment)
+            #expect(payment != last)
+            last = payment
+        }
+        #expect(signer.list.entries.count == 16)
+        let further = try venue.request(ids, from: [0], fee: 2_000)
+        #expect(venue.ask(signer, further).payment == last)
+        venue.cancel(ids[0])
+        let alone = try venue.request([ids[1]], from: [0])
+        #expect(venue.ask(signer, alone).refusal == .signedBefore)
+        #expect(signer.list.entries.count == 16)
     }
 
     @Test func `nothing leaves that cannot be kept`() throws {
@@ -113,16 +186,13 @@ import Wire
                 venue.ask(signer, try venue.request([id], from: [number])).payment)
             venue.log(payment)
             if number == 0 {
-                venue.apply(
-                    SettleTransaction(
-                        transaction: payment.transaction, costAsset: SignerVenue.asset,
-                        cost: Amount(units: 1_000), block: 9))
+                venue.settle(payment)
             }
         }
         let again = try venue.signer(directory)
         #expect(again.list.entries.map(\.payment.withdrawals) == [[ids[1]]])
         #expect(again.list.base.journal == SignerVenue.journal)
-        #expect(again.list.base.used == [SignerVenue.asset: 20_002_000])
+        #expect(again.list.base.used == [Text40("bitcoin")!: 20_002_000])
         let third = venue.withdraw(1)
         #expect(venue.ask(again, try venue.request(third, from: [2])).refusal == .limit)
     }

@@ -40,13 +40,38 @@ import Testing
         #expect(throws: SignedListError.exists(path: directory.place.identityFile)) {
             try directory.place.begin()
         }
-        // Nor where its identity was lost.
+        // Nor where its identity was lost, once it may have been used.
+        let list = try SignedList(directory.place)
+        #expect(list.rewrite(list.base, []))
         _ = unsafe unlink(directory.place.identityFile)
         #expect(throws: SignedListError.exists(path: directory.place.listFile)) {
             try directory.place.begin()
         }
-        #expect(throws: SignedListError.notBegun(identityFile: directory.place.identityFile)) {
-            _ = try SignedList(directory.place)
+        let lost = SignedListError.identityLost(
+            identityFile: directory.place.identityFile, path: directory.place.listFile)
+        #expect(throws: lost) { _ = try SignedList(directory.place) }
+    }
+
+    @Test func `a begin that was cut off is repeated`() throws {
+        let directory = try SignerDirectory()
+        try directory.place.begin()
+        let files = try directory.contents()
+        let floor = try #require(files["signed.floor"])
+        for rest in [files, ["signed": files["signed"]!], [:]] {
+            _ = unsafe unlink(directory.place.identityFile)
+            try directory.put(rest)
+            let notBegun = SignedListError.notBegun(identityFile: directory.place.identityFile)
+            #expect(throws: notBegun) { _ = try SignedList(directory.place) }
+            try directory.place.begin()
+            #expect(try SignedList(directory.place).entries.isEmpty)
+        }
+        // What no begin leaves behind.
+        let half = Array(files["signed"]!.dropLast())
+        for rest in [["signed.floor": floor], ["signed": half], ["signed": []]] {
+            _ = unsafe unlink(directory.place.identityFile)
+            try directory.put(rest)
+            let path = rest["signed"] == nil ? directory.place.floorFile : directory.place.listFile
+            #expect(throws: SignedListError.exists(path: path)) { try directory.place.begin() }
         }
     }
 
@@ -182,7 +207,7 @@ import Testing
         let before = try directory.contents()
         let list = try SignedList(directory.place)
         var base = list.base
-        base.used = [AssetID(1): 70]
+        base.used = [Text40("bitcoin")!: 70]
         (base.time, base.seen) = (5, SeenRecord(sequence: 40, crc: 4))
         #expect(list.rewrite(base, [three[1]]))
         let after = try directory.contents()
@@ -192,10 +217,28 @@ import Testing
         for _ in 0..<2 {
             let again = try SignedList(directory.place)
             #expect(again.entries == [three[1]])
-            #expect(again.base.used == [AssetID(1): 70])
+            #expect(again.base.used == [Text40("bitcoin")!: 70])
             #expect(again.seen == SeenRecord(sequence: 40, crc: 4))
             try directory.put(after)
         }
+    }
+
+    @Test func `a second crash while it is written anew leaves either list`() throws {
+        let directory = try SignerDirectory()
+        _ = try list(directory, three, old: 1)
+        let before = try directory.contents()
+        #expect(try SignedList(directory.place).rewrite(SignedList(directory.place).base, three))
+        let renamed = try directory.contents().merging(
+            ["signed.floor": try #require(before["signed.floor"])]) { $1 }
+        // A check changes nothing.
+        try directory.put(renamed)
+        #expect(try SignedList(directory.place, mends: false).entries == three)
+        #expect(try directory.contents() == renamed)
+        let again = try SignedList(directory.place)
+        let floor = try #require(try directory.contents()["signed.floor"])
+        #expect(again.rewrite(again.base, [three[2]]))
+        try directory.put(try directory.contents().merging(["signed.floor": floor]) { $1 })
+        #expect(try SignedList(directory.place).entries == [three[2]])
     }
 
     @Test func `after a write that failed nothing more is kept`() throws {

@@ -14,40 +14,47 @@ import Wire
 
 /// A log and its engine, with ten deposits of one coin each, and the key of BIP84's test vector.
 final class SignerVenue {
-    static let (asset, network, account) = (AssetID(1), NetworkID(1), AccountID(1))
+    static let account = AccountID(1)
     static let coin: Int64 = 100_000_000
     static let destination = "bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu"
     static let journal = JournalIdentity(high: 1, low: 2)
 
+    let asset: AssetID
+    let network: NetworkID
     private(set) var engine = Engine(limits: .small)
     private(set) var coins = CoinTable()
     let master: ExtendedPrivateKey
     let chain: UTXONetwork
 
-    init() throws {
+    /// The asset has this code, and as many others before it; the chain has this number.
+    init(code: String = "BTC", others: Int = 0, network: NetworkID = NetworkID(1)) throws {
+        (asset, self.network) = (AssetID(UInt16(others + 1)), network)
         let words = Array(
             (String(repeating: "abandon ", count: 11) + "about").utf8)
         master = try ExtendedPrivateKey(seed: Mnemonic(reading: SecretBytes(words)).seed())
         chain = try #require(UTXONetwork.named("bitcoin"))
         let key = try master.descendant(.hardened(84), .hardened(0), .hardened(0)).publicKey
         let audit = Audit(operatorName: Text40("olga")!, reason: "test")
-        apply(SetAsset(code: Text16("BTC")!, scale: 8, audit: audit))
+        for number in 0..<others {
+            apply(SetAsset(code: Text16("X\(number)")!, scale: 8, audit: audit))
+        }
+        apply(SetAsset(code: Text16(code)!, scale: 8, audit: audit))
         apply(OpenAccount(name: Text40("ann")!, audit: audit))
         apply(
             SetNetwork(
-                asset: Self.asset, network: Self.network, takesWithdrawals: true, approvals: 0,
+                asset: asset, network: network, takesWithdrawals: true, approvals: 0,
                 confirmations: 1, minimum: Amount(units: 1_000), fee: Amount(units: 500),
                 name: Text16("BTC")!, audit: audit))
         apply(
             SetChain(
-                network: Self.network, firstBlock: 1, chain: Text40("bitcoin")!,
+                network: network, firstBlock: 1, chain: Text40("bitcoin")!,
                 key: key.text(isTest: false), audit: audit))
-        apply(AssignAddress(account: Self.account, network: Self.network))
+        apply(AssignAddress(account: Self.account, network: network))
         for number in 0..<10 {
             let id = TransactionID.numbered(number)
             apply(
                 CreditDeposit(
-                    account: Self.account, asset: Self.asset, network: Self.network,
+                    account: Self.account, asset: asset, network: network,
                     transactionHigh: id.high, transactionLow: id.low, output: 0,
                     amount: Amount(units: Int128(Self.coin))))
         }
@@ -74,7 +81,7 @@ final class SignerVenue {
             WithdrawalID(
                 apply(
                     RequestWithdrawal(
-                        account: Self.account, asset: Self.asset, network: Self.network,
+                        account: Self.account, asset: asset, network: network,
                         amount: Amount(units: 10_000_000), address: Text64(Self.destination)!)
                 ).id)
         }
@@ -87,7 +94,7 @@ final class SignerVenue {
     ) throws -> SigningRequest {
         let script = try UTXODestination(Self.destination, on: chain).script
         let paid = Int64(ids.count) * 10_000_000
-        let change = try #require(coins.coins(Self.network)).script(.change(of: ids))
+        let change = try #require(coins.coins(network)).script(.change(of: ids))
         let transaction = UTXOTransaction(
             inputs: deposits.map {
                 UTXOTransaction.TransactionInput(
@@ -100,8 +107,21 @@ final class SignerVenue {
                     amount: Int64(deposits.count) * Self.coin - paid - fee, script: change)
             ], lockTime: 0)
         return SigningRequest(
-            network: Self.network, asset: Self.asset, sequence: engine.sequence, withdrawals: ids,
+            network: network, asset: asset, sequence: engine.sequence, withdrawals: ids,
             replaces: replaces, transaction: transaction.bytes)
+    }
+
+    /// The customer takes one back.
+    func cancel(_ id: WithdrawalID) {
+        apply(CancelWithdrawal(account: Self.account, withdrawal: id))
+    }
+
+    /// The payment is final.
+    func settle(_ payment: SignedPayment) {
+        apply(
+            SettleTransaction(
+                transaction: payment.transaction, costAsset: asset, cost: Amount(units: 1_000),
+                block: 9))
     }
 
     func log(_ payment: SignedPayment) {
@@ -120,8 +140,11 @@ final class SignerVenue {
             try SignedList(directory.place), master: master,
             limits: [
                 SpendingLimit(
-                    asset: Text16("BTC")!, capacity: try #require(DecimalText(limit.0)),
-                    refill: try #require(DecimalText(limit.1)))
+                    chain: Text40("bitcoin")!, capacity: try #require(DecimalText(limit.0)),
+                    refill: try #require(DecimalText(limit.1))),
+                SpendingLimit(
+                    chain: Text40("litecoin")!, capacity: DecimalText("1000")!,
+                    refill: DecimalText("1000")!),
             ])
         let now = SpendingMoment(host: host, monotonic: 0)
         #expect(signer.begin(engine, coins, journal: Self.journal, now: now) == nil)
@@ -138,6 +161,9 @@ final class SignerVenue {
 
 extension SigningAnswer {
     var payment: SignedPayment? { if case .signed(let payment) = self { payment } else { nil } }
+    var earlier: [SignedPayment]? {
+        if case .earlier(let payments) = self { payments } else { nil }
+    }
     var refusal: SigningRefusal? {
         if case .refused(let refusal, _) = self { refusal } else { nil }
     }

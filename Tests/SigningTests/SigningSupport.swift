@@ -72,6 +72,7 @@ extension SignedEntry {
         counted: Int64? = nil, time: Int64 = 0, bytes: Int = 10
     ) -> SignedEntry {
         SignedEntry(
+            chain: Text40("bitcoin")!,
             payment: SignedPayment(
                 network: NetworkID(1), asset: AssetID(1),
                 withdrawals: ids.map { WithdrawalID(UInt64($0)) },

@@ -47,7 +47,7 @@ struct SignerDaemon {
     /// Checks seed and list, and shows what may be known of them.
     func check() throws {
         let master = try WalletSeed.load(seedFile)
-        let list = try SignedList(place)
+        let list = try SignedList(place, mends: false)
         print("seed: fingerprint \(master.publicKey.fingerprint.hexText)")
         print("list \(list.base.identity): \(list.entries.count) payments of open withdrawals")
     }
@@ -98,15 +98,28 @@ struct SignerDaemon {
 
     private func signer(_ master: ExtendedPrivateKey) throws -> Signer {
         let socket = settings.matchd.socket
-        let limits = settings.signerd.limits.map {
-            SpendingLimit(asset: $0.asset, capacity: $0.capacity, refill: $0.refill)
-        }
+        let limits = try limits()
         return try Signer(
             place, master: master, limits: limits,
             connect: { name, nanos throws(LinkError) in
                 try LinkClient.connect(
                     unix: socket, name: name, wantsAcks: false, timeoutNanos: nanos)
             }, report: { log.log(level: $0 ? .warning : .notice, "\($1)") })
+    }
+
+    private func limits() throws(SettingsError) -> [SpendingLimit] {
+        let limits = settings.signerd.limits.map {
+            SpendingLimit(chain: $0.chain, capacity: $0.capacity, refill: $0.refill)
+        }
+        for limit in limits where !limit.isOfKnownChain || limit.units == nil {
+            let text =
+                limit.isOfKnownChain
+                ? "the limit of \(limit.chain) is none in whole units of eight decimals"
+                : "\"\(limit.chain)\" is no chain: expected one as \"litecoin\" or "
+                    + "\"bitcoin-regtest\""
+            throw SettingsError(file: settings.file, key: "signerd.limits", text: text)
+        }
+        return limits
     }
 
     private func walletUsers() throws(SettingsError) -> LinkUsers {
@@ -129,7 +142,10 @@ struct SignerDaemon {
             refused = ""
             log.notice("gave \(payment.transaction.hex), which pays withdrawals \(ids)")
         case .earlier(let payments):
-            log.notice("named \(payments.count) payments that never got into the log")
+            let ids = payments.map(\.transaction.hex).joined(separator: ", ")
+            let words = "signed before, and not to be given again: \(ids)"
+            if words != refused { log.warning("signed nothing: \(words)") }
+            refused = words
         case .refused(.behind, _): break
         case .refused(let refusal, let words):
             if words != refused { log.warning("signed nothing: \(refusal.rawValue): \(words)") }

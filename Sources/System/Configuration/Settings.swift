@@ -155,28 +155,28 @@ public struct Settings: Hashable, Sendable {
         public var socket: String
         /// The signer's own directory: what it signed.
         public var state: String
-        /// What it signs for, by asset; nothing of others.
+        /// What it signs for, by chain; nothing of others.
         public var limits: [Limit] = []
         /// Users whose programs may ask it to sign; groups as `%name`.
         public var walletUsers: [String] = []
 
-        /// An asset's limit, as `LTC 50 10`.
+        /// A chain's limit, as `litecoin 50 10`.
         public struct Limit: Hashable, Sendable {
-            /// The asset's code.
-            public var asset: Text16
+            /// The chain's name.
+            public var chain: Text40
             /// How much may leave at once, in coins.
             public var capacity: DecimalText
             /// How much of that comes back in an hour, in coins.
             public var refill: DecimalText
 
-            /// Reads `CODE CAPACITY REFILL`; nil for anything else.
+            /// Reads `CHAIN CAPACITY REFILL`; nil for anything else.
             public init?(_ text: some StringProtocol) {
                 let words = text.split(separator: " ")
-                guard words.count == 3, let code = Text16(words[0]),
+                guard words.count == 3, let name = Text40(words[0]),
                     let capacity = DecimalText(words[1]), let refill = DecimalText(words[2]),
                     capacity.digits > 0
                 else { return nil }
-                (asset, self.capacity, self.refill) = (code, capacity, refill)
+                (chain, self.capacity, self.refill) = (name, capacity, refill)
             }
         }
     }

@@ -21,9 +21,9 @@ extension SettingsKey {
             },
             .text(
                 "signerd", "limits", "\"\"",
-                "What may leave the wallet, as \"LTC 50 10, BTC 2 0.5\": an asset, how much at "
-                    + "once,\nand how much of that comes back in an hour, in coins, with the "
-                    + "miners' fees.\nNothing is signed for an asset that is not listed."
+                "What may leave the wallet, as \"litecoin 50 10, bitcoin 2 0.5\": a chain, how "
+                    + "much at once,\nand how much of that comes back in an hour, in coins, with "
+                    + "the miners' fees.\nNothing is signed for a chain that is not listed."
             ) {
                 let parts =
                     $1.isEmpty
@@ -31,10 +31,10 @@ extension SettingsKey {
                     : $1.split(
                         separator: ",", omittingEmptySubsequences: false)
                 let limits = parts.compactMap { Settings.Signerd.Limit($0) }
-                guard limits.count == parts.count, Set(limits.map(\.asset)).count == limits.count
+                guard limits.count == parts.count, Set(limits.map(\.chain)).count == limits.count
                 else {
-                    return "expected each asset once, with what may leave at once and what comes "
-                        + "back in an hour, as \"LTC 50 10, BTC 2 0.5\""
+                    return "expected each chain once, with what may leave at once and what comes "
+                        + "back in an hour, as \"litecoin 50 10, bitcoin 2 0.5\""
                 }
                 $0.signerd.limits = limits
                 return nil

@@ -18,20 +18,26 @@ public enum EarlierSignatures: Hashable, Sendable {
     ///
     /// A transaction that shares an input with each of them conflicts with each on the chain, so at
     /// most one of each pair is ever final: a withdrawal is paid once. With any other it could be
-    /// paid twice.
+    /// paid twice. Of those that `isDead` says can never be final nothing is demanded, and they are
+    /// not given; they count as they did.
     public static func judge(
         _ transaction: TransactionID, spending inputs: Set<OutPoint>, paying ids: [WithdrawalID],
-        _ earlier: [SignedEntry]
+        _ earlier: [SignedEntry], isDead: (SignedEntry) -> Bool
     ) -> EarlierSignatures {
-        if let same = earlier.last(where: { $0.payment.transaction == transaction }) {
+        let live = earlier.filter { !isDead($0) }
+        if let same = live.last(where: { $0.payment.transaction == transaction }) {
             return .given(same)
         }
-        guard earlier.allSatisfy({ !inputs.isDisjoint(with: $0.inputs) }), !inputs.isEmpty else {
-            return earlier.last.map { .given($0) } ?? .free(replaced: 0)
+        func conflicts(_ entry: SignedEntry) -> Bool { !inputs.isDisjoint(with: entry.inputs) }
+        guard !inputs.isEmpty, live.allSatisfy(conflicts) else {
+            return live.last.map { .given($0) } ?? .free(replaced: 0)
         }
         // Those of other sets may be final beside a third one: they subtract nothing, or a payment
-        // of much could be exchanged, one withdrawal at a time, for many of as much each.
+        // of much could be exchanged, one withdrawal at a time, for many of as much each. Nor does
+        // anything where one of this set is dead and could be final beside it: that it is dead says
+        // the log alone, and the limit holds whatever the log says.
         let same = earlier.filter { $0.payment.withdrawals == ids }
+        guard same.allSatisfy(conflicts) else { return .free(replaced: 0) }
         return .free(replaced: same.map(\.leaving).max() ?? 0)
     }
 }

@@ -2,6 +2,7 @@
 
 internal import Addresses
 public import Engine
+internal import JSON
 public import Journal
 public import Keys
 public import Payments
@@ -15,13 +16,13 @@ public final class PaymentSigner {
     /// What it signed.
     public let list: SignedList
     private let master: ExtendedPrivateKey
-    private let limits: [Text16: SpendingLimit]
+    private let limits: [Text40: SpendingLimit]
     private var meter: SpendingMeter?
 
     /// A signer that has signed what `list` holds.
     public init(_ list: SignedList, master: ExtendedPrivateKey, limits: [SpendingLimit]) {
         (self.list, self.master) = (list, master)
-        self.limits = Dictionary(limits.map { ($0.asset, $0) }, uniquingKeysWith: { a, _ in a })
+        self.limits = Dictionary(limits.map { ($0.chain, $0) }, uniquingKeysWith: { a, _ in a })
     }
 
     /// Whether it has met the log; see `begin`.
@@ -50,9 +51,8 @@ public final class PaymentSigner {
         }
         var meter = SpendingMeter(time: list.base.time, used: list.base.used)
         for entry in list.entries.dropFirst(list.base.entryCount) {
-            let asset = entry.payment.asset
-            let refill = limit(asset, engine)?.refill ?? 0
-            meter.replay(asset, entry.counted, at: entry.time, refill: refill)
+            let refill = limits[entry.chain]?.units?.refill ?? 0
+            meter.replay(entry.chain, entry.counted, at: entry.time, refill: refill)
         }
         meter.advance(to: now)
         self.meter = meter
@@ -67,9 +67,9 @@ public final class PaymentSigner {
         guard var meter else { return }
         var base = SignedBase(identity: list.base.identity)
         (base.journal, base.seen, base.time) = (journal, seen, meter.time)
-        for asset in meter.assets {
-            let used = meter.used(asset, refill: limit(asset, engine)?.refill ?? 0)
-            if used > 0 { base.used[asset] = used }
+        for chain in meter.chains {
+            let used = meter.used(chain, refill: limits[chain]?.units?.refill ?? 0)
+            if used > 0 { base.used[chain] = used }
         }
         var kept: [SignedEntry] = []
         for entry in list.entries where Self.isOpen(entry, engine) { kept.append(entry) }
@@ -83,13 +83,6 @@ public final class PaymentSigner {
         return false
     }
 
-    private func limit(
-        _ asset: AssetID, _ engine: borrowing Engine
-    ) -> (capacity: Int64, refill: Int64)? {
-        guard let view = engine.asset(asset) else { return nil }
-        return limits[view.code]?.units(scale: view.scale)
-    }
-
     // MARK: Requests
 
     /// Answers a request; `engine` and `coins` are at the same record. Nothing that it signs leaves
@@ -99,71 +92,98 @@ public final class PaymentSigner {
         now: SpendingMoment
     ) -> SigningAnswer {
         do throws(PaymentReviewError) {
-            return .signed(try payment(request, engine, coins, now))
+            return try answered(request, engine, coins, now)
         } catch { return .refusal(error.refusal, error.text) }
     }
 
-    private func payment(
+    private func answered(
         _ request: SigningRequest, _ engine: borrowing Engine, _ coins: CoinTable,
         _ now: SpendingMoment
-    ) throws(PaymentReviewError) -> SignedPayment {
+    ) throws(PaymentReviewError) -> SigningAnswer {
         if let fault = list.fault { throw PaymentReviewError(.notKept, Self.notKept(fault)) }
         guard meter != nil else { throw PaymentReviewError(.behind, "the log is not read yet") }
+        guard let chain = coins.coins(request.network) else {
+            throw PaymentReviewError(.otherKey, "the log names no UTXO chain \(request.network)")
+        }
         let earlier = list.entries(paying: request.withdrawals)
+        guard earlier.allSatisfy({ $0.chain == chain.chain }) else {
+            throw PaymentReviewError(
+                .signedBefore, "a withdrawal was signed before on another chain")
+        }
+        // What spends a coin that is gone can never be final.
+        func isDead(_ entry: SignedEntry) -> Bool {
+            entry.inputs.contains { chain.coins[$0] == nil }
+        }
+        let live = earlier.filter { !isDead($0) }
         var replaced: Int64 = 0
         if !earlier.isEmpty {
-            switch try judge(request, earlier, coins) {
-            case .given(let entry): return try again(entry, request, engine, coins)
+            let transaction = try Self.transaction(request.transaction, on: chain.network)
+            let verdict = EarlierSignatures.judge(
+                transaction.id, spending: Set(transaction.inputs.map(\.outPoint)),
+                paying: request.withdrawals, earlier, isDead: isDead)
+            switch verdict {
+            case .given(let entry): return try again(entry, live, request, engine, coins)
             case .free(let units): replaced = units
             }
         }
-        let reviewed = try ReviewedPayment.review(request, engine, coins, key: master).get()
-        let counted = max(0, reviewed.leaving - replaced)
-        let limit = try admit(request.asset, counted, engine, now)
-        let payment = try reviewed.signed(with: master, random: SystemRandom.bytes(32))
-        let entry = SignedEntry(
-            payment: payment, inputs: reviewed.inputs, leaving: reviewed.leaving, counted: counted,
-            time: meter?.time ?? 0,
-            seen: SeenRecord(sequence: coins.sequence, crc: coins.crc))
-        if !list.hasRoom(for: entry) {
-            var hasClosed = false
-            for old in list.entries where !Self.isOpen(old, engine) { hasClosed = true }
-            if hasClosed { compact(engine, entry.seen, list.base.journal) }
-            guard list.fault == nil, list.hasRoom(for: entry) else {
-                throw PaymentReviewError(
-                    .notKept, "the list of what was signed is full: withdrawals have to be settled")
-            }
+        if request.withdrawals.contains(where: { list.count(paying: $0) > Limits.replacementsMax })
+        {
+            return try lastAgain(live, request, engine, coins)
         }
+        let reviewed = try ReviewedPayment.review(request, engine, coins, key: master).get()
+        return .signed(try sign(reviewed, replaced, on: chain.chain, engine, coins, now))
+    }
+
+    /// Signs what was reviewed, if limit and list have room for it.
+    private func sign(
+        _ reviewed: ReviewedPayment, _ replaced: Int64, on chain: Text40,
+        _ engine: borrowing Engine, _ coins: CoinTable, _ now: SpendingMoment
+    ) throws(PaymentReviewError) -> SignedPayment {
+        let counted = max(0, reviewed.leaving - replaced)
+        let limit = try admit(chain, counted, now)
+        let request = reviewed.request
+        let bytesMax = request.transaction.count + 2 + Self.witnessBytesMax * reviewed.inputs.count
+        var entry = SignedEntry(
+            chain: chain,
+            payment: SignedPayment(
+                network: request.network, asset: request.asset, withdrawals: request.withdrawals,
+                replaces: request.replaces, transaction: .none,
+                bytes: [UInt8](repeating: 0, count: min(bytesMax, Limits.transactionBytesMax))),
+            inputs: reviewed.inputs, leaving: reviewed.leaving, counted: counted,
+            time: meter?.time ?? 0, seen: SeenRecord(sequence: coins.sequence, crc: coins.crc))
+        // Before it is signed: what cannot be kept is not made.
+        try makeRoom(for: entry, engine)
+        entry.payment = try reviewed.signed(with: master, random: SystemRandom.bytes(32))
         // It counts even where it is not known whether it was kept.
-        meter?.take(request.asset, counted, refill: limit.refill)
+        meter?.take(chain, counted, refill: limit.refill)
         guard list.append(entry) else {
             throw PaymentReviewError(.notKept, Self.notKept(list.fault ?? ""))
         }
-        return payment
+        return entry.payment
+    }
+
+    /// Bytes of an input's witness at most, BIP143: a signature of 72 and its kind, a key of 33,
+    /// their lengths and their count.
+    private static var witnessBytesMax: Int { 1 + 1 + 73 + 1 + 33 }
+
+    /// Writes the list anew where that takes something out of it and room is needed.
+    private func makeRoom(
+        for entry: SignedEntry, _ engine: borrowing Engine
+    ) throws(PaymentReviewError) {
+        if list.hasRoom(for: entry) { return }
+        var hasClosed = false
+        for old in list.entries where !Self.isOpen(old, engine) { hasClosed = true }
+        // All that is closed goes: nothing is written again until more of them are.
+        if hasClosed { compact(engine, entry.seen, list.base.journal) }
+        if let fault = list.fault { throw PaymentReviewError(.notKept, Self.notKept(fault)) }
+        guard list.hasRoom(for: entry) else {
+            throw PaymentReviewError(
+                .notKept, "the list of what was signed is full: withdrawals have to be settled")
+        }
     }
 
     private static func notKept(_ fault: String) -> String {
         "what is signed cannot be kept: \(fault). Mend that, then restart the signer"
-    }
-
-    private func judge(
-        _ request: SigningRequest, _ earlier: [SignedEntry], _ coins: CoinTable
-    ) throws(PaymentReviewError) -> EarlierSignatures {
-        guard
-            earlier.allSatisfy({
-                $0.payment.network == request.network && $0.payment.asset == request.asset
-            })
-        else {
-            throw PaymentReviewError(
-                .signedBefore, "a withdrawal was signed before on another network")
-        }
-        guard let network = coins.coins(request.network)?.network else {
-            throw PaymentReviewError(.otherKey, "the log names no UTXO chain \(request.network)")
-        }
-        let transaction = try Self.transaction(request.transaction, on: network)
-        return EarlierSignatures.judge(
-            transaction.id, spending: Set(transaction.inputs.map(\.outPoint)),
-            paying: request.withdrawals, earlier)
     }
 
     private static func transaction(
@@ -174,13 +194,59 @@ public final class PaymentSigner {
         } catch { throw PaymentReviewError(.malformed, "the transaction cannot be read: \(error)") }
     }
 
-    /// Gives what was signed before: as it is where the log has it, for then everybody does; else
-    /// if it may still be paid, in the place of what is replaced now.
+    /// Gives what was signed before; where it may not be paid any more, all of `live`, so that
+    /// another payment conflicts with each of them.
     private func again(
+        _ entry: SignedEntry, _ live: [SignedEntry], _ request: SigningRequest,
+        _ engine: borrowing Engine, _ coins: CoinTable
+    ) throws(PaymentReviewError) -> SigningAnswer {
+        do throws(PaymentReviewError) {
+            return .signed(try given(entry, request, engine, coins))
+        } catch {
+            let isSame = entry.payment.withdrawals == request.withdrawals
+            switch error.refusal {
+            case .behind, .malformed, .otherKey: throw error
+            // Nor may anything else be paid to these.
+            case .notPayable where isSame: throw error
+            default: break
+            }
+        }
+        let answer = SigningAnswer.earlier(live.map(\.payment))
+        guard live.count <= SigningAnswer.earlierMax,
+            answer.json.compact.utf8.count <= SigningAnswer.textBytesMax
+        else {
+            throw PaymentReviewError(
+                .signedBefore,
+                "these withdrawals were signed before, by \(live.count) payments "
+                    + "that cannot be paid as they are: fewer of them have to be paid at once")
+        }
+        return answer
+    }
+
+    /// Gives the last one where no other may be signed any more.
+    private func lastAgain(
+        _ live: [SignedEntry], _ request: SigningRequest, _ engine: borrowing Engine,
+        _ coins: CoinTable
+    ) throws(PaymentReviewError) -> SigningAnswer {
+        if let last = live.last, let payment = try? given(last, request, engine, coins) {
+            return .signed(payment)
+        }
+        throw PaymentReviewError(
+            .signedBefore,
+            "a withdrawal was signed \(Limits.replacementsMax + 1) times, and is not "
+                + "signed again")
+    }
+
+    /// What was signed before: as it is where the log has it, for then everybody does; else if it
+    /// may still be paid, in the place of what is replaced now.
+    private func given(
         _ entry: SignedEntry, _ request: SigningRequest, _ engine: borrowing Engine,
         _ coins: CoinTable
     ) throws(PaymentReviewError) -> SignedPayment {
         var payment = entry.payment
+        guard payment.network == request.network, payment.asset == request.asset else {
+            throw PaymentReviewError(.signedBefore, "the log has given the chain another number")
+        }
         if engine.payment(payment.transaction) != nil { return payment }
         guard let network = coins.coins(request.network)?.network else {
             throw PaymentReviewError(.otherKey, "the log names no UTXO chain \(request.network)")
@@ -198,26 +264,22 @@ public final class PaymentSigner {
 
     /// Whether the limit has room for so many base units.
     private func admit(
-        _ asset: AssetID, _ units: Int64, _ engine: borrowing Engine, _ now: SpendingMoment
+        _ chain: Text40, _ units: Int64, _ now: SpendingMoment
     ) throws(PaymentReviewError) -> (capacity: Int64, refill: Int64) {
-        guard let view = engine.asset(asset), limits[view.code] != nil else {
+        guard let limit = limits[chain]?.units else {
             throw PaymentReviewError(
-                .limit, "the asset has no limit, so nothing of it is signed: [signerd] limits")
-        }
-        guard let limit = limit(asset, engine) else {
-            throw PaymentReviewError(
-                .limit, "the limit of \(view.code) is none in its \(view.scale) decimals")
+                .limit, "\(chain) has no limit, so nothing of it is signed: [signerd] limits")
         }
         meter?.advance(to: now)
-        switch meter?.verdict(asset, units, capacity: limit.capacity, refill: limit.refill) {
+        switch meter?.verdict(chain, units, capacity: limit.capacity, refill: limit.refill) {
         case .fits: return limit
         case .later(let nanos):
             let minutes = max(1, (nanos - 1) / 60_000_000_000 + 1)
             throw PaymentReviewError(
-                .limit, "the limit of \(view.code) is used up: it fits in \(minutes) minutes")
+                .limit, "the limit of \(chain) is used up: it fits in \(minutes) minutes")
         case .never, nil:
             throw PaymentReviewError(
-                .limit, "it is more than the limit of \(view.code): [signerd] limits")
+                .limit, "it is more than the limit of \(chain): [signerd] limits")
         }
     }
 }

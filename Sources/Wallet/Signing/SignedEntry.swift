@@ -21,13 +21,15 @@ public struct SeenRecord: Hashable, Sendable {
 
 /// A signed payment, as the signer keeps it.
 public struct SignedEntry: Hashable, Sendable {
+    /// The chain's name, as `litecoin`: its number in the log may be another one tomorrow.
+    public var chain: Text40
     /// The payment.
     public var payment: SignedPayment
     /// What it spends.
     public var inputs: [OutPoint]
     /// What leaves the wallet with it, in base units: payees and the miner's fee.
     public var leaving: Int64
-    /// What of that counted against the asset's limit, in base units.
+    /// What of that counted against the chain's limit, in base units.
     public var counted: Int64
     /// When it was signed, by the limit's clock: ns since 1970.
     public var time: Int64
@@ -36,16 +38,16 @@ public struct SignedEntry: Hashable, Sendable {
 
     /// An entry.
     public init(
-        payment: SignedPayment, inputs: [OutPoint], leaving: Int64, counted: Int64, time: Int64,
-        seen: SeenRecord
+        chain: Text40, payment: SignedPayment, inputs: [OutPoint], leaving: Int64, counted: Int64,
+        time: Int64, seen: SeenRecord
     ) {
-        (self.payment, self.inputs, self.leaving) = (payment, inputs, leaving)
+        (self.chain, self.payment, self.inputs, self.leaving) = (chain, payment, inputs, leaving)
         (self.counted, self.time, self.seen) = (counted, time, seen)
     }
 
     var json: JSONValue {
         [
-            "payment": payment.json,
+            "chain": .string("\(chain)"), "payment": payment.json,
             "inputs": .strings(inputs.map { "\($0.transaction.hex):\($0.output)" }),
             "leaving": .number(leaving), "counted": .number(counted), "time": .number(time),
             "sequence": .number(seen.sequence), "crc": .number(seen.crc),
@@ -53,15 +55,16 @@ public struct SignedEntry: Hashable, Sendable {
     }
 
     init?(_ json: JSONValue) {
-        guard let payment = json["payment"].flatMap(SignedPayment.init),
+        guard let chain = json["chain"]?.text.flatMap({ Text40($0) }),
+            let payment = json["payment"].flatMap(SignedPayment.init),
             let inputs = json["inputs"]?.rows(Self.outPoint), !inputs.isEmpty,
             let leaving = json["leaving"]?.count.flatMap(Int64.init(exactly:)),
             let counted = json["counted"]?.count.flatMap(Int64.init(exactly:)),
             let time = json["time"]?.whole, let seen = SeenRecord(json)
         else { return nil }
         self.init(
-            payment: payment, inputs: inputs, leaving: leaving, counted: counted, time: time,
-            seen: seen)
+            chain: chain, payment: payment, inputs: inputs, leaving: leaving, counted: counted,
+            time: time, seen: seen)
     }
 
     private static func outPoint(_ json: JSONValue) -> OutPoint? {
@@ -88,8 +91,8 @@ public struct SignedBase: Hashable, Sendable {
     public var seen = SeenRecord()
     /// The limits' time, ns since 1970.
     public var time: Int64 = 0
-    /// What each asset had used of its limit then, in base units, rounded up.
-    public var used: [AssetID: Int64] = [:]
+    /// What each chain had used of its limit then, in base units, rounded up.
+    public var used: [Text40: Int64] = [:]
 
     /// The base of a new list.
     public init(identity: JournalIdentity) { self.identity = identity }
@@ -102,8 +105,8 @@ public struct SignedBase: Hashable, Sendable {
             "sequence": .number(seen.sequence),
             "crc": .number(seen.crc), "time": .number(time),
             "used": .array(
-                used.sorted { $0.key.number < $1.key.number }.map {
-                    .array([.number($0.key.number), .number($0.value)])
+                used.map { ("\($0.key)", $0.value) }.sorted { $0.0 < $1.0 }.map {
+                    .array([.string($0.0), .number($0.1)])
                 }),
         ]
     }
@@ -115,7 +118,7 @@ public struct SignedBase: Hashable, Sendable {
             let entryBytes = json["entryBytes"]?.count.flatMap(Int.init(exactly:)),
             let entryCount = json["entryCount"]?.count.flatMap(Int.init(exactly:)),
             let seen = SeenRecord(json), let time = json["time"]?.whole,
-            let rows = json["used"]?.rows({ $0.rows(\.count) })
+            let used = json["used"]?.rows(Self.use)
         else { return nil }
         self.init(identity: identity)
         self.generation = generation
@@ -127,12 +130,15 @@ public struct SignedBase: Hashable, Sendable {
             }
             self.journal = journal
         }
-        for row in rows {
-            guard row.count == 2, let asset = UInt16(exactly: row[0]),
-                let units = Int64(exactly: row[1])
-            else { return nil }
-            used[AssetID(asset)] = units
-        }
+        for (chain, units) in used { self.used[chain] = units }
+    }
+
+    private static func use(_ json: JSONValue) -> (Text40, Int64)? {
+        guard let row = json.rows({ $0 }), row.count == 2,
+            let chain = row[0].text.flatMap({ Text40($0) }),
+            let units = row[1].count.flatMap(Int64.init(exactly:))
+        else { return nil }
+        return (chain, units)
     }
 }
 

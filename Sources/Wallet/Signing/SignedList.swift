@@ -37,8 +37,9 @@ public final class SignedList {
     private var places: [WithdrawalID: [Int]] = [:]
 
     /// Opens the list that has begun at `place`, and reads all of it. It takes entries once it was
-    /// written anew, see `rewrite`.
-    public init(_ place: SignerPlace) throws(SignedListError) {
+    /// written anew, see `rewrite`. With `mends` it ends what a crash had cut off; without, it
+    /// changes nothing.
+    public init(_ place: SignerPlace, mends: Bool = true) throws(SignedListError) {
         self.place = place
         let identity = try place.keptIdentity()
         let content = try Self.content(place.listFile, bytesMax: Self.bytesMax, place)
@@ -51,7 +52,7 @@ public final class SignedList {
         guard base.identity == identity else {
             throw .otherIdentity(path: place.listFile, identityFile: place.identityFile)
         }
-        guard let floor = SignedFloor(try Self.content(place.floorFile, bytesMax: 4_096, place))
+        guard var floor = SignedFloor(try Self.content(place.floorFile, bytesMax: 4_096, place))
         else { throw .damaged(path: place.floorFile, detail: "is damaged") }
         guard floor.identity == identity else {
             throw .otherIdentity(path: place.floorFile, identityFile: place.identityFile)
@@ -64,13 +65,17 @@ public final class SignedList {
         let durable = isNewer ? first.end + base.entryBytes : floor.bytes
         let read = try Self.entries(content, from: first.end, durable, place)
         tornBytes = content.count - read.end
-        if tornBytes > 0 { try Self.keep(Array(content[read.end...]), place) }
-        do throws(SystemError) { floorFile = try File(place.floorFile, .write) } catch {
-            throw .system(error)
-        }
         guard base.entryCount <= read.entries.count else {
             throw .damaged(path: place.listFile, detail: "has fewer entries than it began with")
         }
+        if tornBytes > 0, mends { try Self.keep(Array(content[read.end...]), place) }
+        do throws(SystemError) {
+            floorFile = try File(place.floorFile, .write)
+            // First of all: were it behind by two, nobody could tell the list from another copy.
+            if isNewer, mends {
+                try floor.raise(floorFile, generation: base.generation, bytes: read.end)
+            }
+        } catch { throw .system(error) }
         (self.base, self.floor, entries, bytes) = (base, floor, read.entries, read.end)
         index()
     }
@@ -141,6 +146,9 @@ public final class SignedList {
         Set(withdrawals.flatMap { places[$0] ?? [] }).sorted().map { entries[$0] }
     }
 
+    /// How many entries pay a withdrawal.
+    func count(paying withdrawal: WithdrawalID) -> Int { places[withdrawal]?.count ?? 0 }
+
     /// The last record of the log that the list knows of.
     public var seen: SeenRecord {
         entries.lazy.map(\.seen).reduce(base.seen) { $1.sequence > $0.sequence ? $1 : $0 }
@@ -148,7 +156,9 @@ public final class SignedList {
 
     /// Whether an entry has room.
     func hasRoom(for entry: SignedEntry) -> Bool {
-        bytes + SignedFrame.bytes(entry.json).count <= Self.bytesMax
+        let count = SignedFrame.bytes(entry.json).count
+        return count <= SignedFrame.headBytes + SignedFrame.textBytesMax
+            && bytes + count <= Self.bytesMax
     }
 
     /// Adds an entry, and returns once it is durable. False: it may be or not, and nothing more is

@@ -46,6 +46,7 @@ public final class Signer {
     private var connectTime: Int64 = 0
     private var saveTime: Int64
     private var savedSequence: UInt64 = 0
+    private var ignoresCoins = false
 
     /// Attempts to connect begin no earlier than this after the last one.
     private static let retryNanos: Int64 = 1_000_000_000
@@ -91,9 +92,19 @@ public final class Signer {
         }
         let replica = session.replica
         if let conflict = replica.conflict { throw .otherLog(conflict) }
+        if replica.hasOtherCoins { return discardCoins() }
         guard session.isCaughtUp else { return }
         if !payments.hasBegun { begin(replica) }
         if Clock.monotonicNanos() >= saveTime { saveCoins() }
+    }
+
+    /// Reads the log anew, from its start: what the list has seen is looked for there as well.
+    private func discardCoins() {
+        report(
+            true,
+            "the coins in \(place.coinsFile) are of another log: they are discarded, and "
+                + "the log is read from its start")
+        (session, ignoresCoins, connectTime) = (nil, true, 0)
     }
 
     /// Begins to sign, where the list fits the log.
@@ -124,15 +135,13 @@ public final class Signer {
         do throws(CommandSessionError) {
             session = try unsafe CommandSession(
                 name, connect: connect,
-                replica: { [place] welcome in
+                replica: { [place, ignoresCoins] welcome in
                     let journal = JournalIdentity(
                         high: welcome.journalHigh, low: welcome.journalLow)
-                    let coins = SavedCoins.load(place.coinsFile, of: journal) ?? CoinTable()
+                    let saved =
+                        ignoresCoins ? nil : SavedCoins.load(place.coinsFile, of: journal)
                     return SignerReplica(
-                        welcome, coins, journal: list.base.journal,
-                        awaited: [
-                            list.seen, SeenRecord(sequence: coins.sequence, crc: coins.crc),
-                        ].filter { $0.sequence >= coins.sequence })
+                        welcome, saved ?? CoinTable(), journal: list.base.journal, seen: list.seen)
                 }, replicaNanosMax: 0, lost: { [report] in report(true, "\($0); reconnecting") },
                 see: { _, _, _, _ in })
         } catch {

@@ -17,6 +17,8 @@ public enum SignedListError: Error, Hashable, Sendable, CustomStringConvertible 
     case exists(path: String)
     /// No list has begun: its identity is missing.
     case notBegun(identityFile: String)
+    /// The identity of a list that has begun is missing.
+    case identityLost(identityFile: String, path: String)
     /// The list is missing where its identity says that there is one.
     case missing(path: String, identityFile: String)
     /// It is another list than the one that has begun here.
@@ -35,6 +37,9 @@ public enum SignedListError: Error, Hashable, Sendable, CustomStringConvertible 
             "\(file) is missing: no list of signed payments has begun here. A new wallet's begins "
                 + "with `bourse-signerd --begin`; if this wallet has signed anything before, "
                 + "restore that file and the list"
+        case .identityLost(let file, let path):
+            "\(file) is missing, and \(path) says that a list of signed payments has begun: "
+                + "restore that file from a copy of the configuration; no second list may begin"
         case .missing(let path, let file):
             "\(path) is missing, and \(file) says that it began: is its volume mounted? Without "
                 + "it nothing is signed, for a withdrawal could be paid twice"
@@ -72,8 +77,11 @@ public struct SignerPlace: Hashable, Sendable {
     func keptIdentity() throws(SignedListError) -> JournalIdentity {
         let bytes: [UInt8]
         do throws(SystemError) { bytes = try File(identityFile, .read).read(count: 64) } catch {
-            if error.isMissing { throw .notBegun(identityFile: identityFile) }
-            throw .system(error)
+            guard error.isMissing else { throw .system(error) }
+            if let path = try usedFile() {
+                throw .identityLost(identityFile: identityFile, path: path)
+            }
+            throw .notBegun(identityFile: identityFile)
         }
         let text = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
         guard let identity = JournalIdentity(text) else {
@@ -82,11 +90,28 @@ public struct SignerPlace: Hashable, Sendable {
         return identity
     }
 
+    /// The file of a list that may have been used; nil: there is none, or only what a `begin` left
+    /// behind that was cut off. Nothing is added to a list before it was written anew, and without
+    /// its identity it never is.
+    private func usedFile() throws(SignedListError) -> String? {
+        guard Directory.exists(listFile) else {
+            return Directory.exists(floorFile) ? floorFile : nil
+        }
+        let content: [UInt8]
+        do throws(SystemError) {
+            content = try File(listFile, .read).read(count: SignedFrame.textBytesMax)
+        } catch { throw .system(error) }
+        guard content.starts(with: SignedList.magic),
+            let first = SignedFrame.read(content, at: SignedList.magic.count),
+            first.end == content.count, let base = SignedBase(first.json), base.generation == 0
+        else { return listFile }
+        return nil
+    }
+
     /// Begins an empty list, with the owner of the directory, which is made where there is none.
     public func begin() throws(SignedListError) {
-        for path in [identityFile, listFile, floorFile] where Directory.exists(path) {
-            throw .exists(path: path)
-        }
+        if Directory.exists(identityFile) { throw .exists(path: identityFile) }
+        if let path = try usedFile() { throw .exists(path: path) }
         let identity = JournalIdentity.random()
         let base = SignedBase(identity: identity)
         do throws(SystemError) {
@@ -95,12 +120,12 @@ public struct SignerPlace: Hashable, Sendable {
             let content = SignedList.magic + SignedFrame.bytes(base.json)
             var floor = SignedFloor(identity: identity, generation: 0, bytes: content.count)
             for (path, bytes) in [(listFile, content), (floorFile, floor.firstContent)] {
-                let file = try File(path, .createNew)
-                try file.setOwner(like: owner)
-                try file.write(bytes)
-                try file.sync()
+                // Whole or not at all: half a list would be one that may have been used.
+                try File.replace(path) { file throws(SystemError) in
+                    try file.setOwner(like: owner)
+                    try file.write(bytes)
+                }
             }
-            try Directory.sync(directory)
             // Last: what was cut off before is no list that has begun.
             try File.replace(identityFile, with: Array("\(identity)\n".utf8), mode: 0o644)
         } catch { throw .system(error) }

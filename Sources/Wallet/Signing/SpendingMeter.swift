@@ -1,5 +1,6 @@
-// How much may leave the wallet: for each asset a bucket that is emptied by payments and refills
-// with time.
+// How much may leave the wallet: for each chain a bucket that is emptied by payments and refills
+// with time. A chain is known by its name, which the signer's own key is bound to: the numbers,
+// codes and decimals of assets are the log's, and a forged log could give a bucket for each.
 //
 // It is derived from the list: what its entries counted, when, and what was used before. Time goes
 // on as the host's clock says, and while the signer runs no faster than the clock that nobody sets
@@ -7,26 +8,33 @@
 // restart the host's clock is believed where it went forth; so a clock that is set forth by an hour
 // while the signer is down refills what an hour refills, and never more than the bucket holds.
 
+internal import Addresses
 public import Terms
 
-/// What may leave of an asset, in coins.
+/// What may leave of a chain, in coins.
 public struct SpendingLimit: Hashable, Sendable {
-    /// The asset's code.
-    public var asset: Text16
+    /// The chain's name, as `litecoin`.
+    public var chain: Text40
     /// How much at once.
     public var capacity: DecimalText
     /// How much of that comes back in an hour.
     public var refill: DecimalText
 
     /// A limit.
-    public init(asset: Text16, capacity: DecimalText, refill: DecimalText) {
-        (self.asset, self.capacity, self.refill) = (asset, capacity, refill)
+    public init(chain: Text40, capacity: DecimalText, refill: DecimalText) {
+        (self.chain, self.capacity, self.refill) = (chain, capacity, refill)
     }
 
-    /// The limit in base units of 10^-scale; nil: it is none in whole units below 2^63.
-    func units(scale: UInt8) -> (capacity: Int64, refill: Int64)? {
-        guard case .whole(let capacity) = capacity.steps(of: 1, scale: Int(scale)),
-            case .whole(let refill) = refill.steps(of: 1, scale: Int(scale)),
+    /// Whether payments of such a chain can be signed.
+    public var isOfKnownChain: Bool { UTXONetwork.named("\(chain)") != nil }
+
+    /// Decimals of a coin of any UTXO chain.
+    private static var scale: Int { 8 }
+
+    /// The limit in base units; nil: it is none in whole units below 2^63.
+    public var units: (capacity: Int64, refill: Int64)? {
+        guard case .whole(let capacity) = capacity.steps(of: 1, scale: Self.scale),
+            case .whole(let refill) = refill.steps(of: 1, scale: Self.scale),
             let capacity = Int64(exactly: capacity), let refill = Int64(exactly: refill)
         else { return nil }
         return (capacity, refill)
@@ -56,27 +64,27 @@ public enum SpendingVerdict: Hashable, Sendable {
     case never
 }
 
-/// What each asset has used of its limit. Exact: in base units × nanoseconds of an hour.
+/// What each chain has used of its limit. Exact: in base units × nanoseconds of an hour.
 public struct SpendingMeter: Sendable {
     static let hourNanos: Int128 = 3_600_000_000_000
 
     /// The limits' time, ns since 1970; it never goes back.
     public private(set) var time: Int64
     private var last: SpendingMoment?
-    private var buckets: [AssetID: (used: Int128, time: Int64)] = [:]
+    private var buckets: [Text40: (used: Int128, time: Int64)] = [:]
 
-    /// A meter that goes on at `time`, with so much used of each asset then.
-    public init(time: Int64, used: [AssetID: Int64]) {
+    /// A meter that goes on at `time`, with so much used of each chain then.
+    public init(time: Int64, used: [Text40: Int64]) {
         self.time = time
-        for (asset, units) in used {
-            buckets[asset] = (Int128(units) * Self.hourNanos, time)
+        for (chain, units) in used {
+            buckets[chain] = (Int128(units) * Self.hourNanos, time)
         }
     }
 
     /// Adds an entry of the past: before the first `advance`.
-    mutating func replay(_ asset: AssetID, _ units: Int64, at moment: Int64, refill: Int64) {
+    mutating func replay(_ chain: Text40, _ units: Int64, at moment: Int64, refill: Int64) {
         time = max(time, moment)
-        take(asset, units, refill: refill)
+        take(chain, units, refill: refill)
     }
 
     /// Goes on to this moment.
@@ -92,21 +100,21 @@ public struct SpendingMeter: Sendable {
         last = now
     }
 
-    /// Brings an asset's bucket to the present.
-    private mutating func settle(_ asset: AssetID, refill: Int64) -> Int128 {
-        guard let bucket = buckets[asset] else { return 0 }
+    /// Brings a chain's bucket to the present.
+    private mutating func settle(_ chain: Text40, refill: Int64) -> Int128 {
+        guard let bucket = buckets[chain] else { return 0 }
         let passed = Int64(clamping: Int128(time) - Int128(bucket.time))
         let refilled = Int128(refill) * Int128(max(0, passed))
         let used = max(0, bucket.used - refilled)
-        buckets[asset] = used == 0 ? nil : (used, time)
+        buckets[chain] = used == 0 ? nil : (used, time)
         return used
     }
 
     /// Whether so many base units may leave now.
     public mutating func verdict(
-        _ asset: AssetID, _ units: Int64, capacity: Int64, refill: Int64
+        _ chain: Text40, _ units: Int64, capacity: Int64, refill: Int64
     ) -> SpendingVerdict {
-        let used = settle(asset, refill: refill)
+        let used = settle(chain, refill: refill)
         let excess = used + Int128(units - capacity) * Self.hourNanos
         if excess <= 0 { return .fits }
         guard units <= capacity, refill > 0 else { return .never }
@@ -115,17 +123,17 @@ public struct SpendingMeter: Sendable {
     }
 
     /// Takes them out, whether they fit or not.
-    public mutating func take(_ asset: AssetID, _ units: Int64, refill: Int64) {
-        let used = settle(asset, refill: refill)
-        buckets[asset] = (used + Int128(units) * Self.hourNanos, time)
+    public mutating func take(_ chain: Text40, _ units: Int64, refill: Int64) {
+        let used = settle(chain, refill: refill)
+        buckets[chain] = (used + Int128(units) * Self.hourNanos, time)
     }
 
-    /// What an asset has used now, in base units, rounded up.
-    public mutating func used(_ asset: AssetID, refill: Int64) -> Int64 {
-        let used = settle(asset, refill: refill)
+    /// What a chain has used now, in base units, rounded up.
+    public mutating func used(_ chain: Text40, refill: Int64) -> Int64 {
+        let used = settle(chain, refill: refill)
         return Int64(clamping: (used + Self.hourNanos - 1) / Self.hourNanos)
     }
 
-    /// The assets of which something is used.
-    var assets: [AssetID] { Array(buckets.keys) }
+    /// The chains of which something is used.
+    var chains: [Text40] { Array(buckets.keys) }
 }

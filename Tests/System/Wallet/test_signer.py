@@ -19,7 +19,7 @@ def signer(exchange):
     exchange.demo()
     exchange.open_network()
     write_seed(exchange)
-    exchange.set("signerd", "limits", "BTC 1 0.1")
+    exchange.set("signerd", "limits", "litecoin-regtest 1 0.1")
     assert run(exchange, "--begin").returncode == 0
     return exchange
 
@@ -118,6 +118,53 @@ def test_another_log_is_refused(signer, tmp_path):
         assert "journal" in signer.log_tail("signerd")
     finally:
         other.end()
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def test_coins_of_another_log_are_discarded(signer):
+    signer.spawn("signerd")
+    await_refusal(signer, "other key")
+    assert signer.stop("signerd") == 0
+    # The CRC of the last record that they saw, behind the version and its sequence.
+    file = signer.state / "signer" / "coins"
+    saved = bytearray(file.read_bytes())
+    assert crc32c(saved[8:24] + saved[28:]) == int.from_bytes(saved[24:28], "little")
+    saved[40] ^= 1
+    saved[24:28] = crc32c(saved[8:24] + saved[28:]).to_bytes(4, "little")
+    file.write_bytes(saved)
+    signer.spawn("signerd")
+    await_refusal(signer, "other key")
+    assert "discarded" in signer.log_tail("signerd")
+    assert signer.stop("signerd") == 0
+    assert file.read_bytes() != saved, "they are saved again"
+
+
+def test_limits_are_of_chains(signer):
+    signer.set("signerd", "limits", "LTC 1 0.1")
+    refused = run(signer)
+    assert refused.returncode != 0 and '"LTC" is no chain' in refused.stderr
+
+
+def test_a_begin_that_was_cut_off_is_repeated(signer):
+    identity = signer.config.parent / "signer.id"
+    identity.unlink()
+    assert "--begin" in run(signer).stderr
+    assert run(signer, "--begin").returncode == 0
+    signer.spawn("signerd")
+    await_refusal(signer, "other key")
+    assert signer.stop("signerd") == 0
+    identity.unlink()
+    lost = run(signer)
+    assert lost.returncode == 76 and "--begin" not in lost.stderr
+    assert run(signer, "--begin").returncode == 1
 
 
 def test_the_seed_is_kept_to_itself(signer):

@@ -171,7 +171,7 @@ def test_without_a_signer_it_says_so_and_pays_once_there_is_one(bench):
 
 def test_the_signers_limit_holds_and_the_rest_waits(bench):
     bench.stop("signerd")
-    bench.set("signerd", "limits", "LTC 0.6 0")
+    bench.set("signerd", "limits", "litecoin-regtest 0.6 0")
     bench.start_signer()
     bench.start_wallet()
     bench.fund("ann", 3 * COIN)

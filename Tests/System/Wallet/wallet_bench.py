@@ -63,7 +63,7 @@ class WalletBench(Exchange):
                 [str(BIN / "bourse-walletd"), "--config", str(config)], stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, start_new_session=True)
 
-    def begin_signer(self, limits="LTC 1000 0"):
+    def begin_signer(self, limits="litecoin-regtest 1000 0"):
         """Gives the signer its seed and its list, and starts it."""
         self.set("signerd", "limits", limits)
         seed = self.state / "secrets" / "wallet.seed"
