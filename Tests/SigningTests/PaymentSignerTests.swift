@@ -167,6 +167,31 @@ import Wire
         #expect(signer.list.entries.count == 16)
     }
 
+    @Test func `a full list signs nothing until something in it is closed`() throws {
+        let (venue, directory) = try world()
+        let ids = venue.withdraw(2)
+        let signer = try venue.signer(directory)
+        func entry(_ number: Int, bytes: Int) -> SignedEntry {
+            .numbered(number, paying: [Int(ids[0].number)], from: [9], bytes: bytes)
+        }
+        let list = signer.list
+        let size = Limits.transactionBytesMax
+        #expect(list.rewrite(list.base, [entry(100, bytes: size)]))
+        let (whole, frame) = (list.base.entryBytes, list.base.entryBytes - 2 * size)
+        let count = SignedList.bytesMax / whole
+        // Less than another entry is left.
+        let last = (SignedList.bytesMax % whole - frame - 1_000) / 2
+        let large = (0..<count).map { entry(100 + $0, bytes: size) }
+        #expect(list.rewrite(list.base, large + [entry(999, bytes: last)]))
+        let generation = list.base.generation
+        let request = try venue.request([ids[1]], from: [0])
+        for _ in 0..<2 { #expect(venue.ask(signer, request).refusal == .notKept) }
+        #expect(list.fault == nil && list.base.generation == generation)
+        venue.cancel(ids[0])
+        #expect(venue.ask(signer, request).payment != nil)
+        #expect(list.entries.count == 1 && list.base.generation == generation + 1)
+    }
+
     @Test func `nothing leaves that cannot be kept`() throws {
         let (venue, directory) = try world()
         let ids = venue.withdraw(1)
