@@ -64,6 +64,55 @@ import Testing
         #expect(found.first { $0.name == "wallet.answers" }?.state == .critical)
     }
 
+    @Test func `the signer is watched where it has limits`() throws {
+        #expect(!(try plan("").units.contains("bourse-signerd.service")))
+        let named = try plan(
+            """
+            [signerd]
+            limits = "LTC 50 10"
+            """)
+        #expect(named.units.last == "bourse-signerd.service")
+    }
+
+    /// What is found of bitcoin's withdrawals on the machine `metal` where they stand so.
+    private func payouts(
+        _ condition: String, waiting: Int = 2, open: Int = 1, role: String = "primary"
+    ) -> Finding? {
+        var machine = Machine.metal
+        let path = "/run/bourse-wallet/wallet.json"
+        machine.now[path] = machine.now[path]?
+            .replacing(
+                #""paying","isSound":true,"text":"","approved":2,"open":1"#,
+                with: #""\#(condition)","isSound":false,"text":"why","approved":\#(waiting),"#
+                    + #""open":\#(open)"#)
+        machine.now["/probe/exchange"] = machine.now["/probe/exchange"]?
+            .replacing("role primary", with: "role \(role)")
+        return machine.findings.first { $0.name == "wallet.payouts/bitcoin" }
+    }
+
+    @Test(arguments: ["no signer", "signer refuses", "log refuses", "node refuses"])
+    func `withdrawals that are not paid are critical where there are some`(condition: String) {
+        #expect(payouts(condition, waiting: 1, open: 0)?.state == .critical)
+        #expect(payouts(condition, waiting: 0, open: 1)?.state == .critical)
+        #expect(payouts(condition)?.text == "withdrawals of bitcoin: \(condition): why")
+        #expect(payouts(condition, waiting: 0, open: 0)?.state == .ok)
+        #expect(payouts(condition, role: "standby")?.state == .ok)
+    }
+
+    @Test func `coins that are not known are critical, whatever is counted`() {
+        #expect(payouts("coins unknown", waiting: 0, open: 0)?.state == .critical)
+        #expect(payouts("coins unknown", role: "standby")?.state == .critical)
+    }
+
+    @Test func `a walletd that pays nothing has no withdrawals to check`() {
+        var machine = Machine.metal
+        let path = "/run/bourse-wallet/wallet.json"
+        machine.now[path] = machine.now[path]?.replacing("\"payouts\"", with: "\"older\"")
+        let names = machine.findings.map(\.name)
+        #expect(names.contains("wallet.chain/bitcoin"))
+        #expect(!names.contains { $0.hasPrefix("wallet.payouts") })
+    }
+
     @Test func `a standby's wallet that waits is as it should be`() {
         for (role, state) in [("standby", CheckState.ok), ("primary", .warning)] {
             var machine = Machine.metal

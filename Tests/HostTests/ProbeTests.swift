@@ -206,6 +206,29 @@ import Testing
         #expect(reading(chain(1, "a b")) == nil)
     }
 
+    @Test func `withdrawals in a reading of the wallet are whole, or the reading is none`() throws {
+        func reading(_ payouts: String) -> WalletReading? {
+            WalletReading(
+                """
+                {"time":5,"isConnected":true,"chains":[{"network":1,"chain":"litecoin","asset":"",\
+                "condition":"in step","isSound":true,"text":"","credited":0,"pending":0,\
+                "payouts":\(payouts)}]}
+                """)
+        }
+        let whole =
+            #"{"condition":"no signer","isSound":false,"text":"a\nb","approved":1,"#
+            + #""open":2,"free":9223372036854775807,"total":4,"new":5}"#
+        let payouts = try #require(reading(whole)?.chains.first?.payouts)
+        #expect((payouts.condition, payouts.isSound, payouts.text) == ("no signer", false, "a b"))
+        #expect((payouts.approved, payouts.open) == (1, 2))
+        #expect((payouts.free, payouts.total) == (.max, 4))
+        for broken in [
+            "{}", "7", "null", whole.replacing(":4", with: ":-4"),
+            whole.replacing("no signer", with: "ü"),
+            whole.replacing("\"approved\":1,", with: ""),
+        ] { #expect(reading(broken) == nil, "\(broken)") }
+    }
+
     // MARK: Any text
 
     /// Every codec.

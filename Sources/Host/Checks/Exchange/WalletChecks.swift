@@ -21,7 +21,7 @@ extension CheckKind {
 extension CheckGroup {
     /// walletd.
     static let wallet = CheckGroup(
-        "wallet", seconds: 5, kinds: [.scanner, .node, .walletAnswers, .chain],
+        "wallet", seconds: 5, kinds: [.scanner, .node, .walletAnswers, .chain, .payouts],
         sources: ["{wallet}", ClockReading.path, ExchangeReading.path]
     ) { input in
         let unit = HostPlan.walletUnit
@@ -55,12 +55,22 @@ private struct WalletCheck {
         return [answers]
             + reading.chains.flatMap { chain in
                 isCurrent
-                    ? [blocks(chain), node(chain), log(chain)]
-                    : [.scanner, .node, .chain].map {
+                    ? [blocks(chain), node(chain), log(chain)] + payouts(chain)
+                    : kinds(chain).map {
                         input.unknown(
                             $0, chain.subject, source: source, "walletd reports nothing new of it")
                     }
             }
+    }
+
+    private func kinds(_ chain: WalletReading.Chain) -> [CheckKind] {
+        [.scanner, .node, .chain] + (chain.payouts == nil ? [] : [.payouts])
+    }
+
+    private func payouts(_ chain: WalletReading.Chain) -> [Finding] {
+        chain.payouts.map {
+            [PayoutCheck(input: input, chain: chain, payouts: $0, source: source).finding]
+        } ?? []
     }
 
     private var answers: Finding {

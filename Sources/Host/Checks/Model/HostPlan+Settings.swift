@@ -7,6 +7,9 @@ extension HostPlan {
     /// The unit that follows the chains.
     static var walletUnit: String { "bourse-walletd.service" }
 
+    /// The unit that signs payments.
+    static var signerUnit: String { "bourse-signerd.service" }
+
     /// The plan that a configuration declares.
     public init(_ settings: Settings) {
         self.init()
@@ -15,6 +18,10 @@ extension HostPlan {
         // An owner who names a chain's node wants it followed.
         if !settings.walletd.nodes.isEmpty, !units.contains(Self.walletUnit) {
             units.append(Self.walletUnit)
+        }
+        // Without limits the signer signs nothing, and its unit need not run.
+        if !settings.signerd.limits.isEmpty, !units.contains(Self.signerUnit) {
+            units.append(Self.signerUnit)
         }
         wallet = settings.walletd.status
         interfaces = agent.interfaces.map { Interface(name: $0.name, channels: $0.channels) }

@@ -24,8 +24,25 @@ package struct WalletReading: Hashable, Sendable {
         package var credited: Int64
         /// Deposits that are seen and not credited.
         package var pending: Int64
+        /// Its withdrawals; nil: a walletd that pays none reports none.
+        package var payouts: Payouts?
         /// What tells it from all others of the file: its name, or its name and number.
         package var subject: String
+    }
+
+    /// The withdrawals of a chain, as walletd last saw them.
+    package struct Payouts: Hashable, Sendable {
+        /// How they stand, in a word or two as `no signer`.
+        package var condition: String
+        /// Whether nobody has to do something.
+        package var isSound: Bool
+        /// The same in one line, and what to do; it may be cut.
+        package var text: String
+        /// Withdrawals that are approved and not signed, and payments that are signed and not
+        /// final.
+        package var approved, open: Int64
+        /// What can be spent now, and what there is on the chain, in base units of the asset.
+        package var free, total: Int64
     }
 
     /// When it was written, in nanoseconds since 1970.
@@ -77,6 +94,11 @@ package struct WalletReading: Hashable, Sendable {
         return line
     }
 
+    /// Whether a text may be how something stands.
+    fileprivate static func isCondition(_ text: String) -> Bool {
+        text.utf8.count <= 40 && text.utf8.allSatisfy { 0x20...0x7E ~= $0 }
+    }
+
     /// Whether a text may be a name.
     fileprivate static func isName(_ text: String) -> Bool {
         text.utf8.count <= nameBytesMax && text.utf8.allSatisfy { 0x21...0x7E ~= $0 }
@@ -88,16 +110,32 @@ extension WalletReading.Chain {
         guard let network = json["network"]?.count.flatMap(UInt16.init(exactly:)),
             let name = json["chain"]?.text, !name.isEmpty, WalletReading.isName(name),
             let asset = json["asset"]?.text, WalletReading.isName(asset),
-            let condition = json["condition"]?.text, condition.utf8.count <= 40,
-            condition.utf8.allSatisfy({ 0x20...0x7E ~= $0 }),
+            let condition = json["condition"]?.text, WalletReading.isCondition(condition),
             let isSound = json["isSound"]?.flag, let text = json["text"]?.text,
             let credited = json["credited"]?.count, let pending = json["pending"]?.count
         else { return nil }
+        let payouts = json["payouts"].map(WalletReading.Payouts.init)
+        if let payouts, payouts == nil { return nil }
         func height(_ member: String) -> Int64? { json[member]?.count.map { Int64(clamping: $0) } }
         self.init(
             network: network, name: name, asset: asset, condition: condition, isSound: isSound,
             text: WalletReading.line(text), tip: height("tip"), read: height("read"),
-            credited: Int64(clamping: credited), pending: Int64(clamping: pending), subject: name)
+            credited: Int64(clamping: credited), pending: Int64(clamping: pending),
+            payouts: payouts ?? nil, subject: name)
+    }
+}
+
+extension WalletReading.Payouts {
+    fileprivate init?(_ json: JSONValue) {
+        guard let condition = json["condition"]?.text, WalletReading.isCondition(condition),
+            let isSound = json["isSound"]?.flag, let text = json["text"]?.text,
+            let approved = json["approved"]?.count, let open = json["open"]?.count,
+            let free = json["free"]?.count, let total = json["total"]?.count
+        else { return nil }
+        self.init(
+            condition: condition, isSound: isSound, text: WalletReading.line(text),
+            approved: Int64(clamping: approved), open: Int64(clamping: open),
+            free: Int64(clamping: free), total: Int64(clamping: total))
     }
 }
 
