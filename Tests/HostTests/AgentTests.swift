@@ -500,7 +500,9 @@ final class FakeHelper: Sendable {
                 """
                 {"time":100000000000,"isConnected":true,"chains":[{"network":1,"chain":"litecoin",\
                 "asset":"LTC","condition":"no node","isSound":false,"text":"no answer","since":1,\
-                "tip":null,"read":7,"credited":5,"addresses":3,"pending":2}]}
+                "tip":null,"read":7,"credited":5,"addresses":3,"pending":2,\
+                "payouts":{"condition":"paying","isSound":true,"text":"","approved":4,"open":3,\
+                "free":20,"total":50}}]}
                 """)
             return HostState(now: seen, before: nil, plan: plan).chains
         }
@@ -508,6 +510,7 @@ final class FakeHelper: Sendable {
         #expect((chain.name, chain.asset, chain.condition) == ("litecoin", "LTC", "no node"))
         #expect((chain.tip, chain.read) == (nil, 7))
         #expect((chain.credited, chain.pending, chain.isSound) == (5, 2, false))
+        #expect((chain.approved, chain.open, chain.free, chain.total) == (4, 3, 20, 50))
         #expect(chains(atSeconds: 161) == [], "what is old is not shown as if it were so now")
         var state = AgentState(
             host: "h", version: "1", time: 1, started: 1, worst: .ok, sequence: 0, dropped: 0,

@@ -163,7 +163,7 @@ extension OpenMetrics {
         add("\(last?.number ?? 0)")
     }
 
-    /// Blocks that are not known are left out.
+    /// Numbers of chains that are not known are left out.
     fileprivate mutating func add(_ chains: [HostTables.Chain]) {
         begin("bourse_chain_sound", .gauge, "Whether deposits of the chain come in.")
         for chain in chains {
@@ -174,6 +174,10 @@ extension OpenMetrics {
             ("read_block", "The last block read.", { $0.read }),
             ("credited_block", "The last block with all deposits credited.", { $0.credited }),
             ("pending_deposits", "Deposits that are seen and not credited.", { $0.pending }),
+            ("approved_withdrawals", "Withdrawals approved and not signed.", { $0.approved }),
+            ("open_payments", "Payments that are signed and not final.", { $0.open }),
+            ("free_units", "What can be spent now, in base units of the asset.", { $0.free }),
+            ("total_units", "What is on the chain, in base units of the asset.", { $0.total }),
         ]
         for (name, help, value) in gauges {
             begin("bourse_chain_\(name)", .gauge, help)

@@ -47,6 +47,8 @@ public struct HostTables: Hashable, Sendable {
 
     /// A chain of the wallet.
     public struct Chain: Hashable, Sendable {
+        /// Its number in the log.
+        public var network: UInt16
         /// Its name, the asset that comes in by it, how it stands in a word or two, and the same
         /// in a line.
         public var name, asset, condition, text: String
@@ -57,12 +59,21 @@ public struct HostTables: Hashable, Sendable {
         /// The last block whose deposits are all credited, 0: none; and deposits that are seen
         /// and not credited.
         public var credited, pending: Int64
+        /// Withdrawals that are approved and not signed, and payments that are signed and not
+        /// final, where they are known.
+        public var approved, open: Int64?
+        /// What the wallet can spend now, and what it has on the chain, in base units of the
+        /// asset, where they are known.
+        public var free, total: Int64?
 
         /// A chain of these.
         public init(
-            name: String, asset: String, condition: String, text: String, isSound: Bool,
-            tip: Int64?, read: Int64?, credited: Int64, pending: Int64
+            network: UInt16, name: String, asset: String, condition: String, text: String,
+            isSound: Bool, tip: Int64?, read: Int64?, credited: Int64, pending: Int64,
+            approved: Int64?, open: Int64?, free: Int64?, total: Int64?
         ) {
+            self.network = network
+            (self.approved, self.open, self.free, self.total) = (approved, open, free, total)
             (self.name, self.asset, self.condition, self.text) = (name, asset, condition, text)
             (self.isSound, self.tip, self.read) = (isSound, tip, read)
             (self.credited, self.pending) = (credited, pending)
@@ -207,22 +218,26 @@ extension HostTables.Unit {
 extension HostTables.Chain {
     var json: JSONValue {
         [
-            "name": .string(name), "asset": .string(asset), "condition": .string(condition),
-            "text": .string(text), "isSound": .bool(isSound), "tip": .orNull(tip),
-            "read": .orNull(read), "credited": .number(credited), "pending": .number(pending),
+            "network": .number(Int64(network)), "name": .string(name), "asset": .string(asset),
+            "condition": .string(condition), "text": .string(text), "isSound": .bool(isSound),
+            "tip": .orNull(tip), "read": .orNull(read), "credited": .number(credited),
+            "pending": .number(pending), "approved": .orNull(approved), "open": .orNull(open),
+            "free": .orNull(free), "total": .orNull(total),
         ]
     }
 
     init?(_ json: JSONValue) {
-        guard let name = json["name"]?.text, let asset = json["asset"]?.text,
+        guard let network = json["network"]?.count.flatMap(UInt16.init(exactly:)),
+            let name = json["name"]?.text, let asset = json["asset"]?.text,
             let condition = json["condition"]?.text, let text = json["text"]?.text,
             let isSound = json["isSound"]?.flag, let credited = json["credited"]?.whole,
             let pending = json["pending"]?.whole
         else { return nil }
         self.init(
-            name: name, asset: asset, condition: condition, text: text, isSound: isSound,
-            tip: json["tip"]?.whole, read: json["read"]?.whole, credited: credited,
-            pending: pending)
+            network: network, name: name, asset: asset, condition: condition, text: text,
+            isSound: isSound, tip: json["tip"]?.whole, read: json["read"]?.whole,
+            credited: credited, pending: pending, approved: json["approved"]?.whole,
+            open: json["open"]?.whole, free: json["free"]?.whole, total: json["total"]?.whole)
     }
 }
 

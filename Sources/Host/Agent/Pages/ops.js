@@ -260,10 +260,12 @@ function showRest(state) {
   byID("wallet").hidden = state.chains.length === 0;
   table("chains",
     [["chain"], ["asset"], ["condition"], ["tip", "number"], ["credited", "number"],
-      ["pending", "number"], ["status"]],
+      ["pending", "number"], ["approved", "number"], ["open", "number"], ["free", "number"],
+      ["total", "number"], ["status"]],
     state.chains.map((chain) => [
       chain.name, chain.asset, [chain.condition, chain.isSound ? "good" : "bad"],
       count(chain.tip), chain.credited ? count(chain.credited) : "–", count(chain.pending),
+      count(chain.approved), count(chain.open), count(chain.free), count(chain.total),
       chain.text,
     ]), "no chain is set");
   table("threads",

@@ -88,9 +88,12 @@ public struct HostState: Sendable {
         }
         return reading.chains.map { chain in
             HostTables.Chain(
-                name: chain.subject, asset: chain.asset, condition: chain.condition,
+                network: chain.network, name: chain.subject, asset: chain.asset,
+                condition: chain.condition,
                 text: chain.text, isSound: chain.isSound, tip: chain.tip, read: chain.read,
-                credited: chain.credited, pending: chain.pending)
+                credited: chain.credited, pending: chain.pending,
+                approved: chain.payouts?.approved, open: chain.payouts?.open,
+                free: chain.payouts?.free, total: chain.payouts?.total)
         }
     }
 
