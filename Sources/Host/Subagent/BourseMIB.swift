@@ -38,6 +38,7 @@ public struct BourseMIB: Sendable {
             rows.queues(state.tables.queues)
             rows.disks(state.tables.disks)
             rows.directories(state.tables.directories)
+            rows.chains(state.tables.chains)
         }
         return MIBView(rows.entries)
     }
@@ -308,6 +309,19 @@ extension MIBRows {
                 [
                     .text(directory.path), .wide(directory.bytes), .wide(directory.freeBytes),
                     .wide(directory.inodes), .wide(directory.freeInodes),
+                ])
+        }
+    }
+
+    mutating func chains(_ chains: [HostTables.Chain]) {
+        for chain in chains {
+            row(
+                13, [UInt32(chain.network)], from: 2,
+                [
+                    .text(chain.name, max: 64), .text(chain.asset, max: 40),
+                    .text(chain.condition, max: 40), chain.tip.map { .wide($0) },
+                    .wide(chain.credited), .wide(chain.pending), chain.approved.map { .wide($0) },
+                    chain.open.map { .wide($0) }, chain.free.map { .wide($0) },
                 ])
         }
     }

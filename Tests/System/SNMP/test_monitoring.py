@@ -132,6 +132,8 @@ def test_the_exporter_scrapes_a_host(world):
         'bourseDiskTemperature{bourseDiskName="nvme0n1"} -3',
         'bourseThreadCPU{bourseThreadName="engine",bourseThreadNumber="1",'
         'bourseThreadUnit="bourse-matchd.service"} 2',
+        'bourseChainApproved{bourseChainAsset="BTC",bourseChainName="bitcoin",'
+        'bourseChainNumber="1"} 4',
         'bourseQueueDrops{bourseQueueInterface="eth0",bourseQueueName="rx-0"} 0',
     }
     assert not wanted - lines, "\n".join(sorted(lines))

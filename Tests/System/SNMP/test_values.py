@@ -90,6 +90,11 @@ def expected():
     all_values |= columns("bourseDirectory", '"journal"', {
         "Path": "/var/lib/bourse/journal", "Size": 2**40, "Free": 2**39, "Inodes": 1000,
         "InodesFree": 900})
+    all_values |= columns("bourseChain", "1", {
+        "Name": "bitcoin", "Asset": "BTC", "Condition": "in step", "Tip": 914_220,
+        "Credited": 914_214, "Pending": 2, "Approved": 4, "Open": 3, "Free": 2**40})
+    all_values |= columns("bourseChain", "7", {
+        "Name": "litecoin", "Asset": "", "Condition": "no node", "Credited": 0, "Pending": 0})
     return all_values
 
 
@@ -107,7 +112,7 @@ def test_every_object_of_the_mib_is_there(world):
     indexes = {
         "bourseDaemonName", "bourseCheckKind", "bourseCheckSubject", "bourseThreadUnit",
         "bourseThreadName", "bourseThreadNumber", "bourseQueueInterface", "bourseQueueName",
-        "bourseDiskName", "bourseDirectoryName",
+        "bourseDiskName", "bourseDirectoryName", "bourseChainNumber",
     }
     assert objects() - kept - indexes - {"bourseEventSequence"} <= got
     assert got <= objects()
@@ -237,7 +242,8 @@ def expect_unknown(world):
     assert got['bourseDaemonState."bourse-matchd.service"'] == "8"
     assert [value for name, value in got.items() if name.startswith("bourseAlarmState.")] == [
         "4", "4", "4"]
-    stale = ("bourseThread", "bourseQueue", "bourseDisk", "bourseDirectory", "bourseCheckValue")
+    stale = ("bourseThread", "bourseQueue", "bourseDisk", "bourseDirectory", "bourseCheckValue",
+             "bourseChain")
     assert not [name for name in got if name.startswith(stale)]
     assert set(world.walk("bourseExchange")) == {"bourseExchangeRunning.0", "bourseExchangeRole.0"}
     assert got["bourseExchangeRole.0"] == "1" and got["bourseRedundancyOwnState.0"] == "1"

@@ -349,6 +349,14 @@ def host_state():
             {"name": "journal", "path": "/var/lib/bourse/journal", "bytes": 2**40,
              "freeBytes": 2**39, "inodes": 1000, "freeInodes": 900},
         ],
+        "chains": [
+            {"network": 1, "name": "bitcoin", "asset": "BTC", "condition": "in step", "text": "",
+             "isSound": True, "tip": 914_220, "read": 914_220, "credited": 914_214, "pending": 2,
+             "approved": 4, "open": 3, "free": 2**40, "total": 2**41},
+            {"network": 7, "name": "litecoin", "asset": "", "condition": "no node", "text": "gone",
+             "isSound": False, "tip": None, "read": None, "credited": 0, "pending": 0,
+             "approved": None, "open": None, "free": None, "total": None},
+        ],
         "checks": [
             check(101, "cpu.thread-affinity", "engine"),
             check(205, "nic.drops", "eth0/rx-0", "warning", 12, warning=1, critical=100,
