@@ -69,7 +69,7 @@ import Testing
         let named = try plan(
             """
             [signerd]
-            limits = "LTC 50 10"
+            limits = "litecoin 50 10"
             """)
         #expect(named.units.last == "bourse-signerd.service")
     }

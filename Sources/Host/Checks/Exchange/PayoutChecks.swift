@@ -53,7 +53,7 @@ struct PayoutCheck {
             return (
                 harm,
                 [
-                    signerLog, "bourse.toml: [signerd] limits has what may leave of an asset",
+                    signerLog, "bourse.toml: [signerd] limits has what may leave of a chain",
                     "boursectl wallet withdrawals: compare with what the signer says",
                 ]
             )
