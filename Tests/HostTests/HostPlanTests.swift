@@ -99,11 +99,6 @@ import Testing
         #expect(payouts(condition, role: "standby")?.state == .ok)
     }
 
-    @Test func `coins that are not known are critical, whatever is counted`() {
-        #expect(payouts("coins unknown", waiting: 0, open: 0)?.state == .critical)
-        #expect(payouts("coins unknown", role: "standby")?.state == .critical)
-    }
-
     @Test func `a walletd that pays nothing has no withdrawals to check`() {
         var machine = Machine.metal
         let path = "/run/bourse-wallet/wallet.json"

@@ -20,8 +20,7 @@ struct PayoutCheck {
     var finding: Finding {
         let name = chain.subject
         guard !payouts.isSound else { return ok("withdrawals of \(name): \(payouts.condition)") }
-        // Coins that are not known stay so at a takeover: that alone is mended on a standby too.
-        if payouts.condition != "coins unknown", input.now.exchange?[.role] == "standby" {
+        guard input.now.exchange?[.role] != "standby" else {
             return ok("withdrawals of \(name) wait: they are paid at the primary")
         }
         let (state, advice) = verdict
@@ -67,9 +66,6 @@ struct PayoutCheck {
                     "compare with another node: is one of its coins spent already?", log,
                 ]
             )
-        case "coins unknown":
-            // Its counts are not known either.
-            return (.critical, ["systemctl restart \(HostPlan.walletUnit)", log])
         case "not enough coins":
             return (
                 .warning,
