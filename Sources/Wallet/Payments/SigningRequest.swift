@@ -127,7 +127,7 @@ public enum SigningRefusal: String, Hashable, Sendable, CaseIterable {
     case fee
     /// Other bytes that pay one of the withdrawals were signed before.
     case signedBefore = "signed before"
-    /// The asset's limit is used up; it refills with time.
+    /// The chain's limit is used up; it refills with time.
     case limit
     /// What the signer has to remember cannot be written.
     case notKept = "not kept"
