@@ -100,7 +100,9 @@ final class PaymentVenue {
                     amount: Amount(units: Int128(units)), address: address(number))))
     }
 
-    func proposal(_ seed: UInt64 = 1, conflicts: [Set<OutPoint>] = [], rate: Int64 = 5_000) throws -> PaymentProposal {
+    func proposal(
+        _ seed: UInt64 = 1, conflicts: [Set<OutPoint>] = [], rate: Int64 = 5_000
+    ) throws -> PaymentProposal {
         var conditions = PaymentConditions(
             feeRate: try #require(UTXOFeeRate(perKilobyte: rate)), seed: seed)
         conditions.conflicts = conflicts

@@ -62,7 +62,7 @@ struct PayoutCheck {
             return (
                 harm,
                 [
-                    "getrawtransaction, at the node of \(chain.subject): is the payment known to it?",
+                    "getrawtransaction, at the node of \(chain.subject): does it know the payment?",
                     "compare with another node: is one of its coins spent already?", log,
                 ]
             )
