@@ -161,7 +161,7 @@ public enum PaymentError: Error, Hashable, Sendable, CustomStringConvertible {
         case .tooHeavy(let weight): "a transaction of weight \(weight) is not relayed"
         case .feeTooHigh(let fee, let maximum): "the fee would be \(fee), at most \(maximum)"
         case .feeTooLow(let fee, let minimum): "the fee would be \(fee), at least \(minimum)"
-        case .notReplaceable: "the transaction does not allow to be replaced"
+        case .notReplaceable: "the transaction cannot be replaced (BIP125)"
         }
     }
 }
