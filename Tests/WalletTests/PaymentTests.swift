@@ -161,13 +161,48 @@ import Wire
         for _ in 0..<5 { try venue.deposit(1, 20_000_000) }
         #expect(venue.withdraw(1, 10_000_000, to: 1).refusal == .none)
         let small = OutPoint(TransactionID(high: 3, low: 7), 0)
-        guard case .request(let request) = try venue.proposal(conflicts: [[small]]) else {
+        let earlier = EarlierTransaction(withdrawals: [WithdrawalID(1)], inputs: [small])
+        // Two of the same coin are satisfied by it once; one of other withdrawals asks for nothing.
+        let other = EarlierTransaction(
+            withdrawals: [WithdrawalID(9)],
+            inputs: [OutPoint(TransactionID(high: 99, low: 7), 0)])
+        guard
+            case .request(let request) = try venue.proposal(
+                conflicts: [earlier, earlier, other])
+        else {
             Issue.record("there are coins enough")
             return
         }
         let transaction = try UTXOTransaction(request.transaction, on: venue.chain)
         #expect(transaction.inputs.contains { $0.outPoint == small })
         #expect(venue.refusal(request) == nil)
+    }
+
+    @Test func `the change of a payment that was dropped is no coin, and not gone`() throws {
+        let venue = try PaymentVenue()
+        try venue.deposit(1, 20_000_000)
+        #expect(venue.withdraw(1, 3_000_000, to: 1).refusal == .none)
+        let payment = try venue.pay(try venue.request())
+        func coins() throws -> ChainCoins {
+            try #require(venue.table.coins(PaymentVenue.network))
+        }
+        let open = try #require(try coins().payments[payment.transaction])
+        let change = OutPoint(payment.transaction, try #require(open.change))
+        try venue.must(.dropTransaction(DropTransaction(transaction: payment.transaction)))
+        #expect(try coins().coins[change] == nil && coins().isGone(change) == false)
+        #expect(try coins().isFree(open.inputs[0]))
+        let saved = try #require(CoinTable(saved: venue.table.saved))
+        #expect(saved.coins(PaymentVenue.network)?.isGone(change) == false)
+        // Signed again it is a coin again; once it is final, what it spent is gone.
+        try venue.must(
+            .signWithdrawals(
+                SignWithdrawals(
+                    asset: payment.asset, network: payment.network,
+                    transaction: payment.transaction, withdrawals: payment.withdrawals,
+                    bytes: payment.bytes)))
+        #expect(try coins().coins[change] != nil)
+        try venue.settle(payment.transaction)
+        #expect(try coins().isGone(open.inputs[0]) && !coins().isGone(change))
     }
 
     @Test func `saved coins are the same, and bytes that are not saved coins are none`() throws {

@@ -101,7 +101,7 @@ final class PaymentVenue {
     }
 
     func proposal(
-        _ seed: UInt64 = 1, conflicts: [Set<OutPoint>] = [], rate: Int64 = 5_000
+        _ seed: UInt64 = 1, conflicts: [EarlierTransaction] = [], rate: Int64 = 5_000
     ) throws -> PaymentProposal {
         var conditions = PaymentConditions(
             feeRate: try #require(UTXOFeeRate(perKilobyte: rate)), seed: seed)

@@ -136,6 +136,11 @@ public enum CommandSessionError: Error, Sendable {
     /// Whether there is a connection, and its server leads, as it said at its greeting.
     public var isLed: Bool { client?.welcome.role.takesCommands ?? false }
 
+    /// Greets the server again: what it said of itself may be old.
+    public func greetAgain() {
+        if client != nil { disconnect(.closed) }
+    }
+
     /// Whether there is a connection now.
     public var isConnected: Bool { client != nil }
 

@@ -25,6 +25,7 @@ extension Custodian {
             chain.payouts.broadcast(known.payments, chain.node) { reader.isInBlock($0) }
         }
         let waiting = approved(terms)
+        _ = chain.payouts.leavesOut(waiting)
         var report = summary(waiting, known, chain)
         let now = Clock.monotonicNanos()
         if waiting.isEmpty { chain.payouts.planTime = nil }
@@ -33,6 +34,11 @@ extension Custodian {
             (report.condition, report.text) = (.stopped, refusal)
         } else if !session.isLed {
             (report.condition, report.text) = (.stopped, "another host leads: it pays")
+            // This one may lead since it said so.
+            if !waiting.isEmpty, now >= chain.payouts.greetTime {
+                chain.payouts.greetTime = now + Payouts.greetNanos
+                session.greetAgain()
+            }
         } else if !waiting.isEmpty, reader.condition != .inStep {
             (report.condition, report.text) = (
                 .waiting, "nothing is signed until the chain is in step"
@@ -43,7 +49,10 @@ extension Custodian {
             if now >= time {
                 (report.condition, report.text) = try payNext(waiting, terms, known, chain)
                 isBusy = report.condition == .paying
-                chain.payouts.planTime = isBusy ? nil : now + Payouts.retryNanos
+                let rest =
+                    report.condition == .logRefuses
+                    ? Payouts.refusedNanos : Payouts.retryNanos
+                chain.payouts.planTime = isBusy ? nil : now + rest
             } else if !chain.payouts.report.condition.isSound {
                 // What was wrong stays so until it is tried again.
                 let last = chain.payouts.report
@@ -81,7 +90,7 @@ extension Custodian {
             report.condition = .nodeRefuses
             report.text = "its node does not take the payment \(id.hex): \(why)"
         } else if report.condition.isSound, let left = chain.payouts.leftOutReport {
-            (report.condition, report.text) = (left.condition, left.text)
+            (report.condition, report.text) = left
         } else if report.condition.isSound, let hours = chain.hoursUnconfirmed {
             report.condition = .slow
             report.text =
@@ -157,6 +166,7 @@ extension Custodian {
         conditions.leavesOut = chain.payouts.leavesOut(waiting)
         conditions.payeesMax = chain.payouts.payeesMax
         let reader = chain.reader
+        let deadline = Clock.monotonicNanos() + Self.lookNanosMax
         while true {
             conditions.absent = chain.payouts.absentCoins()
             let proposal = PaymentProposal(terms, session.replica.engine, coins, conditions) {
@@ -169,9 +179,12 @@ extension Custodian {
             let before = chain.payouts.absent.count
             for input in transaction.inputs.map(\.outPoint)
             where try !chain.node.hasOutput(input.transaction, input.output) {
-                chain.payouts.absent[input] = Clock.monotonicNanos() + Payouts.leaveNanos
+                chain.payouts.absent[input] = Clock.monotonicNanos() + Payouts.absentNanos
             }
             if chain.payouts.absent.count == before { return proposal }
+            guard Clock.monotonicNanos() < deadline else {
+                throw .unreachable("it lacks coins of the wallet's; others are looked for")
+            }
         }
     }
 
@@ -201,8 +214,6 @@ extension Custodian {
             return chain.payouts.conflict(with: payment, on: known)
                 ? (.paying, "") : (.logRefuses, "\(outcome.refusal)")
         default:
-            chain.payouts.refused(
-                payment.withdrawals, .logRefuses, "the log refuses a payment: \(outcome.refusal)")
             return (.logRefuses, "the log refuses a payment: \(outcome.refusal)")
         }
     }

@@ -28,6 +28,12 @@ struct Payouts {
     static let batchNanos: Int64 = 1_000_000_000
     /// How long a refusal rests before it is asked again.
     static let retryNanos: Int64 = 3_000_000_000
+    /// How long the log rests after it refused a payment: each try is a record.
+    static let refusedNanos: Int64 = 30_000_000_000
+    /// How long a coin is believed to be absent.
+    static let absentNanos: Int64 = 600_000_000_000
+    /// How often a server is greeted again that does not lead, while withdrawals wait.
+    static let greetNanos: Int64 = 30_000_000_000
     /// How long a withdrawal is left out that cannot be paid, so that the others go on.
     static let leaveNanos: Int64 = 60_000_000_000
     /// How often the node is given a payment that is in no block.
@@ -41,21 +47,21 @@ struct Payouts {
     /// Coins that the chain does not have.
     static let absentMax = 10_000
 
-    /// A transaction that was signed and never got into the log.
-    struct Conflict {
-        var withdrawals: Set<WithdrawalID>
-        var inputs: Set<OutPoint>
-    }
-
     var report = PayoutReport()
     /// When the next payment may be planned, monotonic; nil: nothing waits.
     var planTime: Int64?
     /// Maximum withdrawals of the next payment: less after a refusal, which one of them may cause.
     var payeesMax = Limits.payeesMax
-    /// Withdrawals that cannot be paid, and until when they are left out.
-    var leftOut: [WithdrawalID: Int64] = [:]
-    /// Why the last one of these was left out.
-    var leftOutReport: (condition: PayoutCondition, text: String)?
+    /// A withdrawal that cannot be paid, until when it is left out, and why.
+    struct LeftOut {
+        var until: Int64
+        var condition: PayoutCondition
+        var text: String
+    }
+
+    private var leftOut: [WithdrawalID: LeftOut] = [:]
+    /// When the server was last greeted again because it does not lead, monotonic.
+    var greetTime: Int64 = 0
     /// Coins that the chain does not have, and until when that is believed.
     var absent: [OutPoint: Int64] = [:]
     /// When an open payment is given to the node again, monotonic.
@@ -64,7 +70,7 @@ struct Payouts {
     var firstTimes: [TransactionID: Int64] = [:]
     /// Why the node does not take a payment.
     var refusals: [TransactionID: String] = [:]
-    private var conflicts: [TransactionID: Conflict] = [:]
+    private var conflicts: [TransactionID: EarlierTransaction] = [:]
     private var fee: (perKilobyte: Int64, until: Int64)?
 
     /// What miners ask for, as the node says now or said a moment ago.
@@ -122,20 +128,21 @@ struct Payouts {
         guard conflicts.count < Self.conflictsMax || conflicts[payment.transaction] != nil,
             let transaction = try? UTXOTransaction(payment.bytes, on: chain.network)
         else { return false }
-        conflicts[payment.transaction] = Conflict(
+        conflicts[payment.transaction] = EarlierTransaction(
             withdrawals: Set(payment.withdrawals),
             inputs: Set(transaction.inputs.map(\.outPoint)))
         return true
     }
 
     /// The transactions with which a payment of any of these has to conflict.
-    mutating func conflicts(_ waiting: Set<WithdrawalID>, _ coins: ChainCoins) -> [Set<OutPoint>] {
+    mutating func conflicts(
+        _ waiting: Set<WithdrawalID>, _ coins: ChainCoins
+    ) -> [EarlierTransaction] {
         conflicts = conflicts.filter { _, conflict in
-            // Where another payment that is final has spent a coin of it, it can never be final.
             !conflict.withdrawals.isDisjoint(with: waiting)
-                && conflict.inputs.allSatisfy { coins.coins[$0] != nil }
+                && !conflict.inputs.contains { coins.isGone($0) }
         }
-        return conflicts.values.map(\.inputs)
+        return Array(conflicts.values)
     }
 
     /// A payment of these is refused, for one of them or for all: fewer are tried next, and the one
@@ -146,17 +153,22 @@ struct Payouts {
         if withdrawals.count > 1 {
             payeesMax = withdrawals.count / 2
         } else if let one = withdrawals.first {
-            leftOut[one] = Clock.monotonicNanos() + Self.leaveNanos
-            leftOutReport = (condition, "withdrawal \(one.number): \(text)")
+            leftOut[one] = LeftOut(
+                until: Clock.monotonicNanos() + Self.leaveNanos, condition: condition,
+                text: "withdrawal \(one.number): \(text)")
         }
     }
 
     /// The withdrawals that are left out now.
     mutating func leavesOut(_ waiting: Set<WithdrawalID>) -> Set<WithdrawalID> {
         let now = Clock.monotonicNanos()
-        leftOut = leftOut.filter { $0.value > now && waiting.contains($0.key) }
-        if leftOut.isEmpty { leftOutReport = nil }
+        leftOut = leftOut.filter { $0.value.until > now && waiting.contains($0.key) }
         return Set(leftOut.keys)
+    }
+
+    /// Why the oldest of these is left out; nil: none is.
+    var leftOutReport: (PayoutCondition, String)? {
+        leftOut.min { $0.key < $1.key }.map { ($0.value.condition, $0.value.text) }
     }
 
     /// The coins that the chain does not have, as far as that is known.

@@ -73,6 +73,8 @@ public struct ChainCoins: Sendable {
     public internal(set) var coins: [OutPoint: WalletCoin] = [:]
     /// The payments that are not settled.
     public internal(set) var payments: [TransactionID: OpenPayment] = [:]
+    /// Change of payments that were dropped and may be signed again: no coins, and not gone.
+    var dropped: Set<OutPoint> = []
     /// Which payments spend a coin: more than one where they replace each other.
     private(set) var spenders: [OutPoint: Set<TransactionID>] = [:]
 
@@ -83,6 +85,12 @@ public struct ChainCoins: Sendable {
     /// Whether no payment spends the coin.
     public func isFree(_ outPoint: OutPoint) -> Bool {
         coins[outPoint] != nil && spenders[outPoint] == nil
+    }
+
+    /// Whether another payment that is final spent the coin, so that nothing else that spends it
+    /// ever is.
+    public func isGone(_ outPoint: OutPoint) -> Bool {
+        coins[outPoint] == nil && !dropped.contains(outPoint)
     }
 
     /// Coins that no payment spends, those included that are the change of an open payment.
@@ -130,8 +138,10 @@ public struct ChainCoins: Sendable {
             bytes: c.bytes)
         link(c.transaction, inputs)
         if let change {
-            coins[OutPoint(c.transaction, UInt32(change))] = WalletCoin(
+            let outPoint = OutPoint(c.transaction, UInt32(change))
+            coins[outPoint] = WalletCoin(
                 amount: transaction.outputs[change].amount, place: place)
+            dropped.remove(outPoint)
         }
     }
 
@@ -142,15 +152,20 @@ public struct ChainCoins: Sendable {
     /// A payment is final: what it spends is gone, and so are the payments in its place.
     mutating func settle(_ id: TransactionID) {
         guard let payment = payments[id] else { return }
-        for (other, _) in payments(of: payment.withdrawals) where other != id { drop(other) }
+        // These conflict with it, so neither they nor their change ever are.
+        for (other, _) in payments(of: payment.withdrawals) where other != id {
+            drop(other, isFinal: true)
+        }
         remove(id)
         for input in payment.inputs { coins[input] = nil }
     }
 
-    /// A payment never becomes final: what it spends is free again, and its change never was.
-    mutating func drop(_ id: TransactionID) {
-        guard let payment = remove(id) else { return }
-        if let change = payment.change { coins[OutPoint(id, change)] = nil }
+    /// A payment is not to become final: what it spends is free again, and its change is no coin.
+    /// Unless `isFinal`, somebody may have its bytes, and it may be signed again.
+    mutating func drop(_ id: TransactionID, isFinal: Bool = false) {
+        guard let payment = remove(id), let change = payment.change else { return }
+        coins[OutPoint(id, change)] = nil
+        if !isFinal { dropped.insert(OutPoint(id, change)) }
     }
 
     @discardableResult

@@ -7,7 +7,7 @@ internal import UTXO
 internal import Wire
 
 extension CoinTable {
-    private static var version: UInt32 { 1 }
+    private static var version: UInt32 { 2 }
 
     /// The table as bytes; see `init(saved:)`. O(coins + bytes of open payments).
     public var saved: [UInt8] {
@@ -41,6 +41,11 @@ extension CoinTable {
                 number(coin.amount)
                 number(coin.place.branch.rawValue)
                 number(coin.place.index)
+            }
+            number(UInt32(chain.dropped.count))
+            for place in chain.dropped.sorted() {
+                id(place.transaction)
+                number(place.output)
             }
             number(UInt32(chain.payments.count))
             for (transaction, payment) in chain.payments.sorted(by: { $0.key < $1.key }) {
@@ -88,7 +93,9 @@ extension CoinTable {
             else { return false }
             var chain = ChainCoins(
                 chain: name, key: r.string(most: Limits.chainKeyBytesMax), network: network)
-            guard Self.readCoins(&r, &chain), Self.readPayments(&r, &chain) else { return false }
+            guard Self.readCoins(&r, &chain), Self.readDropped(&r, &chain),
+                Self.readPayments(&r, &chain)
+            else { return false }
             chains[number] = chain
         }
         return true
@@ -104,6 +111,13 @@ extension CoinTable {
             chain.coins[place] = WalletCoin(
                 amount: amount, place: CoinPlace(branch: branch, index: r.integer()))
         }
+        return true
+    }
+
+    private static func readDropped(_ r: inout WireReader, _ chain: inout ChainCoins) -> Bool {
+        let count = Int(r.integer(UInt32.self))
+        guard count <= coinsMax, r.remaining >= 36 * count else { return false }
+        for _ in 0..<count { chain.dropped.insert(OutPoint(r.transaction(), r.integer())) }
         return true
     }
 

@@ -5,15 +5,28 @@ public import Engine
 public import Terms
 public import UTXO
 
+/// A transaction that was signed and never got into the log.
+public struct EarlierTransaction: Hashable, Sendable {
+    /// What it would pay.
+    public var withdrawals: Set<WithdrawalID>
+    /// What it would spend.
+    public var inputs: Set<OutPoint>
+
+    /// A transaction of these.
+    public init(withdrawals: Set<WithdrawalID>, inputs: Set<OutPoint>) {
+        (self.withdrawals, self.inputs) = (withdrawals, inputs)
+    }
+}
+
 /// What the wallet needs to know beside the log to plan a payment.
 public struct PaymentConditions: Sendable {
     /// What miners ask for now.
     public var feeRate: UTXOFeeRate
     /// Picks the place of the change, and coins by chance.
     public var seed: UInt64
-    /// Coins of which one has to be spent: an earlier transaction, which never got into the log,
-    /// spends them, and must not become final beside this one.
-    public var conflicts: [Set<OutPoint>] = []
+    /// What must not become final beside a payment of one of its withdrawals, which therefore
+    /// spends one of its coins.
+    public var conflicts: [EarlierTransaction] = []
     /// Withdrawals that are not paid now.
     public var leavesOut: Set<WithdrawalID> = []
     /// Coins that are not spent now: the chain does not have them.
@@ -81,44 +94,50 @@ public enum PaymentProposal: Hashable, Sendable {
         let (payable, problem) = payable(
             waiting, chain.network, most: min(conditions.payeesMax, Limits.payeesMax))
         guard !payable.isEmpty else { return problem }
-        var coins = spendable(chain, conditions.absent, isInBlock)
-        // The coins with which it has to conflict come in any case, one for each set.
-        var forced: [UTXOCoin] = []
-        for set in conditions.conflicts
-        where !forced.contains(where: { set.contains($0.outPoint) }) {
-            guard let coin = coins.first(where: { set.contains($0.outPoint) }) else {
-                return .unpayable(
-                    payable[0].0.id,
-                    "the coins of a transaction that was signed for it before are spent by another")
-            }
-            forced.append(coin)
-        }
-        coins.removeAll { forced.contains($0) }
+        let coins = spendable(chain, conditions.absent, isInBlock)
         var count = payable.count
-        var missing: Int64 = 0
-        // Half as many each time that the coins are too little: the oldest are paid first.
-        while count > 0 {
+        // Half as many each time that it cannot be: the oldest are paid first.
+        while true {
             let some = payable[..<count]
             let ids = some.map(\.0.id)
             do throws(PaymentError) {
+                let forced = try forced(ids, coins, conditions.conflicts)
                 let policy = try policy(ids, chain, conditions.feeRate)
-                let plan = try plan(some.map(\.1), forced, coins, policy, conditions.seed)
+                let plan = try plan(
+                    some.map(\.1), forced, coins.filter { !forced.contains($0) }, policy,
+                    conditions.seed)
                 return .request(
                     SigningRequest(
                         network: terms.network, asset: terms.asset, sequence: sequence,
                         withdrawals: ids, transaction: plan.transaction.bytes))
             } catch {
-                switch error {
-                case .notEnough(let less): missing = less
-                case .tooManyInputs, .tooHeavy, .tooManyPayees: break
-                default:
-                    if count == 1 { return .unpayable(payable[0].0.id, "\(error)") }
+                guard count == 1 else {
+                    count /= 2
+                    continue
                 }
-                if count == 1, missing == 0 { return .unpayable(payable[0].0.id, "\(error)") }
+                if case .notEnough(let missing) = error {
+                    return .short(waiting: waiting.count, missing: missing)
+                }
+                return .unpayable(ids[0], "\(error)")
             }
-            count /= 2
         }
-        return .short(waiting: waiting.count, missing: missing)
+    }
+
+    /// The coins with which a payment of these withdrawals conflicts with every earlier one, one
+    /// for each.
+    private static func forced(
+        _ ids: [WithdrawalID], _ coins: [UTXOCoin], _ conflicts: [EarlierTransaction]
+    ) throws(PaymentError) -> [UTXOCoin] {
+        var forced: [UTXOCoin] = []
+        for earlier in conflicts where !earlier.withdrawals.isDisjoint(with: ids) {
+            if forced.contains(where: { earlier.inputs.contains($0.outPoint) }) { continue }
+            guard let coin = coins.first(where: { earlier.inputs.contains($0.outPoint) }) else {
+                // Until the payment that spends them is final, or gives them back.
+                throw .coinsInUse
+            }
+            forced.append(coin)
+        }
+        return forced
     }
 
     /// The withdrawals of one transaction, and what is wrong with the first that can never be paid.

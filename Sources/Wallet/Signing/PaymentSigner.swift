@@ -112,7 +112,7 @@ public final class PaymentSigner {
         }
         // What spends a coin that is gone can never be final.
         func isDead(_ entry: SignedEntry) -> Bool {
-            entry.inputs.contains { chain.coins[$0] == nil }
+            entry.inputs.contains { chain.isGone($0) }
         }
         let live = earlier.filter { !isDead($0) }
         var replaced: Int64 = 0

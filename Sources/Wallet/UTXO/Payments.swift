@@ -138,8 +138,10 @@ public enum PaymentError: Error, Hashable, Sendable, CustomStringConvertible {
     case feeTooHigh(fee: Int64, maximum: Int64)
     /// It would pay less than its rate.
     case feeTooLow(fee: Int64, minimum: Int64)
-    /// The transaction does not allow to be replaced (BIP125).
+    /// The transaction cannot be replaced (BIP125).
     case notReplaceable
+    /// The coins that it has to spend are spent by another payment, which is not final.
+    case coinsInUse
 
     /// The reason, for an operator.
     public var description: String {
@@ -162,6 +164,8 @@ public enum PaymentError: Error, Hashable, Sendable, CustomStringConvertible {
         case .feeTooHigh(let fee, let maximum): "the fee would be \(fee), at most \(maximum)"
         case .feeTooLow(let fee, let minimum): "the fee would be \(fee), at least \(minimum)"
         case .notReplaceable: "the transaction cannot be replaced (BIP125)"
+        case .coinsInUse:
+            "another payment, which is not final, spends the coins of what was signed for it before"
         }
     }
 }
