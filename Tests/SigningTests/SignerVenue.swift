@@ -92,19 +92,28 @@ final class SignerVenue {
         _ ids: [WithdrawalID], from deposits: [Int], fee: Int64 = 1_000,
         replaces: TransactionID = .none
     ) throws -> SigningRequest {
+        try request(
+            ids, spending: deposits.map { OutPoint(.numbered($0), 0) },
+            of: Int64(deposits.count) * Self.coin, fee: fee, replaces: replaces)
+    }
+
+    /// A transaction that pays them from these coins of so much together.
+    func request(
+        _ ids: [WithdrawalID], spending coins: [OutPoint], of total: Int64, fee: Int64 = 1_000,
+        replaces: TransactionID = .none
+    ) throws -> SigningRequest {
         let script = try UTXODestination(Self.destination, on: chain).script
         let paid = Int64(ids.count) * 10_000_000
-        let change = try #require(coins.coins(network)).script(.change(of: ids))
+        let change = try #require(self.coins.coins(network)).script(.change(of: ids))
         let transaction = UTXOTransaction(
-            inputs: deposits.map {
-                UTXOTransaction.TransactionInput(
-                    outPoint: OutPoint(.numbered($0), 0), sequence: 0xFFFF_FFFD)
+            inputs: coins.map {
+                UTXOTransaction.TransactionInput(outPoint: $0, sequence: 0xFFFF_FFFD)
             },
             outputs: ids.map { _ in
                 UTXOTransaction.TransactionOutput(amount: 10_000_000, script: script)
             } + [
                 UTXOTransaction.TransactionOutput(
-                    amount: Int64(deposits.count) * Self.coin - paid - fee, script: change)
+                    amount: total - paid - fee, script: change)
             ], lockTime: 0)
         return SigningRequest(
             network: network, asset: asset, sequence: engine.sequence, withdrawals: ids,
@@ -122,6 +131,11 @@ final class SignerVenue {
             SettleTransaction(
                 transaction: payment.transaction, costAsset: asset, cost: Amount(units: 1_000),
                 block: 9))
+    }
+
+    /// The payment is given up.
+    func drop(_ payment: SignedPayment) {
+        apply(DropTransaction(transaction: payment.transaction))
     }
 
     func log(_ payment: SignedPayment) {
