@@ -6,6 +6,7 @@ import Platform
 import Signing
 import Terms
 import Testing
+import UTXO
 import Wire
 
 @Suite struct PaymentSignerTests {
