@@ -18,7 +18,15 @@ echo "arguments $*" >>log
 cat >parameters
 cat parameters >>log
 case "$(cat mode) $(sed -n 's/^action=//p' parameters)" in
-"works off") [ ! -f pids ] || kill -9 $(cat pids); touch off ;;
+"works off")
+    if [ -f pids ]; then
+        kill -9 $(cat pids)
+        # A machine without power answers nobody; a process that was killed may for a moment.
+        for pid in $(cat pids); do
+            while grep -qs "^State:.[^Z]" /proc/$pid/status; do sleep 0.01; done
+        done
+    fi
+    touch off ;;
 "works status") [ -f off ] && exit 2 ;;
 "elsewhere off") ;;
 "elsewhere status") exit 2 ;;
