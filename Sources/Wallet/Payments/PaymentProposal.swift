@@ -59,8 +59,8 @@ public enum PaymentProposal: Hashable, Sendable {
     static let coinsMax = 10_000
 
     /// Plans the next payment of a network: its approved withdrawals, the oldest first, as many as
-    /// the free coins pay for. `isInBlock` says whether an open payment is in a block: its change is
-    /// not spent before.
+    /// the free coins pay for. `isInBlock` says whether an open payment is in a block: its change
+    /// is not spent before.
     public init(
         _ terms: NetworkView, _ engine: borrowing Engine, _ table: CoinTable,
         _ conditions: PaymentConditions, isInBlock: (TransactionID) -> Bool
