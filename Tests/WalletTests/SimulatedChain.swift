@@ -12,6 +12,7 @@ final class SimulatedChain {
         let parent: BlockID
         let height: UInt64
         let outputs: [ChainOutput]
+        let spends: [ChainSpend]
     }
 
     private(set) var blocks: [BlockID: Block] = [:]
@@ -24,11 +25,11 @@ final class SimulatedChain {
 
     var height: UInt64 { UInt64(active.count - 1) }
 
-    func mine(_ outputs: [ChainOutput]) {
+    func mine(_ outputs: [ChainOutput], spends: [ChainSpend] = []) {
         ids += 1
         let block = Block(
             id: BlockID(high: 1, low: ids), parent: active.last ?? .none,
-            height: UInt64(active.count), outputs: outputs)
+            height: UInt64(active.count), outputs: outputs, spends: spends)
         blocks[block.id] = block
         active.append(block.id)
     }
@@ -110,6 +111,7 @@ final class SimulatedNode: ChainNode {
         }
         return ChainBlock(
             id: block.id, height: block.height,
-            parent: isUprooted ? BlockID(high: 9, low: 9) : block.parent, outputs: block.outputs)
+            parent: isUprooted ? BlockID(high: 9, low: 9) : block.parent, outputs: block.outputs,
+            spends: block.spends)
     }
 }

@@ -93,6 +93,13 @@ final class OperatorSession {
         return (receipt, counter.count)
     }
 
+    /// Follows the log for so long.
+    func follow(milliseconds: Int64) throws(CommandError) {
+        _ = try wrapping { session throws(CommandSessionError) in
+            try session.follow(nanos: milliseconds * 1_000_000)
+        }
+    }
+
     private func wrapping<T>(
         _ work: (CommandSession<ExchangeReplica>) throws(CommandSessionError) -> T
     ) throws(CommandError) -> T {

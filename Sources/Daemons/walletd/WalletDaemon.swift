@@ -96,9 +96,11 @@ struct WalletDaemon {
         _ complaint: Complaint
     ) throws(CommandSessionError) {
         let custodian = Custodian(
-            session, coins: coins, signer: SignerSocket(path: settings.signerd.socket), node: node)
+            session, coins: coins, signer: SignerSocket(path: settings.signerd.socket),
+            elsewhere: settings.walletd.elsewhere.map { ("\($0.asset)", $0.amount) }, node: node)
         var said: [NetworkID: ChainCondition] = [:]
         var saidOfPayouts: [NetworkID: PayoutCondition] = [:]
+        var saidOfBooks: [NetworkID: BooksCondition] = [:]
         var (isBehind, writeTime) = (false, Int64(0))
         while true {
             do throws(CommandSessionError) {
@@ -124,6 +126,15 @@ struct WalletDaemon {
                 log.log(
                     level: payouts.condition.isSound ? .notice : .error,
                     "\(report.chain): withdrawals: \(payouts.condition.rawValue)\(text)")
+            }
+            for report in custodian.reports
+            where saidOfBooks[report.network] != report.books.condition {
+                let books = report.books
+                saidOfBooks[report.network] = books.condition
+                let text = books.text.isEmpty ? "" : ": \(books.text)"
+                log.log(
+                    level: books.condition.isSound ? .notice : .error,
+                    "\(report.chain): books: \(books.condition.rawValue)\(text)")
             }
             ServiceManager.watchdog()
             let now = Clock.monotonicNanos()

@@ -125,6 +125,25 @@ public struct Settings: Hashable, Sendable {
         public var state: String
         /// The file in which it says how the chains stand.
         public var status: String
+        /// What is kept elsewhere than on the chains, each asset once.
+        public var elsewhere: [Kept] = []
+
+        /// An amount of an asset, as `LTC 100.5`.
+        public struct Kept: Hashable, Sendable {
+            /// The asset's code.
+            public var asset: Text16
+            /// How much, in coins.
+            public var amount: DecimalText
+
+            /// Reads `ASSET AMOUNT`; nil for anything else.
+            public init?(_ text: some StringProtocol) {
+                let words = text.split(separator: " ")
+                guard words.count == 2, let asset = Text16(words[0]),
+                    let amount = DecimalText(words[1])
+                else { return nil }
+                (self.asset, self.amount) = (asset, amount)
+            }
+        }
 
         /// A chain's node, as `litecoin=http://127.0.0.1:9332,/etc/bourse/litecoin.login`.
         public struct Node: Hashable, Sendable {

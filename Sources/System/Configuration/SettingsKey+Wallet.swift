@@ -20,6 +20,22 @@ extension SettingsKey {
                 $0.walletd.nodes = nodes
                 return nil
             },
+            .text(
+                "walletd", "elsewhere", "\"\"",
+                "What of the customers' coins is kept elsewhere than on the wallet's chains, as "
+                    + "\"LTC 100.5,\nBTC 3\": cold storage, and what operators booked by hand. "
+                    + "Where less is there than the ledger\nsays, withdrawals of the asset stop."
+            ) {
+                let parts =
+                    $1.isEmpty
+                    ? [] : $1.split(separator: ",", omittingEmptySubsequences: false)
+                let kept = parts.compactMap { Settings.Walletd.Kept($0) }
+                guard kept.count == parts.count, Set(kept.map(\.asset)).count == kept.count else {
+                    return "expected each asset once, with an amount, as \"LTC 100.5, BTC 3\""
+                }
+                $0.walletd.elsewhere = kept
+                return nil
+            },
             .text("walletd", "state", "\".\"", "The wallet's own directory: its lock.") {
                 guard !$1.isEmpty else { return "expected a directory" }
                 $0.walletd.state = $1

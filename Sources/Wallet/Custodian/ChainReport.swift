@@ -60,6 +60,8 @@ public struct ChainReport: Hashable, Sendable {
     public var pending = 0
     /// How its withdrawals stand.
     public var payouts = PayoutReport()
+    /// Ledger and chain, compared.
+    public var books = BooksReport()
 
     /// As JSON.
     public var json: JSONValue {
@@ -70,7 +72,7 @@ public struct ChainReport: Hashable, Sendable {
             "tip": .orNull(tip.map { Int64(clamping: $0) }),
             "read": .orNull(read.map { Int64(clamping: $0) }), "credited": .number(credited),
             "addresses": .number(addresses), "pending": .number(pending),
-            "payouts": payouts.json,
+            "payouts": payouts.json, "books": books.json,
         ]
     }
 }

@@ -10,7 +10,7 @@ public import Follower
 public import Nodes
 internal import Payments
 internal import Platform
-internal import Terms
+public import Terms
 internal import UTXO
 internal import Wire
 
@@ -35,17 +35,22 @@ public final class Custodian<Node: PaymentNode> {
     let signer: any SignatureSource
     private let keeper: CoinKeeper
     private let makeNode: (UTXONetwork) -> Node?
-    private var chains: [NetworkID: FollowedChain<Node>] = [:]
+    /// What the owner states to be kept elsewhere, in coins.
+    let elsewhere: [(asset: String, amount: DecimalText)]
+    private(set) var chains: [NetworkID: FollowedChain<Node>] = [:]
     /// What was last seen of each chain of the log, by its number.
     public private(set) var reports: [ChainReport] = []
 
     /// A custodian that submits in this session, whose records `coins` sees. `node` gives the node
-    /// of a chain, or nil where there is none.
+    /// of a chain, or nil where there is none; `elsewhere` is what is kept outside the chains, by
+    /// asset.
     public init(
         _ session: CommandSession<EngineReplica>, coins: CoinKeeper, signer: any SignatureSource,
+        elsewhere: [(asset: String, amount: DecimalText)] = [],
         node: @escaping (UTXONetwork) -> Node?
     ) {
         (self.session, keeper, self.signer, makeNode) = (session, coins, signer, node)
+        self.elsewhere = elsewhere
     }
 
     /// The wallet's coins, as the session's replica has the log.
@@ -82,6 +87,9 @@ public final class Custodian<Node: PaymentNode> {
             report(view, "", .unusable, error.text)
             return false
         }
+        chain.asset = terms.asset
+        try reconcile(terms, chain)
+        update(view.network) { $0.books = chain.books }
         guard now >= chain.nextLook else { return false }
         do throws(ChainSetupError) {
             try chain.learn(session.replica.engine.addressees(view.network))
@@ -96,15 +104,22 @@ public final class Custodian<Node: PaymentNode> {
             report(view, "", .unusable, "records of the log were missed: restart walletd")
             return false
         }
-        let payments = (coins.coins(view.network)?.payments ?? [:])
+        let known = coins.coins(view.network)
+        let payments = (known?.payments ?? [:])
             .sorted { $0.value.sequence < $1.value.sequence }.map(\.key)
-        let steps = chain.read(view, terms, payments: payments) {
-            Clock.monotonicNanos() >= deadline
-        }
+        let steps = chain.read(
+            view, terms, payments: payments,
+            isCoin: { known?.coins[OutPoint($0, $1)] != nil },
+            isLate: { Clock.monotonicNanos() >= deadline })
         report(view, chain, terms, .none)
         if chain.reader.isBroken { try stopWithdrawals(terms.asset, chain.reader) }
         let done = try carryOut(steps, view, terms, chain)
         let isPaying = try pay(view, terms, chain)
+        if chain.reader.condition == .inStep, let known = coins.coins(view.network) {
+            // A node that does not answer is seen at the next look.
+            try? chain.watch.look(known, chain.reader, chain.node)
+            try reconcile(terms, chain)
+        }
         report(view, chain, terms, done.refusal)
         let isBehind =
             done.refusal == .none
@@ -267,7 +282,13 @@ public final class Custodian<Node: PaymentNode> {
         report(view, asset, condition, text) {
             ($0.tip, $0.read) = (chain.reader.tip?.height, chain.reader.height)
             ($0.addresses, $0.pending) = (chain.addresses.count, chain.reader.pending.count)
-            $0.payouts = chain.payouts.report
+            ($0.payouts, $0.books) = (chain.payouts.report, chain.books)
+        }
+    }
+
+    private func update(_ network: NetworkID, _ change: (inout ChainReport) -> Void) {
+        if let place = reports.firstIndex(where: { $0.network == network }) {
+            change(&reports[place])
         }
     }
 

@@ -23,6 +23,14 @@ final class FollowedChain<Node: PaymentNode> {
     var addresses: DepositAddresses
     var reader = ChainReader()
     var payouts = Payouts()
+    /// Its number in the log.
+    let number: NetworkID
+    /// The asset that comes in by it; nil: not known yet.
+    var asset: AssetID?
+    var watch = CoinWatch()
+    var books = BooksReport()
+    /// What the wallet has on it, while its coins are as they were at this count of changes.
+    var held: (changes: UInt64, total: Int128)?
     /// The last record that the sums of `payouts` rest on.
     var payoutsSequence: UInt64 = 0
     /// When it is looked at again, monotonic.
@@ -33,6 +41,7 @@ final class FollowedChain<Node: PaymentNode> {
 
     init(_ view: ChainView, on network: UTXONetwork, _ node: Node) throws(ChainSetupError) {
         (chain, key, self.node, self.network) = (view.chain, view.key, node, network)
+        number = view.network
         do throws(KeyError) {
             addresses = try DepositAddresses(key: view.key, on: network)
         } catch {
@@ -50,7 +59,7 @@ final class FollowedChain<Node: PaymentNode> {
     /// Reads on; what is to be done about it.
     func read(
         _ view: ChainView, _ terms: NetworkView, payments: [TransactionID],
-        isLate: () -> Bool
+        isCoin: (TransactionID, UInt32) -> Bool, isLate: () -> Bool
     ) -> [ReaderStep] {
         let known = ReaderTerms(
             record: view.record, firstBlock: view.firstBlock, checkedHeight: view.checkedHeight,
@@ -58,7 +67,8 @@ final class FollowedChain<Node: PaymentNode> {
             finalBlock: view.finalBlock, confirmations: terms.confirmations,
             addresses: addresses.count)
         let steps = reader.read(
-            node, known, account: addresses.account, payments: payments, isLate: isLate)
+            node, known, account: addresses.account, payments: payments, isCoin: isCoin,
+            isLate: isLate)
         if let block = reader.tip?.block, block != tip?.block {
             tip = (block, Clock.monotonicNanos())
         }

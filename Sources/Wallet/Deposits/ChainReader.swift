@@ -113,6 +113,8 @@ public struct ChainReader {
         var deposits: [FoundDeposit]
         /// Its transactions: a payment's record may come later than its block was read.
         let transactions: Set<TransactionID>
+        /// What it spends of the wallet's.
+        let spends: [ChainSpend]
     }
 
     /// How it stands.
@@ -144,6 +146,11 @@ public struct ChainReader {
         blocks.contains { $0.transactions.contains(payment) }
     }
 
+    /// What the blocks that are read and kept spend of the wallet's coins, and at which height.
+    public var spends: [(spend: ChainSpend, height: UInt64)] {
+        blocks.flatMap { block in block.spends.map { ($0, block.height) } }
+    }
+
     /// Confirmations of a block: itself and those read behind it.
     private func depth(of block: ReadBlock) -> UInt64 {
         (blocks.last?.height ?? block.height) - block.height + 1
@@ -151,19 +158,22 @@ public struct ChainReader {
 
     /// Reads on, and says what is to be done, in order. `account` says whose a script is, of all
     /// addresses that `terms` counts; `payments` are the wallet's that are not settled, in the
-    /// order of the log; `isLate` says whether there is no more time for another block.
+    /// order of the log; `isCoin` says whether an output is a coin of the wallet's; `isLate` says
+    /// whether there is no more time for another block.
     /// The caller carries the steps out in their order, up to the first that it cannot, and calls
     /// `done` for each that is in the log. What was not carried out comes again.
     public mutating func read(
         _ node: some ChainNode, _ terms: ReaderTerms, account: ([UInt8]) -> AccountID?,
-        payments: [TransactionID] = [], isLate: () -> Bool = { false }
+        payments: [TransactionID] = [],
+        isCoin: (TransactionID, UInt32) -> Bool = { _, _ in false },
+        isLate: () -> Bool = { false }
     ) -> [ReaderStep] {
         begin(terms)
         do throws(NodeError) {
             let tip = try node.tip()
             self.tip = tip
             guard try standsOn(node, tip), try dropOthers(node, isLate) else { return [] }
-            try readOn(node, tip, account, isLate)
+            try readOn(node, tip, account, isCoin, isLate)
             if state == .reading(behind: 0), let credit = lost.values.first(where: \.isCredited) {
                 state = .creditVanished(credit)
                 return []
@@ -245,7 +255,7 @@ public struct ChainReader {
 
     private mutating func readOn(
         _ node: some ChainNode, _ tip: ChainTip, _ account: ([UInt8]) -> AccountID?,
-        _ isLate: () -> Bool
+        _ isCoin: (TransactionID, UInt32) -> Bool, _ isLate: () -> Bool
     ) throws(NodeError) {
         guard let terms else { return }
         var count = 0
@@ -262,11 +272,12 @@ public struct ChainReader {
             if let parent = blocks.last?.id ?? checkedParent(height), block.parent != parent {
                 break
             }
+            let deposits = deposits(block, account)
             blocks.append(
                 ReadBlock(
-                    id: id, height: height, parent: block.parent,
-                    deposits: deposits(block, account),
-                    transactions: Set(block.outputs.lazy.map(\.transaction))))
+                    id: id, height: height, parent: block.parent, deposits: deposits,
+                    transactions: Set(block.outputs.lazy.map(\.transaction)),
+                    spends: spends(block, deposits, isCoin)))
             count += 1
         }
         state =
@@ -289,6 +300,33 @@ public struct ChainReader {
             guard output.units > 0, let owner = account(output.script) else { return nil }
             return lost.removeValue(forKey: output)
                 ?? FoundDeposit(account: owner, output: output)
+        }
+    }
+
+    /// What a block spends of the wallet's coins, and of deposits that are not credited yet.
+    private func spends(
+        _ block: ChainBlock, _ deposits: [FoundDeposit], _ isCoin: (TransactionID, UInt32) -> Bool
+    ) -> [ChainSpend] {
+        guard !block.spends.isEmpty else { return [] }
+        var pending = Set(deposits.map { Spendable($0.output) })
+        for earlier in blocks { pending.formUnion(earlier.deposits.map { Spendable($0.output) }) }
+        return block.spends.filter {
+            isCoin($0.transaction, $0.index)
+                || pending.contains(Spendable(transaction: $0.transaction, index: $0.index))
+        }
+    }
+
+    /// An output by its place.
+    private struct Spendable: Hashable {
+        var transaction: TransactionID
+        var index: UInt32
+
+        init(transaction: TransactionID, index: UInt32) {
+            (self.transaction, self.index) = (transaction, index)
+        }
+
+        init(_ output: ChainOutput) {
+            self.init(transaction: output.transaction, index: output.index)
         }
     }
 

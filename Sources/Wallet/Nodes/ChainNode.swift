@@ -35,6 +35,21 @@ public struct ChainOutput: Hashable, Sendable {
     }
 }
 
+/// What a transaction spends: an output of an earlier one, or of one before it in its block.
+public struct ChainSpend: Hashable, Sendable {
+    /// The transaction that spends.
+    public var spender: TransactionID
+    /// The transaction of the output.
+    public var transaction: TransactionID
+    /// The output's index there.
+    public var index: UInt32
+
+    /// A spend of an output.
+    public init(spender: TransactionID, transaction: TransactionID, index: UInt32) {
+        (self.spender, self.transaction, self.index) = (spender, transaction, index)
+    }
+}
+
 /// A block, with what the wallet looks at.
 public struct ChainBlock: Hashable, Sendable {
     /// Its hash.
@@ -46,10 +61,16 @@ public struct ChainBlock: Hashable, Sendable {
     /// The outputs of its transactions, in their order; not those of the coinbase, which can be
     /// spent 100 blocks later only: nobody pays a deposit so.
     public var outputs: [ChainOutput]
+    /// What its transactions spend; nothing on a chain of accounts.
+    public var spends: [ChainSpend]
 
     /// A block.
-    public init(id: BlockID, height: UInt64, parent: BlockID, outputs: [ChainOutput]) {
-        (self.id, self.height, self.parent, self.outputs) = (id, height, parent, outputs)
+    public init(
+        id: BlockID, height: UInt64, parent: BlockID, outputs: [ChainOutput],
+        spends: [ChainSpend] = []
+    ) {
+        (self.id, self.height, self.parent) = (id, height, parent)
+        (self.outputs, self.spends) = (outputs, spends)
     }
 }
 

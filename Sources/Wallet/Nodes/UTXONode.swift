@@ -67,19 +67,31 @@ public final class UTXONode: PaymentNode {
         // The first block has no parent.
         let parent = json["previousblockhash"]?.text.map(BlockID.init(hex:)) ?? BlockID.none
         guard let parent else { throw .malformed(method: method, "has no valid parent") }
-        guard let outputs = transactions.rows(Self.outputs) else {
+        guard let parts = transactions.rows(Self.parts) else {
             throw .malformed(method: method, "has a transaction that cannot be read")
         }
         return ChainBlock(
-            id: id, height: height, parent: parent, outputs: outputs.flatMap { $0 })
+            id: id, height: height, parent: parent, outputs: parts.flatMap(\.outputs),
+            spends: parts.flatMap(\.spends))
     }
 
-    /// A transaction's outputs; nil where it cannot be read.
-    private static func outputs(_ json: JSONValue) -> [ChainOutput]? {
+    /// A transaction's outputs and what it spends; nil where it cannot be read.
+    private static func parts(
+        _ json: JSONValue
+    ) -> (outputs: [ChainOutput], spends: [ChainSpend])? {
         guard let id = json["txid"]?.text.flatMap(TransactionID.init(hex:)),
             case .array(let inputs)? = json["vin"], case .array(let outputs)? = json["vout"]
         else { return nil }
-        if inputs.contains(where: { $0["coinbase"] != nil }) { return [] }
+        if inputs.contains(where: { $0["coinbase"] != nil }) { return ([], []) }
+        var spends: [ChainSpend] = []
+        for input in inputs {
+            // An input of Litecoin's MWEB names no transaction, and spends no output of ours.
+            guard let spent = input["txid"] else { continue }
+            guard let transaction = spent.text.flatMap(TransactionID.init(hex:)),
+                let index = input["vout"]?.count.flatMap(UInt32.init(exactly:))
+            else { return nil }
+            spends.append(ChainSpend(spender: id, transaction: transaction, index: index))
+        }
         var found: [ChainOutput] = []
         for output in outputs {
             // Litecoin's MWEB: no script, and nothing that a customer's address stands for.
@@ -91,7 +103,7 @@ public final class UTXONode: PaymentNode {
             found.append(
                 ChainOutput(transaction: id, index: index, script: script, units: units))
         }
-        return found
+        return (found, spends)
     }
 
     /// An amount of coins with up to eight decimals, in the smallest units; nil for anything else.

@@ -70,9 +70,13 @@ public struct ChainCoins: Sendable {
     /// The chain.
     public let network: UTXONetwork
     /// All outputs that no settled payment has spent.
-    public internal(set) var coins: [OutPoint: WalletCoin] = [:]
+    public internal(set) var coins: [OutPoint: WalletCoin] = [:] { didSet { changes &+= 1 } }
     /// The payments that are not settled.
-    public internal(set) var payments: [TransactionID: OpenPayment] = [:]
+    public internal(set) var payments: [TransactionID: OpenPayment] = [:] {
+        didSet { changes &+= 1 }
+    }
+    /// Goes on whenever coins or payments change.
+    public private(set) var changes: UInt64 = 0
     /// Change of payments that were dropped and may be signed again: no coins, and not gone.
     var dropped: Set<OutPoint> = []
     /// Which payments spend a coin: more than one where they replace each other.

@@ -34,6 +34,7 @@ struct WalletGroup: ParsableCommand {
             WalletAddressGroup.self, WithdrawalsCommand.self, WithdrawCommand.self,
             WithdrawalApproveCommand.self, WithdrawalRefuseCommand.self,
             WithdrawalsStopCommand.self, WithdrawalsResumeCommand.self,
+            WalletReconcileCommand.self, WalletRescanCommand.self,
             WalletLiabilitiesCommand.self, WalletVerifyLiabilitiesCommand.self,
         ])
 }

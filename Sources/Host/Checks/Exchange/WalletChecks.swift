@@ -21,7 +21,7 @@ extension CheckKind {
 extension CheckGroup {
     /// walletd.
     static let wallet = CheckGroup(
-        "wallet", seconds: 5, kinds: [.scanner, .node, .walletAnswers, .chain, .payouts],
+        "wallet", seconds: 5, kinds: [.scanner, .node, .walletAnswers, .chain, .payouts, .books],
         sources: ["{wallet}", ClockReading.path, ExchangeReading.path]
     ) { input in
         let unit = HostPlan.walletUnit
@@ -55,7 +55,7 @@ private struct WalletCheck {
         return [answers]
             + reading.chains.flatMap { chain in
                 isCurrent
-                    ? [blocks(chain), node(chain), log(chain)] + payouts(chain)
+                    ? [blocks(chain), node(chain), log(chain)] + payouts(chain) + books(chain)
                     : kinds(chain).map {
                         input.unknown(
                             $0, chain.subject, source: source, "walletd reports nothing new of it")
@@ -65,6 +65,13 @@ private struct WalletCheck {
 
     private func kinds(_ chain: WalletReading.Chain) -> [CheckKind] {
         [.scanner, .node, .chain] + (chain.payouts == nil ? [] : [.payouts])
+            + (chain.books == nil ? [] : [.books])
+    }
+
+    private func books(_ chain: WalletReading.Chain) -> [Finding] {
+        chain.books.map {
+            [BooksCheck(input: input, chain: chain, books: $0, source: source).finding]
+        } ?? []
     }
 
     private func payouts(_ chain: WalletReading.Chain) -> [Finding] {

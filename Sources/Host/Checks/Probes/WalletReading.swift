@@ -26,6 +26,8 @@ package struct WalletReading: Hashable, Sendable {
         package var pending: Int64
         /// Its withdrawals; nil: a walletd that pays none reports none.
         package var payouts: Payouts?
+        /// Ledger and chain, compared; nil: a walletd that does not compare reports nothing.
+        package var books: Books?
         /// What tells it from all others of the file: its name, or its name and number.
         package var subject: String
     }
@@ -43,6 +45,16 @@ package struct WalletReading: Hashable, Sendable {
         package var approved, open: Int64
         /// What can be spent now, and what there is on the chain, in base units of the asset.
         package var free, total: Int64
+    }
+
+    /// Ledger and chain of a chain's asset, as walletd last compared them.
+    package struct Books: Hashable, Sendable {
+        /// How they compare, in a word or two as `coins vanished`.
+        package var condition: String
+        /// Whether nobody has to do something.
+        package var isSound: Bool
+        /// The same in one line, and what to do; it may be cut.
+        package var text: String
     }
 
     /// When it was written, in nanoseconds since 1970.
@@ -116,12 +128,14 @@ extension WalletReading.Chain {
         else { return nil }
         let payouts = json["payouts"].map(WalletReading.Payouts.init)
         if let payouts, payouts == nil { return nil }
+        let books = json["books"].map(WalletReading.Books.init)
+        if let books, books == nil { return nil }
         func height(_ member: String) -> Int64? { json[member]?.count.map { Int64(clamping: $0) } }
         self.init(
             network: network, name: name, asset: asset, condition: condition, isSound: isSound,
             text: WalletReading.line(text), tip: height("tip"), read: height("read"),
             credited: Int64(clamping: credited), pending: Int64(clamping: pending),
-            payouts: payouts ?? nil, subject: name)
+            payouts: payouts ?? nil, books: books ?? nil, subject: name)
     }
 }
 
@@ -136,6 +150,15 @@ extension WalletReading.Payouts {
             condition: condition, isSound: isSound, text: WalletReading.line(text),
             approved: Int64(clamping: approved), open: Int64(clamping: open),
             free: Int64(clamping: free), total: Int64(clamping: total))
+    }
+}
+
+extension WalletReading.Books {
+    fileprivate init?(_ json: JSONValue) {
+        guard let condition = json["condition"]?.text, WalletReading.isCondition(condition),
+            let isSound = json["isSound"]?.flag, let text = json["text"]?.text
+        else { return nil }
+        self.init(condition: condition, isSound: isSound, text: WalletReading.line(text))
     }
 }
 

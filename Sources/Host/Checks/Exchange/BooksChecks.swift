@@ -1,0 +1,71 @@
+// Ledger and chains of the wallet, as walletd compares them.
+
+import AgentAPI
+import Terms
+
+extension CheckKind {
+    static let books = CheckKind(
+        637, "wallet.books",
+        why: "What customers are owed has to be there: on the chain, or where the owner says.")
+}
+
+/// What is wrong between the ledger and what there is of a chain's asset.
+struct BooksCheck {
+    let input: CheckInput
+    let chain: WalletReading.Chain
+    let books: WalletReading.Books
+    let source: String
+
+    /// What was found.
+    var finding: Finding {
+        let name = chain.subject
+        if books.isSound {
+            return Finding(
+                .books, name, .ok, "ledger and chain of \(name): \(books.condition)",
+                source: source)
+        }
+        // Its replica may lack a payment that its node has already.
+        guard input.now.exchange?[.role] != "standby" else {
+            return Finding(
+                .books, name, .ok, "ledger and chain of \(name) are compared at the primary",
+                source: source)
+        }
+        let (state, advice): (CheckState, [String]) =
+            switch books.condition {
+            case "house owes":
+                (
+                    .warning,
+                    [
+                        "boursectl wallet reconcile",
+                        "pay coins in to the wallet, or raise the fee of withdrawals: boursectl "
+                            + "wallet network set",
+                    ]
+                )
+            case "coins vanished":
+                (
+                    .critical,
+                    [
+                        "boursectl wallet reconcile: which coins, and what spent them",
+                        "if nobody of the house did it, the seed is known to others: stop "
+                            + "\(HostPlan.signerUnit), and move what is left to a new seed",
+                        "withdrawals go on with: boursectl wallet resume \(chain.asset)",
+                    ]
+                )
+            default:
+                (
+                    .critical,
+                    [
+                        "boursectl wallet reconcile: both sides, and what is between them",
+                        "look for a booking by hand: boursectl journal dump --kind adjustBalance",
+                        "what is kept elsewhere: [walletd] elsewhere of bourse.toml",
+                        "withdrawals go on with: boursectl wallet resume \(chain.asset)",
+                    ]
+                )
+            }
+        return Finding(
+            .books, name, state,
+            "ledger and chain of \(name): \(books.condition)"
+                + (books.text.isEmpty ? "" : ": \(books.text)"), source: source,
+            fix: .advice(advice))
+    }
+}

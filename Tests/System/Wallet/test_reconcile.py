@@ -1,0 +1,163 @@
+"""Ledger and chain are compared at each record and block; what is missing stops withdrawals."""
+import json
+import subprocess
+import time
+from datetime import datetime
+
+import pytest
+
+import thief
+from exchange import BIN
+from litecoin import COIN
+from wallet_bench import CONFIRMATIONS, KEY, WORDS, WalletBench
+
+SECONDS_TO_STOP = 1.0
+
+
+@pytest.fixture
+def bench(tmp_path):
+    wallet = WalletBench(tmp_path)
+    try:
+        wallet.begin()
+        wallet.begin_signer()
+        wallet.start_wallet()
+        wallet.fund("ann", 2 * COIN, 3 * COIN)
+        yield wallet
+    finally:
+        wallet.end()
+
+
+def is_stopped(bench):
+    return bench.ctl_json("wallet", "status")["assets"][0]["stopped"]
+
+
+def await_books(bench, condition):
+    return bench.await_(condition, lambda: bench.status
+                        and bench.status["books"]["condition"] == condition
+                        and bench.status["books"])
+
+
+def logged(bench, kind):
+    """When the records of a kind were written, in seconds."""
+    lines = bench.ctl("journal", "dump", "--kind", kind, "--output", "json").stdout.splitlines()
+    return [datetime.fromisoformat(json.loads(line)["time"]).timestamp() for line in lines]
+
+
+def reconcile(bench):
+    """What the verb prints: its status and its rows."""
+    done = subprocess.run(
+        [str(BIN / "boursectl"), "--config", str(bench.config), "--output", "json", "wallet",
+         "reconcile", "LTC"], capture_output=True, text=True, timeout=60)
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_what_came_in_is_there_and_what_went_out_is_not(bench):
+    books = await_books(bench, "balanced")
+    assert int(books["custody"]) == int(books["onChain"]) == 5 * COIN
+    bench.withdraw("ann", bench.node.call("getnewaddress"), COIN)
+    bench.await_paid()
+    books = bench.await_("a new sum", lambda: bench.status["books"]["condition"] == "balanced"
+                         and int(bench.status["books"]["onChain"]) < 4 * COIN
+                         and bench.status["books"])
+    status, rows = reconcile(bench)
+    assert status == 0
+    assert rows[0]["books"]["difference"] == "0" and rows[0]["books"]["coinsVanished"] == 0
+    # The chain itself: what the wallet's addresses have, less what the node's own wallet got.
+    bench.await_("all are looked for", lambda: bench.status["books"]["block"] == bench.node.height)
+    assert not is_stopped(bench)
+
+
+def test_a_booking_by_hand_stops_withdrawals_within_a_second(bench):
+    await_books(bench, "balanced")
+    bench.ctl("credit", "ben", "LTC", "0.5", "--reference", "1", "--reason", "planted")
+    bench.await_("a stop", lambda: is_stopped(bench))
+    planted, stop = (logged(bench, kind)[-1] for kind in ("adjustBalance", "stopWithdrawals"))
+    print(f"a booking to its stop: {stop - planted:.3f} s by the log's clock")
+    assert stop - planted < SECONDS_TO_STOP
+    books = await_books(bench, "short")
+    assert int(books["difference"]) == -COIN // 2 and not books["isSound"]
+    assert reconcile(bench)[0] == 1
+    # Resumed while it is still so, they stop again.
+    bench.ctl("wallet", "resume", "LTC", "--reason", "too early")
+    bench.await_("a second stop", lambda: is_stopped(bench))
+    # Taken back, they go on, and what is asked for is paid.
+    bench.ctl("debit", "ben", "LTC", "0.5", "--reference", "2", "--reason", "taken back")
+    await_books(bench, "balanced")
+    bench.ctl("wallet", "resume", "LTC", "--reason", "mended")
+    bench.withdraw("ann", bench.node.call("getnewaddress"), COIN)
+    bench.await_paid()
+
+
+def test_what_is_kept_elsewhere_counts(bench):
+    bench.kill("walletd")
+    bench.ctl("credit", "ben", "LTC", "7.25", "--reference", "1", "--reason", "cold storage")
+    bench.set("walletd", "elsewhere", "LTC 7.25")
+    bench.start_wallet()
+    books = bench.await_("it is stated", lambda: int(bench.status["books"]["elsewhere"])
+                         and bench.status["books"])
+    assert books["condition"] == "balanced" and int(books["elsewhere"]) == 725 * COIN // 100
+    assert not is_stopped(bench)
+
+
+def steal(bench, name, units):
+    """Spends an account's coin of so much as somebody else who has the seed."""
+    address = bench.addresses[name]
+    coin = next(coin for coin in bench.node.paid([address])[address] if coin[2] == units)
+    index = list(bench.addresses).index(name) + 1
+    return thief.spend(bench.node, WORDS, (0, index), coin[:2], units)
+
+
+def test_a_coin_that_is_spent_by_others_is_seen_in_its_block(bench):
+    await_books(bench, "balanced")
+    stolen = steal(bench, "ann", 2 * COIN)
+    bench.node.mine()
+    began = time.monotonic()
+    bench.await_("a stop", lambda: is_stopped(bench))
+    assert time.monotonic() - began < SECONDS_TO_STOP + 2
+    books = await_books(bench, "coins vanished")
+    assert stolen in books["text"] and int(books["vanished"]) == 2 * COIN
+    status, rows = reconcile(bench)
+    assert status == 1 and rows[0]["books"]["coinsVanished"] == 1
+    # It stays known when its block is final, and after a start.
+    bench.node.mine(CONFIRMATIONS + 1)
+    bench.await_in_step()
+    assert bench.status["books"]["condition"] == "coins vanished"
+    bench.kill("walletd")
+    bench.start_wallet()
+    books = await_books(bench, "coins vanished")
+    assert int(books["vanished"]) == 2 * COIN
+
+
+def test_a_theft_that_a_reorganisation_takes_back_is_over(bench):
+    await_books(bench, "balanced")
+    steal(bench, "ann", 2 * COIN)
+    block = bench.node.mine()[-1]
+    await_books(bench, "coins vanished")
+    bench.node.call("invalidateblock", block)
+    # Without the transactions that wait.
+    home = bench.node.call("getnewaddress")
+    for _ in range(2):
+        bench.node.call("generateblock", home, [])
+    await_books(bench, "balanced")
+    # An operator, who has looked into it, lets them go on.
+    assert is_stopped(bench)
+
+
+def test_a_rescan_credits_what_was_missed_and_nothing_twice(bench):
+    await_books(bench, "balanced")
+    # Deposits before the first block of the chain are not credited: here is one of them.
+    bench.ctl("wallet", "chain", "set", "1", "litecoin-regtest", "--key", KEY, "--first-block",
+              bench.node.height + CONFIRMATIONS + 2, "--yes")
+    bench.node.pay(bench.addresses["ben"], 4 * COIN)
+    bench.node.mine(CONFIRMATIONS + 3)
+    bench.await_("it is read", lambda: bench.status["read"] == bench.node.height)
+    first = bench.balances()
+    assert first["ben"] == 0
+    done = bench.ctl_json("wallet", "rescan", "LTC", "1", "--yes")
+    assert float(done["cameIn"]) == 4
+    after = bench.balances()
+    assert after == {**first, "ben": 4 * COIN}
+    again = bench.ctl_json("wallet", "rescan", "LTC", "1", str(bench.node.height - 5), "--yes")
+    assert float(again["cameIn"]) == 0 and bench.balances() == after
+    bench.check()
+    await_books(bench, "balanced")
