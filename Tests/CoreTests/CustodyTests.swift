@@ -429,7 +429,7 @@ private final class Vault {
         #expect(decoded(payees, bytes) != nil && decoded(1, 1) != nil)
         #expect(decoded(payees + 1, bytes) == nil)
         #expect(decoded(payees, bytes + 1) == nil)
-        #expect(decoded(0, bytes) == nil)
+        #expect(decoded(0, bytes) != nil && decoded(0, bytes + 1) == nil)
     }
 
     @Test func `addresses count up on each chain, and an account keeps its own`() {

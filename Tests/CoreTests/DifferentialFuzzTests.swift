@@ -62,7 +62,7 @@ func environment(_ name: String, _ fallback: Int) -> Int {
 
     @Test(arguments: Flaw.allCases)
     func `a planted flaw is found`(_ flaw: Flaw) {
-        for seed in 1...90 {
+        for seed in 1...200 {
             let run = Differential(seed: UInt64(seed), flaw: flaw)
             do {
                 try run.run(steps: 3_000)
@@ -71,6 +71,6 @@ func environment(_ name: String, _ fallback: Int) -> Int {
                 return
             }
         }
-        Issue.record("\(flaw) was not found in 90 seeds")
+        Issue.record("\(flaw) was not found in 200 seeds")
     }
 }

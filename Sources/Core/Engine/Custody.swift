@@ -29,6 +29,8 @@ struct Custody: ~Copyable {
     /// Open withdrawals of each account that has any.
     private var counts: [UInt32: Int] = [:]
     private(set) var payments: [TransactionID: PaymentView] = [:]
+    /// How many payments pay no withdrawal.
+    private(set) var transferCount = 0
     /// The transactions that pay a signed withdrawal, by its id.
     private var payers: [UInt64: [TransactionID]] = [:]
     /// Deposit addresses: each chain's accounts in the order of their indices, from 1.
@@ -118,20 +120,27 @@ struct Custody: ~Copyable {
 
     mutating func pay(_ payment: PaymentView) {
         payments[payment.id] = payment
+        if payment.isTransfer { transferCount += 1 }
         for withdrawal in payment.withdrawals {
             payers[withdrawal.number, default: []].append(payment.id)
         }
     }
 
-    /// Closes what a payment pays, and ends the payments of the same set; gives the withdrawals.
+    /// Closes what a payment pays, and ends the payments of the same set; gives the withdrawals. A
+    /// transfer ends alone.
     mutating func settle(_ payment: PaymentView) -> [WithdrawalView] {
-        for id in payers(payment.withdrawals[0].number) { payments[id] = nil }
+        guard let first = payment.withdrawals.first else {
+            _ = drop(payment.id)
+            return []
+        }
+        for id in payers(first.number) { payments[id] = nil }
         return payment.withdrawals.map { close($0.number) }
     }
 
     /// Ends a transaction; gives the withdrawals that nothing pays any more.
     mutating func drop(_ id: TransactionID) -> [WithdrawalID] {
         guard let payment = payments.removeValue(forKey: id) else { return [] }
+        if payment.isTransfer { transferCount -= 1 }
         var unpaid: [WithdrawalID] = []
         for withdrawal in payment.withdrawals {
             let left = payers(withdrawal.number).filter { $0 != id }

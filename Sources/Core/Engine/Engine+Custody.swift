@@ -159,6 +159,8 @@ extension Engine {
     }
 
     mutating func signWithdrawals(_ c: SignWithdrawals) -> Outcome {
+        // A transfer; before rules 3 there were none.
+        if c.withdrawals.isEmpty, rules < 3 { return .refused(.malformed) }
         if asset(c.asset) == nil { return .refused(.assetUnknown) }
         let key = NetworkKey(asset: c.asset.number, network: c.network.number)
         guard let network = custody.networks[key] else { return .refused(.networkUnknown) }
@@ -176,8 +178,8 @@ extension Engine {
             guard let replaced = custody.payments[c.replaces] else {
                 return .refused(.transactionUnknown)
             }
-            if replaced.withdrawals != c.withdrawals || replaced.asset != c.asset
-                || replaced.network != c.network
+            if replaced.withdrawals != c.withdrawals || replaced.network != c.network
+                || replaced.asset != c.asset && !c.withdrawals.isEmpty
             {
                 return .refused(.termsInvalid)
             }
@@ -187,14 +189,16 @@ extension Engine {
                 withdrawal.asset == c.asset, withdrawal.network == c.network
             else { return .refused(.withdrawalUnknown) }
         }
-        if !isFirst {
-            let count = custody.payers(c.withdrawals[0].number).count
-            if count > Limits.replacementsMax { return .refused(.tableFull) }
-        } else if let refusal = refusal(ofSigning: c.withdrawals) {
-            return .refused(refusal)
-        }
-        if isFirst, !network.takesWithdrawals || custody.stopped.contains(c.asset.number) {
-            return .refused(.withdrawalsStopped)
+        if let first = c.withdrawals.first {
+            if isFirst {
+                if let refusal = refusal(ofSigning: c.withdrawals, network) {
+                    return .refused(refusal)
+                }
+            } else if custody.payers(first.number).count > Limits.replacementsMax {
+                return .refused(.tableFull)
+            }
+        } else if custody.transferCount >= Limits.transfersMax {
+            return .refused(.tableFull)
         }
         if custody.payments.count >= Limits.transactionsMax { return .refused(.tableFull) }
         if isFirst {
@@ -209,13 +213,15 @@ extension Engine {
     }
 
     /// Why withdrawals that are open cannot be signed for the first time.
-    private func refusal(ofSigning ids: [WithdrawalID]) -> Refusal? {
+    private func refusal(ofSigning ids: [WithdrawalID], _ network: NetworkView) -> Refusal? {
         if isKilled { return .venueKilled }
         let all = ids.compactMap { custody.withdrawals[$0.number] }
         if all.contains(where: { accounts.slots[$0.account.number].isKilled }) {
             return .accountKilled
         }
-        return all.contains { $0.status != .approved } ? .stateInvalid : nil
+        if all.contains(where: { $0.status != .approved }) { return .stateInvalid }
+        let isStopped = custody.stopped.contains(network.asset.number)
+        return isStopped || !network.takesWithdrawals ? .withdrawalsStopped : nil
     }
 
     /// Takes a withdrawal's money from its account into transit, or back.
@@ -281,6 +287,16 @@ extension Engine {
     /// What accounts have in withdrawal and the house has in transit is what open withdrawals say,
     /// and each signed one is paid by a transaction. O(accounts × assets + withdrawals).
     func checkCustody() -> String? {
+        let transfers = custody.payments.values.count { $0.isTransfer }
+        if transfers != custody.transferCount {
+            return "\(transfers) payments pay nothing, counted as \(custody.transferCount)"
+        }
+        for payment in custody.payments.values {
+            for id in payment.withdrawals
+            where !custody.payers(id.number).contains(payment.id) {
+                return "payment \(payment.id.hex) pays withdrawal \(id.number) unknown to it"
+            }
+        }
         var held: [BalancePlace: Int128] = [:]
         var inTransit: [UInt16: Int128] = [:]
         for withdrawal in custody.withdrawals.values {

@@ -33,7 +33,7 @@ package import Wire
     case addressAssigned(account: AccountID, network: NetworkID, index: UInt32)
     /// A withdrawal was requested, approved, refused or cancelled.
     case withdrawalChanged(WithdrawalID, WithdrawalStatus)
-    /// A transaction was signed that pays withdrawals.
+    /// A transaction was signed that pays withdrawals, or is a transfer of the wallet's own.
     case transactionSigned(TransactionID)
     /// A transaction is final: what it pays is settled, and those that it replaced have ended.
     case transactionSettled(TransactionID)

@@ -231,7 +231,7 @@ extension Engine {
         let sequence: UInt64 = r.integer()
         let (asset, network) = (AssetID(r.integer()), NetworkID(r.integer()))
         let count: UInt32 = r.integer()
-        guard r.isValid, 1...UInt32(Limits.payeesMax) ~= count, id != .none,
+        guard r.isValid, count <= UInt32(Limits.payeesMax), count > 0 || rules >= 3, id != .none,
             custody.payments[id] == nil, id != replaces, sequence > last,
             sequence <= self.sequence
         else { return false }
@@ -246,6 +246,12 @@ extension Engine {
         }
         let isAscending = zip(withdrawals, withdrawals.dropFirst()).allSatisfy { $0 < $1 }
         guard r.isValid, isPaid, isAscending else { return false }
+        if withdrawals.isEmpty {
+            return readTransfer(
+                PaymentView(
+                    id: id, asset: asset, network: network, replaces: replaces,
+                    sequence: sequence, withdrawals: []))
+        }
         // Another payment of any of them is of the same set, which this one then replaced; what it
         // replaced may have been dropped since.
         let others = withdrawals.map { custody.payers($0.number) }
@@ -263,6 +269,21 @@ extension Engine {
             PaymentView(
                 id: id, asset: asset, network: network, replaces: replaces, sequence: sequence,
                 withdrawals: withdrawals))
+        return true
+    }
+
+    private mutating func readTransfer(_ transfer: PaymentView) -> Bool {
+        let key = NetworkKey(asset: transfer.asset.number, network: transfer.network.number)
+        guard custody.networks[key] != nil, custody.transferCount < Limits.transfersMax else {
+            return false
+        }
+        // What it replaced may have ended since.
+        if let replaced = custody.payments[transfer.replaces],
+            !replaced.isTransfer || replaced.network != transfer.network
+        {
+            return false
+        }
+        custody.pay(transfer)
         return true
     }
 }

@@ -160,7 +160,7 @@ public struct WithdrawalView: Hashable, Sendable {
 public struct PaymentView: Hashable, Sendable {
     /// The transaction.
     public var id: TransactionID
-    /// The asset of what it pays.
+    /// The asset of what it pays, or moves.
     public var asset: AssetID
     /// The chain.
     public var network: NetworkID
@@ -168,8 +168,10 @@ public struct PaymentView: Hashable, Sendable {
     public var replaces: TransactionID
     /// The record of the log that has its bytes.
     public var sequence: UInt64
-    /// What it pays, ascending.
+    /// What it pays, ascending; none: a transfer.
     public var withdrawals: [WithdrawalID]
+    /// Whether it is the wallet's own, and pays no withdrawal.
+    public var isTransfer: Bool { withdrawals.isEmpty }
 
     /// All fields, for projections and tests in this package.
     package init(

@@ -44,6 +44,8 @@ public enum Limits {
     @inlinable public static var approvalsMax: UInt8 { 8 }
     /// Maximum transactions that are signed and not settled.
     @inlinable public static var transactionsMax: Int { 4_096 }
+    /// Maximum of these that pay no withdrawal, so that there is room for those that do.
+    @inlinable public static var transfersMax: Int { 1_024 }
     /// Maximum transactions that replace a first one and are not settled.
     @inlinable public static var replacementsMax: Int { 15 }
     /// Maximum withdrawals that one transaction pays.

@@ -130,6 +130,10 @@ public struct NoteDeposit: CommandPayload {
 /// A signed transaction that pays approved withdrawals. From here on it may be broadcast, by
 /// anybody and for ever, and nothing else may pay them but a transaction that replaces it.
 ///
+/// From rules 3 on it may pay none: a *transfer* of the wallet's own, as a sweep of deposits, gas
+/// for one, a consolidation of coins, or to cold storage. The log has its bytes for the same
+/// reason.
+///
 ///      0  u16  asset
 ///      2  u16  network
 ///      4  u16  withdrawals
@@ -141,15 +145,16 @@ public struct SignWithdrawals: CommandPayload {
     public static var kind: CommandKind { .signWithdrawals }
     /// Room for a transaction of many inputs.
     public static var recordBytesMax: Int { Limits.recordBytesMax }
-    /// The asset of the withdrawals.
+    /// The asset of the withdrawals, or the one that is moved.
     public var asset: AssetID
     /// The chain.
     public var network: NetworkID
     /// The transaction.
     public var transaction: TransactionID
-    /// A transaction of the same withdrawals with which it conflicts on the chain, or none.
+    /// A transaction of the same withdrawals with which it conflicts on the chain, or none. A
+    /// transfer's is another transfer of the chain, of any asset.
     public var replaces: TransactionID
-    /// What it pays, ascending; 1 to `Limits.payeesMax`.
+    /// What it pays, ascending; up to `Limits.payeesMax`. None: a transfer, from rules 3 on.
     public var withdrawals: [WithdrawalID]
     /// The signed transaction as nodes take it; up to `Limits.transactionBytesMax`.
     public var bytes: [UInt8]
@@ -184,7 +189,7 @@ public struct SignWithdrawals: CommandPayload {
         replaces = r.transaction()
         withdrawals = []
         bytes = []
-        guard 1...Limits.payeesMax ~= count, r.remaining >= 8 * count else {
+        guard count <= Limits.payeesMax, r.remaining >= 8 * count else {
             r.invalidate()
             return
         }

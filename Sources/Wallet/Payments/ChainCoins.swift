@@ -108,9 +108,10 @@ public struct ChainCoins: Sendable {
         coins.reduce(0) { payments[$1.key.transaction] == nil ? $0 + Int128($1.value.amount) : $0 }
     }
 
-    /// The payments of a set of withdrawals, in the order of the log.
+    /// The payments of a set of withdrawals, in the order of the log. Transfers, which pay none,
+    /// are of no set.
     public func payments(of withdrawals: [WithdrawalID]) -> [(TransactionID, OpenPayment)] {
-        payments.filter { $0.value.withdrawals == withdrawals }
+        withdrawals.isEmpty ? [] : payments.filter { $0.value.withdrawals == withdrawals }
             .map { ($0.key, $0.value) }.sorted { $0.1.sequence < $1.1.sequence }
     }
 

@@ -119,6 +119,7 @@ extension CommandStream {
     }
 
     private mutating func payment() -> SignWithdrawals {
+        if random.once(in: 5) { return transfer() }
         if !twin.payments.isEmpty, random.once(in: 3) {
             let before = random.pick(twin.payments)
             return SignWithdrawals(
@@ -140,6 +141,18 @@ extension CommandStream {
             transaction: random.once(in: 40) ? .none : transactionID(),
             replaces: random.once(in: 30) ? transactionID() : .none, withdrawals: ids,
             bytes: random.once(in: 40) ? [] : [2, 0, 0, 0, 1])
+    }
+
+    /// One of the wallet's own, now and then in the place of another payment.
+    private mutating func transfer() -> SignWithdrawals {
+        let network = twin.networks.isEmpty ? nil : random.pick(twin.networks)
+        let open = twin.payments.filter { $0.isTransfer || random.once(in: 8) }
+        return SignWithdrawals(
+            asset: random.once(in: 6) ? assetID() : network?.asset ?? assetID(),
+            network: network?.network ?? chain(),
+            transaction: random.once(in: 40) ? .none : transactionID(),
+            replaces: open.isEmpty || random.once(in: 2) ? .none : random.pick(open).id,
+            withdrawals: [], bytes: random.once(in: 40) ? [] : [2, 0, 0])
     }
 
     private mutating func assetID() -> AssetID {

@@ -42,7 +42,7 @@ struct CommandStream {
         isDeep = seed % 4 == 2
         hasManyKills = seed % 3 == 0 && !isDeep
         isPrompt = seed / 4 % 2 == 0
-        firstRules = seed % 5 == 0 ? 1 : 2
+        firstRules = seed % 5 == 0 ? 1 : seed % 5 == 3 ? 2 : 3
         opening = []
         opening = Array(openingCommands().reversed())
     }
@@ -160,7 +160,7 @@ struct CommandStream {
                 EpochMark(
                     priorEpoch: twin.epoch, cause: random.pick(EpochCause.allCases),
                     commitPoint: twin.sequence, eventHash: eventHash))
-        case .setRules: return .setRules(SetRules(version: random.pick([0, 1, 2])))
+        case .setRules: return .setRules(SetRules(version: random.pick([0, 1, 2, 3])))
         case .voidSequence:
             let ahead = UInt64(random.within(0...3))
             return .voidSequence(

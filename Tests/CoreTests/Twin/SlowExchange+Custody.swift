@@ -178,6 +178,8 @@ extension SlowExchange {
     }
 
     func signWithdrawals(_ c: SignWithdrawals) -> Outcome {
+        let isTransfer = c.withdrawals.count == 0
+        if isTransfer, rules <= 2, flaw != .transferBeforeItsRules { return .refused(.malformed) }
         if assetOrNil(c.asset) == nil { return .refused(.assetUnknown) }
         guard let terms = network(c.asset, c.network) else { return .refused(.networkUnknown) }
         let ids = c.withdrawals.map(\.number)
@@ -194,11 +196,11 @@ extension SlowExchange {
             guard let before = payments.first(where: { $0.id == c.replaces }) else {
                 return .refused(.transactionUnknown)
             }
-            if before.withdrawals != c.withdrawals || before.asset != c.asset
-                || before.network != c.network
-            {
-                return .refused(.termsInvalid)
-            }
+            let isOther =
+                isTransfer
+                ? !before.withdrawals.isEmpty
+                : before.withdrawals != c.withdrawals || before.asset != c.asset
+            if isOther || before.network != c.network { return .refused(.termsInvalid) }
         }
         for id in c.withdrawals {
             let found = withdrawal(id)
@@ -206,7 +208,10 @@ extension SlowExchange {
                 return .refused(.withdrawalUnknown)
             }
         }
-        if isFirst {
+        if isTransfer {
+            let others = payments.filter { $0.withdrawals.isEmpty }
+            if others.count > 1_023 { return .refused(.tableFull) }
+        } else if isFirst {
             if isKilled { return .refused(.venueKilled) }
             let all = c.withdrawals.map { withdrawal($0)! }
             if all.contains(where: { account($0.account)!.view.isKilled }) {
@@ -219,7 +224,7 @@ extension SlowExchange {
         } else if payments.filter({ $0.withdrawals == c.withdrawals }).count > 15 {
             return .refused(.tableFull)
         }
-        if isFirst, !terms.takesWithdrawals || stopped.contains(c.asset) {
+        if isFirst, !isTransfer, !terms.takesWithdrawals || stopped.contains(c.asset) {
             if flaw != .stopIgnoredInSigning { return .refused(.withdrawalsStopped) }
         }
         if payments.count >= 4_096 { return .refused(.tableFull) }
@@ -266,8 +271,11 @@ extension SlowExchange {
             events.append(.withdrawalChanged(id, .settled))
         }
         withdrawals.removeAll { payment.withdrawals.contains($0.id) }
+        if payment.isTransfer, flaw == .transfersEndTogether {
+            payments.removeAll(where: \.isTransfer)
+        }
         payments.removeAll {
-            flaw == .replacedSurvives
+            flaw == .replacedSurvives || payment.withdrawals.isEmpty
                 ? $0.id == payment.id : !Set($0.withdrawals).isDisjoint(with: payment.withdrawals)
         }
         houses[house].external.units += c.cost.units

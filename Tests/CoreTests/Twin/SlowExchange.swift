@@ -126,6 +126,7 @@ enum Flaw: String, CaseIterable, Sendable {
     case finalGoesBack, finalIsReplaced, checkOfBefore, chainTwice
     case feeNotAgreed
     case addressesIgnored
+    case transferBeforeItsRules, transfersEndTogether
 }
 
 /// An exchange that is slow and plain.
