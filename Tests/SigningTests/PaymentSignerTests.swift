@@ -37,6 +37,21 @@ import Wire
         #expect(venue.ask(again, request) == .signed(first))
     }
 
+    @Test func `what is not proved is not signed, and what was signed needs no proof`() throws {
+        let (venue, directory) = try world()
+        let ids = venue.withdraw(1)
+        let signer = try venue.signer(directory)
+        var request = try venue.request(ids, from: [0])
+        let previous = request.previous
+        request.previous = []
+        #expect(venue.ask(signer, request).refusal == .unproved)
+        #expect(signer.list.entries.isEmpty)
+        request.previous = previous
+        let payment = try #require(venue.ask(signer, request).payment)
+        request.previous = []
+        #expect(venue.ask(signer, request) == .signed(payment))
+    }
+
     @Test func `what was signed is not given where it may not be paid any more`() throws {
         let (venue, directory) = try world()
         let ids = venue.withdraw(1)

@@ -86,7 +86,8 @@ import Testing
         let directory = try SignerDirectory()
         let server = try server(directory)
         let piece = [UInt8](repeating: 0x20, count: 50_000)
-        #expect(try reply(server, directory, Array(repeating: piece, count: 10)) == [])
+        let count = SigningRequest.textBytesMax / piece.count + 2
+        #expect(try reply(server, directory, Array(repeating: piece, count: count)) == [])
         #expect(try reply(server, directory, [[0x7B]]) == nil)
         try turn(server)
         #expect(!server.isBusy)
@@ -142,6 +143,9 @@ import Testing
         while !Directory.exists(path) { Clock.sleep(nanos: 1_000_000) }
         var largest = request
         largest.transaction = [UInt8](repeating: 1, count: Limits.transactionBytesMax)
+        largest.previous = [
+            [UInt8](repeating: 1, count: PreviousTransactions.totalBytesMax)
+        ]
         #expect(try client.ask(largest, milliseconds: 10_000) == .signed(payment))
         thread.join()
         // A listener that takes no connection.

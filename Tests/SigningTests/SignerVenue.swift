@@ -25,6 +25,10 @@ final class SignerVenue {
     private(set) var coins = CoinTable()
     let master: ExtendedPrivateKey
     let chain: UTXONetwork
+    /// The transactions of the deposits, by their number, without witnesses.
+    private(set) var deposits: [UTXOTransaction] = []
+    /// All transactions that a payment may spend from.
+    private var previous: [TransactionID: [UInt8]] = [:]
 
     /// The asset has this code, and as many others before it; the chain has this number.
     init(code: String = "BTC", others: Int = 0, network: NetworkID = NetworkID(1)) throws {
@@ -50,8 +54,18 @@ final class SignerVenue {
                 network: network, firstBlock: 1, chain: Text40("bitcoin")!,
                 key: key.text(isTest: false), audit: audit))
         apply(AssignAddress(account: Self.account, network: network))
+        let place = CoinPlace(branch: .deposits, index: 1)
+        let script = try #require(coins.coins(network)).script(place)
         for number in 0..<10 {
-            let id = TransactionID.numbered(number)
+            let deposit = UTXOTransaction(
+                inputs: [
+                    UTXOTransaction.TransactionInput(outPoint: .coin(number), sequence: 0)
+                ],
+                outputs: [UTXOTransaction.TransactionOutput(amount: Self.coin, script: script)],
+                lockTime: 0)
+            deposits.append(deposit)
+            let id = deposit.id
+            previous[id] = deposit.bytes
             apply(
                 CreditDeposit(
                     account: Self.account, asset: asset, network: network,
@@ -93,7 +107,7 @@ final class SignerVenue {
         replaces: TransactionID = .none
     ) throws -> SigningRequest {
         try request(
-            ids, spending: deposits.map { OutPoint(.numbered($0), 0) },
+            ids, spending: deposits.map { OutPoint(self.deposits[$0].id, 0) },
             of: Int64(deposits.count) * Self.coin, fee: fee, replaces: replaces)
     }
 
@@ -115,9 +129,11 @@ final class SignerVenue {
                 UTXOTransaction.TransactionOutput(
                     amount: total - paid - fee, script: change)
             ], lockTime: 0)
+        let from = Set(coins.map(\.transaction))
         return SigningRequest(
             network: network, asset: asset, sequence: engine.sequence, withdrawals: ids,
-            replaces: replaces, transaction: transaction.bytes)
+            replaces: replaces, transaction: transaction.bytes,
+            previous: from.compactMap { previous[$0] })
     }
 
     /// The customer takes one back.
@@ -139,6 +155,8 @@ final class SignerVenue {
     }
 
     func log(_ payment: SignedPayment) {
+        previous[payment.transaction] = UTXOTransaction.withoutWitness(
+            payment.bytes, of: payment.transaction, on: chain)
         apply(
             SignWithdrawals(
                 asset: payment.asset, network: payment.network, transaction: payment.transaction,

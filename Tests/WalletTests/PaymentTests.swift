@@ -158,9 +158,9 @@ import Wire
 
     @Test func `what conflicts with an earlier transaction spends one of its coins`() throws {
         let venue = try PaymentVenue()
-        for _ in 0..<5 { try venue.deposit(1, 20_000_000) }
+        let coins = try (0..<5).map { _ in try venue.deposit(1, 20_000_000) }
         #expect(venue.withdraw(1, 10_000_000, to: 1).refusal == .none)
-        let small = OutPoint(TransactionID(high: 3, low: 7), 0)
+        let small = coins[2]
         let earlier = EarlierTransaction(withdrawals: [WithdrawalID(1)], inputs: [small])
         // Two of the same coin are satisfied by it once; one of other withdrawals asks for nothing.
         let other = EarlierTransaction(
@@ -175,7 +175,7 @@ import Wire
         }
         let transaction = try UTXOTransaction(request.transaction, on: venue.chain)
         #expect(transaction.inputs.contains { $0.outPoint == small })
-        #expect(venue.refusal(request) == nil)
+        #expect(venue.refusal(try venue.proved(request)) == nil)
     }
 
     @Test func `the change of a payment that was dropped is no coin, and not gone`() throws {
@@ -265,7 +265,7 @@ import Wire
                     let paid = request.withdrawals.reduce(Int128(0)) {
                         $0 + (venue.engine.withdrawal($1)?.amount.units ?? 0)
                     }
-                    open.append((try venue.pay(request).transaction, paid))
+                    open.append((try venue.pay(try venue.proved(request)).transaction, paid))
                 default:
                     guard !open.isEmpty else { break }
                     let (id, paid) = open.remove(at: random.below(open.count))

@@ -17,7 +17,9 @@ final class PaymentVenue {
     private(set) var engine: Engine
     var table = CoinTable()
     private(set) var sequence: UInt64 = 0
-    private var deposits: UInt64 = 0
+    private var deposits: UInt32 = 0
+    /// The transactions that payments may spend from, without witnesses.
+    private(set) var previous: [TransactionID: [UInt8]] = [:]
 
     init(accounts: Int = 3) throws {
         master = try ExtendedPrivateKey(
@@ -71,15 +73,39 @@ final class PaymentVenue {
         try #require(apply(command).refusal == .none)
     }
 
-    /// Credits a deposit in an output of its own.
-    func deposit(_ account: UInt32, _ units: Int64) throws {
+    /// Credits a deposit in a transaction of its own, whose output is `paid` on the chain.
+    @discardableResult
+    func deposit(_ account: UInt32, _ units: Int64, paid: Int64? = nil) throws -> OutPoint {
         deposits += 1
+        let place = CoinPlace(branch: .deposits, index: account)
+        let transaction = UTXOTransaction(
+            inputs: [
+                UTXOTransaction.TransactionInput(
+                    outPoint: OutPoint(TransactionID(high: 7, low: 7), deposits), sequence: 0)
+            ],
+            outputs: [
+                UTXOTransaction.TransactionOutput(
+                    amount: paid ?? units,
+                    script: try #require(table.coins(Self.network)).script(place))
+            ], lockTime: 0)
+        let id = transaction.id
+        previous[id] = transaction.bytes
         try must(
             .creditDeposit(
                 CreditDeposit(
                     account: AccountID(account), asset: Self.asset, network: Self.network,
-                    transactionHigh: UInt128(deposits), transactionLow: 7, output: 0,
+                    transactionHigh: id.high, transactionLow: id.low, output: 0,
                     amount: Amount(units: Int128(units)))))
+        return OutPoint(id, 0)
+    }
+
+    /// A request with the transactions of its inputs.
+    func proved(_ request: SigningRequest) throws -> SigningRequest {
+        var request = request
+        let transaction = try UTXOTransaction(request.transaction, on: chain)
+        request.previous = Set(transaction.inputs.map(\.outPoint.transaction)).sorted()
+            .compactMap { previous[$0] }
+        return request
     }
 
     /// An address of somebody else, by a number.
@@ -115,7 +141,7 @@ final class PaymentVenue {
         guard case .request(let request) = try proposal(seed) else {
             throw NoRequest()
         }
-        return request
+        return try proved(request)
     }
 
     struct NoRequest: Error {}
@@ -136,6 +162,8 @@ final class PaymentVenue {
     /// Signs and logs a request.
     func pay(_ request: SigningRequest) throws -> SignedPayment {
         let payment = try sign(request)
+        previous[payment.transaction] = UTXOTransaction.withoutWitness(
+            payment.bytes, of: payment.transaction, on: chain)
         try must(
             .signWithdrawals(
                 SignWithdrawals(

@@ -10,8 +10,19 @@ extension UnsignedInteger where Self: FixedWidthInteger {
 
 extension Sequence<UInt8> {
     /// Two hexadecimal digits for each byte, lower case.
-    public var hexText: String { lazy.map(\.hexText).joined() }
+    public var hexText: String {
+        var digits: [UInt8] = []
+        digits.reserveCapacity(2 * underestimatedCount)
+        for byte in self {
+            digits.append(hexCharacter(byte >> 4))
+            digits.append(hexCharacter(byte & 15))
+        }
+        return String(decoding: digits, as: UTF8.self)
+    }
 }
+
+/// The digit of a value below 16.
+private func hexCharacter(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
 
 /// The bytes of hexadecimal digits, two each; nil of any other text. With `isLowerCase` upper-case
 /// digits are none, so that each sequence of bytes has one text.

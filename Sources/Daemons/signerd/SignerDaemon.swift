@@ -24,6 +24,8 @@ struct SignerDaemon {
     private let place: SignerPlace
     /// How long one wait for the log lasts: so long a request may wait.
     private static var waitNanos: Int64 { 20_000_000 }
+    /// How long one wait for a part of a request lasts.
+    private static var partMillis: Int32 { 20 }
 
     init(_ settings: Settings, _ log: Logger) {
         (self.settings, self.log, place) = (settings, log, SignerPlace(settings))
@@ -84,8 +86,11 @@ struct SignerDaemon {
                 log.notice("got signal \(signal), stopping")
                 return
             }
-            try signer.follow(nanos: Self.waitNanos)
-            try server.turn(milliseconds: 0) { answer($0, signer, &refused) }
+            // While a request comes in, the log is looked at between its parts.
+            try signer.follow(nanos: server.isBusy ? 0 : Self.waitNanos)
+            try server.turn(milliseconds: server.isBusy ? Self.partMillis : 0) {
+                answer($0, signer, &refused)
+            }
             let now = Clock.monotonicNanos()
             guard now >= statusTime else { continue }
             statusTime = now + 1_000_000_000

@@ -89,6 +89,10 @@ extension Custodian {
         if let (id, why) = chain.payouts.refusals.min(by: { $0.key < $1.key }) {
             report.condition = .nodeRefuses
             report.text = "its node does not take the payment \(id.hex): \(why)"
+        } else if report.condition.isSound,
+            let fault = chain.payouts.previous.faults.min(by: { $0.key < $1.key })
+        {
+            (report.condition, report.text) = (.coinsDiffer, "not spent: \(fault.value)")
         } else if report.condition.isSound, let left = chain.payouts.leftOutReport {
             (report.condition, report.text) = left
         } else if report.condition.isSound, let hours = chain.hoursUnconfirmed {
@@ -155,7 +159,7 @@ extension Custodian {
         }
     }
 
-    /// Plans a payment whose coins the node's chain has.
+    /// Plans a payment whose coins the node's chain has, with the transactions that prove them.
     private func plan(
         _ waiting: Set<WithdrawalID>, _ terms: NetworkView, _ known: ChainCoins,
         _ chain: FollowedChain<Node>
@@ -166,26 +170,68 @@ extension Custodian {
         conditions.leavesOut = chain.payouts.leavesOut(waiting)
         conditions.payeesMax = chain.payouts.payeesMax
         let reader = chain.reader
-        let deadline = Clock.monotonicNanos() + Self.lookNanosMax
+        let deadline = Clock.monotonicNanos() + Self.planNanosMax
         while true {
             conditions.absent = chain.payouts.absentCoins()
             let proposal = PaymentProposal(terms, session.replica.engine, coins, conditions) {
                 reader.isInBlock($0)
             }
-            guard case .request(let request) = proposal,
-                chain.payouts.absent.count < Payouts.absentMax,
+            guard case .request(var request) = proposal,
                 let transaction = try? UTXOTransaction(request.transaction, on: known.network)
             else { return proposal }
-            let before = chain.payouts.absent.count
-            for input in transaction.inputs.map(\.outPoint)
-            where try !chain.node.hasOutput(input.transaction, input.output) {
-                chain.payouts.absent[input] = Clock.monotonicNanos() + Payouts.absentNanos
-            }
-            if chain.payouts.absent.count == before { return proposal }
-            guard Clock.monotonicNanos() < deadline else {
-                throw .unreachable("it lacks coins of the wallet's; others are looked for")
+            let inputs = transaction.inputs.map(\.outPoint)
+            switch try proof(of: inputs, known, chain, until: deadline) {
+            case .whole(let previous):
+                request.previous = previous
+                return .request(request)
+            case .tooLarge where inputs.count > 1: conditions.inputsMax = inputs.count / 2
+            case .tooLarge: throw .unreachable("the transaction of a coin is too large")
+            case .lacksCoins: continue
             }
         }
+    }
+
+    /// What there is to prove a payment's inputs.
+    enum InputProof {
+        /// The transactions that they spend from.
+        case whole([[UInt8]])
+        /// These are more than the signer takes at once.
+        case tooLarge
+        /// Some of the coins cannot be spent, which is noted.
+        case lacksCoins
+    }
+
+    /// Asks for the coins of a payment and for their transactions, until it is too late; what was
+    /// found is found at once the next time.
+    func proof(
+        of inputs: [OutPoint], _ known: ChainCoins, _ chain: FollowedChain<Node>,
+        until deadline: Int64
+    ) throws(NodeError) -> InputProof {
+        var found: [TransactionID: [UInt8]] = [:]
+        var (lacks, bytes) = (false, 0)
+        chain.payouts.previous.forgetOthers(known)
+        for input in inputs {
+            guard Clock.monotonicNanos() < deadline else {
+                throw .unreachable("it takes long to say what coins are; it is asked again")
+            }
+            guard let output = try chain.node.unspent(input.transaction, input.output),
+                let previous = try chain.payouts.previous.transaction(
+                    of: input, output, known, chain.node)
+            else {
+                guard chain.payouts.absent.count < Payouts.absentMax else {
+                    throw .unreachable("it lacks more coins of the wallet's than can be left out")
+                }
+                chain.payouts.absent[input] = Clock.monotonicNanos() + Payouts.absentNanos
+                lacks = true
+                continue
+            }
+            if found.updateValue(previous, forKey: input.transaction) == nil {
+                bytes += previous.count
+            }
+        }
+        if lacks { return .lacksCoins }
+        guard bytes <= PreviousTransactions.totalBytesMax else { return .tooLarge }
+        return .whole(Array(found.values))
     }
 
     /// Brings a signed payment into the log, and then to the node.

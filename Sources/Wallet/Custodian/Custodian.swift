@@ -24,6 +24,9 @@ public final class Custodian<Node: PaymentNode> {
     /// How long one rests whose node gives no answer.
     public static var absenceNanos: Int64 { 3_000_000_000 }
 
+    /// How long the node may take to say what the coins of a payment are.
+    static var planNanosMax: Int64 { 5_000_000_000 }
+
     /// How long one rests for which the log refuses something: each try is a record.
     public static var refusedNanos: Int64 { 10_000_000_000 }
 

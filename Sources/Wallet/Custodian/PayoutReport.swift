@@ -20,6 +20,8 @@ public enum PayoutCondition: String, Hashable, Sendable, CaseIterable {
     case logRefuses = "log refuses"
     /// The free coins are too little.
     case short = "not enough coins"
+    /// The log says something else of a coin than the chain, or nobody can say what it is.
+    case coinsDiffer = "coins differ"
     /// A withdrawal cannot be paid as it is.
     case unpayable
     /// The node does not take a payment.

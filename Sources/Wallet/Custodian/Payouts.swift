@@ -62,6 +62,8 @@ struct Payouts {
     private var leftOut: [WithdrawalID: LeftOut] = [:]
     /// When the server was last greeted again because it does not lead, monotonic.
     var greetTime: Int64 = 0
+    /// The transactions of coins.
+    var previous = PreviousKeeper()
     /// Coins that the chain does not have, and until when that is believed.
     var absent: [OutPoint: Int64] = [:]
     /// When an open payment is given to the node again, monotonic.

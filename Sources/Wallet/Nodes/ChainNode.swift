@@ -108,13 +108,38 @@ public protocol ChainNode {
     func block(_ id: BlockID) throws(NodeError) -> ChainBlock
 }
 
+/// An output of the chain that nothing in a block spends.
+public struct UnspentOutput: Hashable, Sendable {
+    /// In the chain's smallest units.
+    public var units: Int64
+    /// The script that it pays to.
+    public var script: [UInt8]
+    /// Blocks from its own to `bestBlock`, both included.
+    public var confirmations: UInt64
+    /// Where the node's chain ended then.
+    public var bestBlock: BlockID
+
+    /// An output.
+    public init(units: Int64, script: [UInt8], confirmations: UInt64, bestBlock: BlockID) {
+        (self.units, self.script) = (units, script)
+        (self.confirmations, self.bestBlock) = (confirmations, bestBlock)
+    }
+}
+
 /// A chain's node, through which payments go out as well.
 public protocol PaymentNode: ChainNode {
     /// Gives a signed transaction to the chain; no error where it waits there already. Returns
     /// whether a block has it.
     func broadcast(_ transaction: [UInt8]) throws(NodeError) -> Bool
-    /// Whether the chain has an output that nothing in a block spends.
-    func hasOutput(_ transaction: TransactionID, _ index: UInt32) throws(NodeError) -> Bool
+    /// An output of the chain that nothing in a block spends; nil where it has none such.
+    func unspent(
+        _ transaction: TransactionID, _ index: UInt32
+    ) throws(NodeError) -> UnspentOutput?
+    /// The bytes of the transaction that has an output, as the node has them; nil where the node
+    /// has pruned the block that it is in.
+    func transaction(
+        _ id: TransactionID, of output: UnspentOutput
+    ) throws(NodeError) -> [UInt8]?
     /// What miners ask for a place in one of the next blocks, in base units for 1,000 virtual
     /// bytes; at least what the node relays.
     func feePerKilobyte() throws(NodeError) -> Int64

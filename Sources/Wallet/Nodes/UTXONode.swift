@@ -129,13 +129,48 @@ public final class UTXONode: PaymentNode {
         }
     }
 
-    /// Whether the chain has an unspent output: `gettxout`, without the pool.
-    public func hasOutput(
+    /// An unspent output of the chain: `gettxout`, without the pool.
+    public func unspent(
         _ transaction: TransactionID, _ index: UInt32
-    ) throws(NodeError) -> Bool {
+    ) throws(NodeError) -> UnspentOutput? {
+        let method = "gettxout"
         let output = try client.call(
-            "gettxout", .string(transaction.hex), .number(index), .bool(false))
-        return output != .null
+            method, .string(transaction.hex), .number(index), .bool(false))
+        if output == .null { return nil }
+        guard case .numeral(let value)? = output["value"], let units = Self.units(value),
+            let script = output["scriptPubKey"]?["hex"]?.text.flatMap({ hexBytes($0) }),
+            let confirmations = output["confirmations"]?.count, confirmations > 0,
+            let block = output["bestblock"]?.text.flatMap(BlockID.init(hex:))
+        else {
+            throw .malformed(
+                method: method, "lacks value, scriptPubKey, confirmations or bestblock")
+        }
+        return UnspentOutput(
+            units: units, script: script, confirmations: confirmations, bestBlock: block)
+    }
+
+    /// The bytes of a transaction, by the block that it is in, so that the node needs no index of
+    /// transactions: `getblockheader`, `getblockhash`, `getrawtransaction`.
+    public func transaction(
+        _ id: TransactionID, of output: UnspentOutput
+    ) throws(NodeError) -> [UInt8]? {
+        let method = "getrawtransaction"
+        let header = try client.call("getblockheader", .string(output.bestBlock.hex))
+        guard let height = header["height"]?.count, height >= output.confirmations - 1,
+            let block = try block(at: height - (output.confirmations - 1))
+        else { throw .malformed(method: "getblockheader", "has no height of that output") }
+        do throws(NodeError) {
+            let result = try client.call(
+                method, .string(id.hex), .bool(false), .string(block.hex), isQuick: false)
+            guard let bytes = result.text.flatMap({ hexBytes($0) }) else {
+                throw NodeError.malformed(method: method, "is no transaction")
+            }
+            return bytes
+        } catch {
+            // RPC_MISC_ERROR: the block is not available, for it is pruned.
+            if case .refused(_, code: -1, _) = error { return nil }
+            throw error
+        }
     }
 
     /// Blocks within which a payment is to have its place.

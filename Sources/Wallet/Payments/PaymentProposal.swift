@@ -33,6 +33,8 @@ public struct PaymentConditions: Sendable {
     public var absent: Set<OutPoint> = []
     /// Maximum withdrawals of one payment.
     public var payeesMax = Limits.payeesMax
+    /// Maximum coins that one payment spends.
+    public var inputsMax = 200
 
     /// Conditions of a moment.
     public init(feeRate: UTXOFeeRate, seed: UInt64) { (self.feeRate, self.seed) = (feeRate, seed) }
@@ -102,7 +104,8 @@ public enum PaymentProposal: Hashable, Sendable {
             let ids = some.map(\.0.id)
             do throws(PaymentError) {
                 let forced = try forced(ids, coins, conditions.conflicts)
-                let policy = try policy(ids, chain, conditions.feeRate)
+                var policy = try policy(ids, chain, conditions.feeRate)
+                policy.inputsMax = conditions.inputsMax
                 let plan = try plan(
                     some.map(\.1), forced, coins.filter { !forced.contains($0) }, policy,
                     conditions.seed)

@@ -36,20 +36,21 @@ public struct ReviewedPayment: Sendable {
     /// virtual bytes.
     public static let feePerKilobyteMax: Int64 = 1_000_000
 
-    /// Reviews a request against the log. `coins` has seen what `engine` has applied; `key` is the
-    /// master key that would sign.
+    /// Reviews a request against the log, and what it spends against the chain. `coins` has seen
+    /// what `engine` has applied; `key` is the master key that would sign. Of what `isSigned`
+    /// before nothing has to be proved again.
     public static func review(
         _ request: SigningRequest, _ engine: borrowing Engine, _ coins: CoinTable,
-        key: ExtendedPrivateKey
+        key: ExtendedPrivateKey, isSigned: Bool = false
     ) -> Result<ReviewedPayment, PaymentReviewError> {
         do throws(PaymentReviewError) {
-            return .success(try ReviewedPayment(request, engine, coins, key))
+            return .success(try ReviewedPayment(request, engine, coins, key, isSigned))
         } catch { return .failure(error) }
     }
 
     private init(
         _ request: SigningRequest, _ engine: borrowing Engine, _ coins: CoinTable,
-        _ key: ExtendedPrivateKey
+        _ key: ExtendedPrivateKey, _ isSigned: Bool
     ) throws(PaymentReviewError) {
         guard request.sequence <= coins.sequence, engine.sequence == coins.sequence, !coins.hasGap
         else {
@@ -68,6 +69,7 @@ public struct ReviewedPayment: Sendable {
             transaction.inputs.allSatisfy({ $0.sequence == PaymentPlan.replaceable })
         else { throw PaymentReviewError(.malformed, "it is not of the wallet's own form") }
         spent = try Self.spent(transaction, request, chain)
+        if !isSigned { try Self.prove(transaction, request.previous, chain) }
         let change = try Self.change(transaction, request, payees, chain)
         // Amounts and their sums are within the network's maximum: the decoder checked them.
         let paid = transaction.outputs.reduce(0) { $0 + $1.amount }
@@ -172,6 +174,33 @@ public struct ReviewedPayment: Sendable {
                 .coins, "it does not replace \(id.hex): both could be final on the chain")
         }
         return spent
+    }
+
+    /// Whether the chain says of each coin what the log does.
+    private static func prove(
+        _ transaction: UTXOTransaction, _ previous: [[UInt8]], _ chain: ChainCoins
+    ) throws(PaymentReviewError) {
+        let found: PreviousTransactions
+        do throws(UTXODecodingError) {
+            found = try PreviousTransactions(previous, on: chain.network)
+        } catch {
+            throw PaymentReviewError(
+                .unproved, "a transaction that it spends from cannot be read: \(error)")
+        }
+        for place in transaction.inputs.map(\.outPoint) {
+            guard let output = found[place] else {
+                throw PaymentReviewError(
+                    .unproved,
+                    "the request lacks the transaction of the coin \(place.transaction.hex):"
+                        + "\(place.output), or it has no such output")
+            }
+            if let difference = chain.difference(place, from: output) {
+                throw PaymentReviewError(.unproved, difference)
+            }
+        }
+        guard found.count == Set(transaction.inputs.map(\.outPoint.transaction)).count else {
+            throw PaymentReviewError(.unproved, "it has transactions that it does not spend from")
+        }
     }
 
     /// The amount that comes back. Every other output is exactly one withdrawal's.

@@ -9,7 +9,8 @@ public import Terms
 /// the transaction pays that and nothing else.
 public struct SigningRequest: Hashable, Sendable {
     /// Maximum bytes of its text.
-    public static let textBytesMax = 4 * Limits.transactionBytesMax
+    public static let textBytesMax =
+        4 * Limits.transactionBytesMax + 2 * PreviousTransactions.totalBytesMax
 
     /// The chain.
     public var network: NetworkID
@@ -23,15 +24,18 @@ public struct SigningRequest: Hashable, Sendable {
     public var replaces: TransactionID
     /// The unsigned transaction, as nodes take it; up to `Limits.transactionBytesMax`.
     public var transaction: [UInt8]
+    /// The transactions that its inputs spend from, each once and without witnesses: they prove
+    /// what the inputs spend. Up to `PreviousTransactions.totalBytesMax` bytes in all.
+    public var previous: [[UInt8]]
 
     /// A request.
     public init(
         network: NetworkID, asset: AssetID, sequence: UInt64, withdrawals: [WithdrawalID],
-        replaces: TransactionID = .none, transaction: [UInt8]
+        replaces: TransactionID = .none, transaction: [UInt8], previous: [[UInt8]] = []
     ) {
         (self.network, self.asset, self.sequence) = (network, asset, sequence)
         (self.withdrawals, self.replaces) = (withdrawals, replaces)
-        self.transaction = transaction
+        (self.transaction, self.previous) = (transaction, previous)
     }
 
     /// As JSON.
@@ -41,6 +45,7 @@ public struct SigningRequest: Hashable, Sendable {
             "sequence": .number(sequence),
             "withdrawals": .array(withdrawals.map { .number($0.number) }),
             "replaces": .string(replaces.hex), "transaction": .string(transaction.hexText),
+            "previous": .strings(previous.map(\.hexText)),
         ]
     }
 
@@ -51,11 +56,16 @@ public struct SigningRequest: Hashable, Sendable {
             let sequence = json["sequence"]?.count,
             let withdrawals = readWithdrawals(json["withdrawals"]),
             let replaces = json["replaces"]?.text.flatMap(TransactionID.init(hex:)),
-            let transaction = readTransaction(json["transaction"])
+            let transaction = readTransaction(json["transaction"]),
+            let previous = (json["previous"] ?? .array([])).rows({
+                $0.text.flatMap { hexBytes($0) }
+            }),
+            previous.reduce(0, { $0 + $1.count }) <= PreviousTransactions.totalBytesMax
         else { return nil }
         self.init(
             network: NetworkID(network), asset: AssetID(asset), sequence: sequence,
-            withdrawals: withdrawals, replaces: replaces, transaction: transaction)
+            withdrawals: withdrawals, replaces: replaces, transaction: transaction,
+            previous: previous)
     }
 }
 
@@ -121,6 +131,9 @@ public enum SigningRefusal: String, Hashable, Sendable, CaseIterable {
     case notPayable = "not payable"
     /// The transaction spends what is not the wallet's, or what another payment spends.
     case coins
+    /// What the inputs spend is not proved by the transactions that they spend from, or these say
+    /// something else of a coin than the log.
+    case unproved
     /// The transaction pays something else than the withdrawals and the wallet's own change.
     case outputs
     /// The transaction's fee is above its ceiling.
@@ -136,7 +149,7 @@ public enum SigningRefusal: String, Hashable, Sendable, CaseIterable {
 /// What the signer answers.
 public enum SigningAnswer: Hashable, Sendable {
     /// Maximum bytes of its text.
-    public static let textBytesMax = 8 * SigningRequest.textBytesMax
+    public static let textBytesMax = 32 * Limits.transactionBytesMax
     /// Maximum bytes of a refusal's words.
     public static let wordsBytesMax = 1_000
 
@@ -193,5 +206,5 @@ private func readTransaction(_ json: JSONValue?) -> [UInt8]? {
     guard let text = json?.text, 2...2 * Limits.transactionBytesMax ~= text.utf8.count else {
         return nil
     }
-    return bytes(hex: text)
+    return hexBytes(text)
 }

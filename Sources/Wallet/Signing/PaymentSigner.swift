@@ -258,7 +258,7 @@ public final class PaymentSigner {
             network: payment.network, asset: payment.asset, sequence: request.sequence,
             withdrawals: payment.withdrawals, replaces: payment.replaces,
             transaction: transaction.bytes)
-        _ = try ReviewedPayment.review(before, engine, coins, key: master).get()
+        _ = try ReviewedPayment.review(before, engine, coins, key: master, isSigned: true).get()
         return payment
     }
 

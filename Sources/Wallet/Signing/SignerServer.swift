@@ -114,17 +114,25 @@ public final class SignerServer {
             Connection(socket: peer, deadline: Clock.monotonicNanos() + Self.peerNanosMax))
     }
 
+    /// Bytes that are read of one peer before the others have their turn.
+    private static var turnBytesMax: Int { 1 << 20 }
+
     /// Reads what is there; false: the connection is of no more use.
     private func read(_ connection: inout Connection) -> Bool {
-        // A whole line may wait for its turn.
-        if connection.request.last == SignerLine.end { return true }
         var chunk = [UInt8](repeating: 0, count: 65_536)
         let socket = connection.socket
-        let count = retryingInterrupts { unsafe recv(socket, &chunk, chunk.count, 0) }
-        if count < 0 { return errno == EAGAIN }
-        guard count > 0 else { return false }
-        connection.request += chunk[..<count]
-        return connection.request.count <= SigningRequest.textBytesMax + 1
+        let begin = connection.request.count
+        // A whole line may wait for its turn.
+        while connection.request.last != SignerLine.end,
+            connection.request.count - begin < Self.turnBytesMax
+        {
+            let count = retryingInterrupts { unsafe recv(socket, &chunk, chunk.count, 0) }
+            if count < 0 { return errno == EAGAIN }
+            guard count > 0 else { return false }
+            connection.request += chunk[..<count]
+            guard connection.request.count <= SigningRequest.textBytesMax + 1 else { return false }
+        }
+        return true
     }
 
     /// Sends what fits; false: all is sent, or nothing more can be.

@@ -129,16 +129,6 @@ public struct UTXOTransaction: Hashable, Sendable {
         try reader.finish()
     }
 
-    /// Decodes the format without witnesses, in which no input is none, as PSBTs have it.
-    init(withoutWitness bytes: [UInt8], on network: UTXONetwork) throws(UTXODecodingError) {
-        var reader = ChainByteReader(bytes)
-        version = try reader.integer(UInt32.self)
-        inputs = try Self.readInputs(&reader)
-        outputs = try Self.readOutputs(&reader, on: network)
-        lockTime = try reader.integer(UInt32.self)
-        try reader.finish()
-    }
-
     /// Whether the marker of witnesses follows, and its flag.
     private static func readMarker(_ reader: inout ChainByteReader) throws(UTXODecodingError)
         -> Bool
@@ -153,7 +143,7 @@ public struct UTXOTransaction: Hashable, Sendable {
         }
     }
 
-    private static func readInputs(
+    static func readInputs(
         _ reader: inout ChainByteReader
     ) throws(UTXODecodingError) -> [TransactionInput] {
         let count = try reader.count(ofItems: 41)
@@ -171,7 +161,7 @@ public struct UTXOTransaction: Hashable, Sendable {
         return inputs
     }
 
-    private static func readOutputs(
+    static func readOutputs(
         _ reader: inout ChainByteReader, on network: UTXONetwork
     ) throws(UTXODecodingError) -> [TransactionOutput] {
         let count = try reader.count(ofItems: 9)
@@ -223,7 +213,7 @@ public struct UTXOTransaction: Hashable, Sendable {
     /// The same with witnesses (BIP141, wtxid).
     public var witnessID: TransactionID { Self.id(bytes) }
 
-    private static func id(_ bytes: [UInt8]) -> TransactionID {
+    static func id(_ bytes: [UInt8]) -> TransactionID {
         // A digest has 32 bytes.
         TransactionID(chainOrder: SHA256.digest(SHA256.digest(bytes))) ?? .none
     }

@@ -66,6 +66,14 @@ struct PayoutCheck {
                     "compare with another node: is one of its coins spent already?", log,
                 ]
             )
+        case "coins differ":
+            return (
+                .critical,
+                [
+                    "compare the coin with another node of \(chain.subject): gettxout",
+                    "boursectl journal dump: which record has brought that coin", log,
+                ]
+            )
         case "not enough coins":
             return (
                 .warning,
