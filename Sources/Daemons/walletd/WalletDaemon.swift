@@ -98,6 +98,7 @@ struct WalletDaemon {
         let custodian = Custodian(
             session, coins: coins, signer: SignerSocket(path: settings.signerd.socket),
             elsewhere: settings.walletd.elsewhere.map { ("\($0.asset)", $0.amount) }, node: node)
+        custodian.bumpNanos = settings.walletd.bumpSeconds * 1_000_000_000
         var said: [NetworkID: ChainCondition] = [:]
         var saidOfPayouts: [NetworkID: PayoutCondition] = [:]
         var saidOfBooks: [NetworkID: BooksCondition] = [:]
@@ -141,6 +142,7 @@ struct WalletDaemon {
             if now >= writeTime {
                 writeTime = now + 1_000_000_000
                 tell(custodian.reports, isConnected: session.isCaughtUp)
+                if let withdrawal = takeBump() { custodian.bump(withdrawal) }
             }
             if let signal = signals.wait(milliseconds: 0) {
                 log.notice("got signal \(signal), stopping")
@@ -156,6 +158,21 @@ struct WalletDaemon {
         else { return nil }
         return UTXONode(
             NodeSettings(endpoint: endpoint, loginFile: node.loginFile), network: network)
+    }
+
+    /// The withdrawal whose payment an operator wants replaced, once.
+    private func takeBump() -> WithdrawalID? {
+        let path = settings.walletd.bumpFile
+        guard let bytes = try? File(path, .read).read(count: 32) else { return nil }
+        do throws(SystemError) { try Directory.remove(path) } catch {
+            // It would be carried out again each second.
+            statusComplaint.say("the request of a bump is not taken: \(error)")
+            return nil
+        }
+        let text = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
+        guard let number = UInt64(text) else { return nil }
+        log.notice("an operator wants the payment of withdrawal \(number) replaced")
+        return WithdrawalID(number)
     }
 
     private func tell(_ reports: [ChainReport], isConnected: Bool) {

@@ -144,6 +144,11 @@ public struct Settings: Hashable, Sendable {
                 (self.asset, self.amount) = (asset, amount)
             }
         }
+        /// Seconds that a payment waits for its block until one with a higher fee replaces it; 0:
+        /// it waits for ever.
+        public var bumpSeconds: Int64 = 7_200
+        /// The file in which `boursectl wallet bump` asks for such a replacement.
+        public var bumpFile: String { Path.join(state, "bump") }
 
         /// A chain's node, as `litecoin=http://127.0.0.1:9332,/etc/bourse/litecoin.login`.
         public struct Node: Hashable, Sendable {

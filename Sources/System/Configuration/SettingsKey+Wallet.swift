@@ -36,11 +36,19 @@ extension SettingsKey {
                 $0.walletd.elsewhere = kept
                 return nil
             },
-            .text("walletd", "state", "\".\"", "The wallet's own directory: its lock.") {
+            .text(
+                "walletd", "state", "\".\"",
+                "The wallet's own directory: its lock, and requests of operators."
+            ) {
                 guard !$1.isEmpty else { return "expected a directory" }
                 $0.walletd.state = $1
                 return nil
             },
+            .integer(
+                "walletd", "bump_seconds", 7_200, in: 0...31_536_000,
+                "Seconds that a payment waits for its block until one with a higher fee replaces "
+                    + "it;\n0: it waits for ever."
+            ) { $0.walletd.bumpSeconds = $1 },
             .text(
                 "walletd", "status", "\"run/wallet.json\"",
                 "The file in which it says how the chains stand."

@@ -21,8 +21,11 @@ extension Custodian {
     ) throws(CommandSessionError) -> Bool {
         guard let known = coins.coins(view.network) else { return false }
         let reader = chain.reader
+        let sets = PaymentSet.all(known.payments)
+        chain.payouts.waits.take(sets) { reader.isInBlock($0) }
         if reader.condition == .inStep {
             chain.payouts.broadcast(known.payments, chain.node) { reader.isInBlock($0) }
+            lookForForeignSpends(sets, known, chain)
         }
         let waiting = approved(terms)
         _ = chain.payouts.leavesOut(waiting)
@@ -35,7 +38,7 @@ extension Custodian {
         } else if !session.isLed {
             (report.condition, report.text) = (.stopped, "another host leads: it pays")
             // This one may lead since it said so.
-            if !waiting.isEmpty, now >= chain.payouts.greetTime {
+            if !waiting.isEmpty || !sets.isEmpty, now >= chain.payouts.greetTime {
                 chain.payouts.greetTime = now + Payouts.greetNanos
                 session.greetAgain()
             }
@@ -63,6 +66,11 @@ extension Custodian {
         } else if !known.payments.isEmpty {
             report.condition = .paying
         }
+        if report.condition != .stopped, reader.condition == .inStep, !isBusy,
+            try bumpNext(sets, known, terms, chain)
+        {
+            isBusy = true
+        }
         tellProblems(&report, chain)
         chain.payouts.report = report
         return isBusy
@@ -86,7 +94,9 @@ extension Custodian {
 
     /// What is wrong although payments go on.
     private func tellProblems(_ report: inout PayoutReport, _ chain: FollowedChain<Node>) {
-        if let (id, why) = chain.payouts.refusals.min(by: { $0.key < $1.key }) {
+        if let (_, why) = chain.payouts.waits.spentElsewhere.min(by: { $0.key < $1.key }) {
+            (report.condition, report.text) = (.spentElsewhere, why)
+        } else if let (id, why) = chain.payouts.refusals.min(by: { $0.key < $1.key }) {
             report.condition = .nodeRefuses
             report.text = "its node does not take the payment \(id.hex): \(why)"
         } else if report.condition.isSound,
@@ -95,6 +105,11 @@ extension Custodian {
             (report.condition, report.text) = (.coinsDiffer, "not spent: \(fault.value)")
         } else if report.condition.isSound, let left = chain.payouts.leftOutReport {
             (report.condition, report.text) = left
+        } else if report.condition.isSound,
+            let (id, why) = chain.payouts.waits.bumpFaults.min(by: { $0.key < $1.key })
+        {
+            report.condition = .slow
+            report.text = "the payment \(id.hex) waits for a block, and is not replaced: \(why)"
         } else if report.condition.isSound, let hours = chain.hoursUnconfirmed {
             report.condition = .slow
             report.text =
@@ -235,7 +250,7 @@ extension Custodian {
     }
 
     /// Brings a signed payment into the log, and then to the node.
-    private func bring(
+    func bring(
         _ payment: SignedPayment, _ request: SigningRequest, _ known: ChainCoins,
         _ chain: FollowedChain<Node>
     ) throws(CommandSessionError) -> (PayoutCondition, String) {

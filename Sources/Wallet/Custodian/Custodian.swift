@@ -34,6 +34,11 @@ public final class Custodian<Node: PaymentNode> {
     /// later.
     static var commandNanos: Int64 { 5_000_000_000 }
 
+    /// How long a payment waits for its block until it is replaced for a higher fee; 0: for ever.
+    public var bumpNanos: Int64 = 7_200_000_000_000
+    /// Withdrawals whose payment is to be replaced at once.
+    var wanted: Set<WithdrawalID> = []
+
     let session: CommandSession<EngineReplica>
     let signer: any SignatureSource
     private let keeper: CoinKeeper
@@ -54,6 +59,12 @@ public final class Custodian<Node: PaymentNode> {
     ) {
         (self.session, keeper, self.signer, makeNode) = (session, coins, signer, node)
         self.elsewhere = elsewhere
+    }
+
+    /// Has the payment of a withdrawal replaced for a higher fee, as soon as that can be done. A
+    /// hundred of them may be waited for at once.
+    public func bump(_ withdrawal: WithdrawalID) {
+        if wanted.count < 100 { wanted.insert(withdrawal) }
     }
 
     /// The wallet's coins, as the session's replica has the log.

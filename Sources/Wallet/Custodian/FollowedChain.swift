@@ -86,8 +86,8 @@ final class FollowedChain<Node: PaymentNode> {
 
     /// For how many hours a payment waits for its block, where that is long.
     var hoursUnconfirmed: Int64? {
-        guard let since = payouts.waitsSince, !network.isTest else { return nil }
-        let seconds = (Clock.monotonicNanos() - since) / 1_000_000_000
+        guard let since = payouts.waits.since, !network.isTest else { return nil }
+        let seconds = max(0, Clock.realtimeNanos() - since) / 1_000_000_000
         return seconds > 36 * network.blockSeconds ? max(1, seconds / 3_600) : nil
     }
 }

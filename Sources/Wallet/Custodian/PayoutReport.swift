@@ -26,7 +26,9 @@ public enum PayoutCondition: String, Hashable, Sendable, CaseIterable {
     case unpayable
     /// The node does not take a payment.
     case nodeRefuses = "node refuses"
-    /// A payment waits for a block for long.
+    /// Another transaction of the chain has spent the coins of a payment, which can never be final.
+    case spentElsewhere = "coins spent elsewhere"
+    /// A payment waits for a block for long, or could not be replaced for a higher fee.
     case slow
 
     /// Whether nobody has to do something.

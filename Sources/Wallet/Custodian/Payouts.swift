@@ -40,6 +40,10 @@ struct Payouts {
     static let broadcastNanos: Int64 = 30_000_000_000
     /// Payments that one look gives to the node.
     static let broadcastsMax = 16
+    /// How long a replacement rests that could not be made: each try may be a record.
+    static let bumpRetryNanos: Int64 = 30_000_000_000
+    /// Payments that one look examines which the node refuses.
+    static let foreignLooksMax = 4
     /// How long a node's fee rate is good for.
     static let feeNanos: Int64 = 30_000_000_000
     /// Transactions that were signed and that the log does not take.
@@ -68,8 +72,8 @@ struct Payouts {
     var absent: [OutPoint: Int64] = [:]
     /// When an open payment is given to the node again, monotonic.
     var broadcastTimes: [TransactionID: Int64] = [:]
-    /// When an open payment was first given to it and no block had it, monotonic.
-    var firstTimes: [TransactionID: Int64] = [:]
+    /// What is known of payments that wait for their blocks.
+    var waits = PaymentWaits()
     /// Why the node does not take a payment.
     var refusals: [TransactionID: String] = [:]
     private var conflicts: [TransactionID: EarlierTransaction] = [:]
@@ -90,37 +94,43 @@ struct Payouts {
 
     /// Gives the node the open payments that no block has, those first that it never had.
     /// `isInBlock` says which one a block has that was read.
+    ///
+    /// Of several that pay the same withdrawals it gets the newest, and an older one only where it
+    /// does not take that: one of them is enough, and nodes refuse those that were replaced.
     mutating func broadcast(
         _ payments: [TransactionID: OpenPayment], _ node: some PaymentNode,
         isInBlock: (TransactionID) -> Bool
     ) {
         broadcastTimes = broadcastTimes.filter { payments[$0.key] != nil }
-        firstTimes = firstTimes.filter { payments[$0.key] != nil && !isInBlock($0.key) }
-        refusals = refusals.filter { payments[$0.key] != nil && !isInBlock($0.key) }
+        refusals = refusals.filter { payments[$0.key] != nil }
         let now = Clock.monotonicNanos()
         // Of the same time parents go before the payments that spend their change.
-        let due = payments.filter { now >= broadcastTimes[$0.key] ?? 0 && !isInBlock($0.key) }
+        let due = PaymentSet.all(payments)
+            .filter { now >= broadcastTimes[$0.newest] ?? 0 && !$0.ids.contains(where: isInBlock) }
             .sorted {
-                (broadcastTimes[$0.key] ?? 0, $0.value.sequence)
-                    < (broadcastTimes[$1.key] ?? 0, $1.value.sequence)
+                (broadcastTimes[$0.newest] ?? 0, $0.sequence)
+                    < (broadcastTimes[$1.newest] ?? 0, $1.sequence)
             }
-        for (id, payment) in due.prefix(Self.broadcastsMax) {
-            broadcastTimes[id] = now + Self.broadcastNanos
-            if firstTimes[id] == nil { firstTimes[id] = now }
-            do throws(NodeError) {
-                let isBuried = try node.broadcast(payment.bytes)
-                refusals[id] =
-                    isBuried ? "it is in a block that was not read: was the chain set anew?" : nil
-            } catch {
-                broadcastTimes[id] = now + Self.retryNanos
-                guard case .refused = error else { return }
-                refusals[id] = "\(error)"
+        for set in due.prefix(Self.broadcastsMax) {
+            broadcastTimes[set.newest] = now + Self.broadcastNanos
+            for id in set.ids {
+                guard let payment = payments[id] else { continue }
+                do throws(NodeError) {
+                    let isBuried = try node.broadcast(payment.bytes)
+                    refusals[set.newest] =
+                        isBuried
+                        ? "it is in a block that was not read: was the chain set anew?" : nil
+                    break
+                } catch {
+                    broadcastTimes[set.newest] = now + Self.retryNanos
+                    guard case .refused = error else { return }
+                    // What it says of the newest one.
+                    if id == set.newest { refusals[id] = "\(error)" }
+                }
             }
         }
+        refusals = refusals.filter { !isInBlock($0.key) }
     }
-
-    /// Since when the oldest payment waits that no block has, monotonic; nil: there is none.
-    var waitsSince: Int64? { firstTimes.values.min() }
 
     // MARK: What cannot be paid as it was planned
 

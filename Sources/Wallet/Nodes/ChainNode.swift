@@ -143,4 +143,7 @@ public protocol PaymentNode: ChainNode {
     /// What miners ask for a place in one of the next blocks, in base units for 1,000 virtual
     /// bytes; at least what the node relays.
     func feePerKilobyte() throws(NodeError) -> Int64
+    /// What the node wants for relaying a replacement, above the fee of what it replaces, in base
+    /// units for 1,000 virtual bytes (BIP125, rule 4).
+    func relayFeePerKilobyte() throws(NodeError) -> Int64
 }

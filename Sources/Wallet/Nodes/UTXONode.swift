@@ -196,6 +196,16 @@ public final class UTXONode: PaymentNode {
         return overflow ? fee : several
     }
 
+    /// What the node wants for a replacement: `getnetworkinfo`.
+    public func relayFeePerKilobyte() throws(NodeError) -> Int64 {
+        let method = "getnetworkinfo"
+        let info = try client.call(method)
+        guard case .numeral(let text)? = info["incrementalfee"], let units = Self.units(text),
+            units >= 0
+        else { throw .malformed(method: method, "lacks incrementalfee") }
+        return units
+    }
+
     /// Times what the node relays, where it has no estimate.
     private static let unestimated: Int64 = 5
 }

@@ -51,6 +51,8 @@ public struct OpenPayment: Hashable, Sendable {
     public var replaces: TransactionID
     /// The log's record that has it.
     public var sequence: UInt64
+    /// That record's time: nanoseconds since 1970.
+    public var time: Int64
     /// What it spends.
     public var inputs: [OutPoint]
     /// Its output that comes back; nil: none.
@@ -124,7 +126,7 @@ public struct ChainCoins: Sendable {
 
     // MARK: What the log says
 
-    mutating func sign(_ c: SignWithdrawals, at sequence: UInt64) {
+    mutating func sign(_ c: SignWithdrawals, at sequence: UInt64, _ time: Int64) {
         // What the log took without being a transaction of this chain pays nothing, and is never
         // final; an operator drops it.
         guard let transaction = try? UTXOTransaction(c.bytes, on: network),
@@ -138,7 +140,7 @@ public struct ChainCoins: Sendable {
         let paid = transaction.outputs.reduce(Int128(0)) { $0 + Int128($1.amount) }
         payments[c.transaction] = OpenPayment(
             withdrawals: c.withdrawals, asset: c.asset, replaces: c.replaces, sequence: sequence,
-            inputs: inputs, change: change.map { UInt32($0) },
+            time: time, inputs: inputs, change: change.map { UInt32($0) },
             fee: Int64(clamping: max(0, spent - paid)),
             bytes: c.bytes)
         link(c.transaction, inputs)

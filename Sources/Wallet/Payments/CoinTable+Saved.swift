@@ -7,7 +7,7 @@ internal import UTXO
 internal import Wire
 
 extension CoinTable {
-    private static var version: UInt32 { 2 }
+    private static var version: UInt32 { 3 }
 
     /// The table as bytes; see `init(saved:)`. O(coins + bytes of open payments).
     public var saved: [UInt8] {
@@ -53,6 +53,7 @@ extension CoinTable {
                 id(payment.replaces)
                 number(payment.asset.number)
                 number(payment.sequence)
+                number(payment.time)
                 number(payment.change.map { Int64($0) } ?? -1)
                 number(payment.fee)
                 number(UInt32(payment.withdrawals.count))
@@ -129,6 +130,7 @@ extension CoinTable {
             let replaces = r.transaction()
             let asset = AssetID(r.integer())
             let sequence: UInt64 = r.integer()
+            let time: Int64 = r.integer()
             let change: Int64 = r.integer()
             let fee: Int64 = r.integer()
             let withdrawals = Int(r.integer(UInt32.self))
@@ -142,7 +144,7 @@ extension CoinTable {
             guard r.isValid else { return false }
             chain.payments[id] = OpenPayment(
                 withdrawals: paid, asset: asset, replaces: replaces, sequence: sequence,
-                inputs: spent, change: UInt32(exactly: change), fee: fee, bytes: bytes)
+                time: time, inputs: spent, change: UInt32(exactly: change), fee: fee, bytes: bytes)
             chain.link(id, spent)
         }
         return true

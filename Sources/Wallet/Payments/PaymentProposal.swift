@@ -165,7 +165,7 @@ public enum PaymentProposal: Hashable, Sendable {
     }
 
     /// The free coins, the largest first; of open payments' change only what is in a block.
-    private static func spendable(
+    static func spendable(
         _ chain: ChainCoins, _ absent: Set<OutPoint>, _ isInBlock: (TransactionID) -> Bool
     ) -> [UTXOCoin] {
         let free = chain.free.filter {
@@ -176,18 +176,22 @@ public enum PaymentProposal: Hashable, Sendable {
         let largest = free.sorted {
             ($1.coin.amount, $0.outPoint) < ($0.coin.amount, $1.outPoint)
         }
-        // Every coin is paid to the hash of a key, and which key is of no account here.
-        let script = UTXODestination.witness(
-            version: 0, program: [UInt8](repeating: 0, count: 20)
-        ).script
-        return largest.prefix(coinsMax).map { outPoint, coin in
-            UTXOCoin(
-                outPoint: outPoint,
-                output: UTXOTransaction.TransactionOutput(amount: coin.amount, script: script))
-        }
+        return largest.prefix(coinsMax).map { coin($0.outPoint, $0.coin) }
     }
 
-    private static func policy(
+    /// A coin as plans take it. Each is paid to the hash of a key, and which key is of no account
+    /// here.
+    static func coin(_ place: OutPoint, _ coin: WalletCoin) -> UTXOCoin {
+        UTXOCoin(
+            outPoint: place,
+            output: UTXOTransaction.TransactionOutput(amount: coin.amount, script: anyKey))
+    }
+
+    private static let anyKey = UTXODestination.witness(
+        version: 0, program: [UInt8](repeating: 0, count: 20)
+    ).script
+
+    static func policy(
         _ ids: [WithdrawalID], _ chain: ChainCoins, _ rate: UTXOFeeRate
     ) throws(PaymentError) -> PaymentPolicy {
         guard let script = try? chain.script(.change(of: ids)),

@@ -1,6 +1,6 @@
 // The unsigned transaction of a payment, and the one that replaces it for a higher fee (BIP125).
 
-internal import Addresses
+public import Addresses
 internal import Slabs
 
 /// A payment as an unsigned transaction, whose fee and signed size are known.
@@ -35,6 +35,27 @@ public struct PaymentPlan: Hashable, Sendable {
         try self.init(
             payees, selection.coins, change: selection.change ?? 0, at: place, policy,
             sequence: sequence, lockTime: lockTime)
+    }
+
+    /// The plan of a transaction that is signed, which spends `coins`, in the order of its inputs.
+    /// Nil where it cannot be one of the wallet's.
+    public init?(
+        signed: UTXOTransaction, spending coins: [UTXOCoin], changeIndex: Int?,
+        on network: UTXONetwork
+    ) {
+        var (unsigned, payees) = (signed, [Payee]())
+        for index in unsigned.inputs.indices { unsigned.inputs[index].witness = [] }
+        for (index, output) in signed.outputs.enumerated() where index != changeIndex {
+            guard let destination = UTXODestination(script: output.script) else { return nil }
+            payees.append(Payee(destination, output.amount))
+        }
+        guard coins.map(\.outPoint) == signed.inputs.map(\.outPoint),
+            changeIndex.map(signed.outputs.indices.contains) ?? true,
+            let spent = network.sum(coins.lazy.map(\.output.amount)),
+            let paid = network.sum(signed.outputs.lazy.map(\.amount)), spent >= paid
+        else { return nil }
+        (transaction, weight, fee) = (unsigned, signed.weight, spent - paid)
+        (self.coins, self.payees, self.changeIndex) = (coins, payees, changeIndex)
     }
 
     /// Checks all that holds for a plan.

@@ -32,7 +32,7 @@ struct WalletGroup: ParsableCommand {
             WalletInitCommand.self, WalletKeyCommand.self,
             WalletStatusCommand.self, WalletChainGroup.self, WalletNetworkGroup.self,
             WalletAddressGroup.self, WithdrawalsCommand.self, WithdrawCommand.self,
-            WithdrawalApproveCommand.self, WithdrawalRefuseCommand.self,
+            WithdrawalApproveCommand.self, WithdrawalRefuseCommand.self, WalletBumpCommand.self,
             WithdrawalsStopCommand.self, WithdrawalsResumeCommand.self,
             WalletReconcileCommand.self, WalletRescanCommand.self,
             WalletLiabilitiesCommand.self, WalletVerifyLiabilitiesCommand.self,

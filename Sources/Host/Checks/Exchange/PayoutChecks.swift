@@ -84,11 +84,20 @@ struct PayoutCheck {
             )
         case "unpayable":
             return (.warning, ["boursectl wallet withdrawals", "boursectl wallet refuse"])
+        case "coins spent elsewhere":
+            return (
+                .critical,
+                [
+                    "at the node of \(chain.subject): which transaction has spent the coin",
+                    "boursectl wallet drop: once that one is final", log,
+                ]
+            )
         case "slow":
             return (
                 .warning,
                 [
                     "boursectl wallet status: a payment waits long for its block",
+                    "boursectl wallet bump: for a higher fee now",
                     "getmempoolentry, at the node of \(chain.subject): what its fee is",
                 ]
             )

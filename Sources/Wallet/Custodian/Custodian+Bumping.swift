@@ -1,0 +1,157 @@
+// Payments that wait for their blocks: they are replaced for a higher fee (BIP125), and what can
+// never be final is reported.
+//
+// A replacement is a payment of the same withdrawals that spends all coins of the one before, and
+// goes into the log before the node gets it. Whichever of them a block takes settles them all. When
+// one is due says the log: the time of the newest payment's record.
+
+internal import Engine
+internal import Follower
+internal import Nodes
+internal import Payments
+internal import Platform
+internal import Terms
+internal import UTXO
+
+extension Custodian {
+    /// Replaces the oldest payment that is due. Returns whether one was replaced.
+    func bumpNext(
+        _ sets: [PaymentSet], _ known: ChainCoins, _ terms: NetworkView,
+        _ chain: FollowedChain<Node>
+    ) throws(CommandSessionError) -> Bool {
+        let (now, time) = (Clock.monotonicNanos(), Clock.realtimeNanos())
+        let reader = chain.reader
+        func isDue(_ set: PaymentSet) -> Bool {
+            guard now >= chain.payouts.waits.bumpTimes[set.newest] ?? 0,
+                chain.payouts.waits.spentElsewhere[set.newest] == nil
+            else { return false }
+            let isOld = bumpNanos > 0 && time >= set.lastTime && time - set.lastTime >= bumpNanos
+            return (isOld || !wanted.isDisjoint(with: set.withdrawals))
+                && !set.ids.contains(where: reader.isInBlock)
+        }
+        guard let due = sets.filter(isDue).min(by: { $0.sequence < $1.sequence }) else {
+            return false
+        }
+        wanted.subtract(due.withdrawals)
+        // Set first: what the log throws is tried again later as well.
+        chain.payouts.waits.bumpTimes[due.newest] = now + Payouts.bumpRetryNanos
+        let proposal: BumpProposal
+        do throws(NodeError) {
+            proposal = try bumpRequest(due.newest, known, terms, chain)
+        } catch { proposal = .none("its node does not say what it needs: \(error)") }
+        let fault: String? =
+            switch proposal {
+            case .none(let why): why
+            case .request(let request): try replace(request, known, chain)
+            }
+        chain.payouts.waits.bumpFaults[due.newest] = fault
+        return fault == nil
+    }
+
+    /// Plans a replacement whose coins the chain has, with the transactions that prove them.
+    private func bumpRequest(
+        _ id: TransactionID, _ known: ChainCoins, _ terms: NetworkView,
+        _ chain: FollowedChain<Node>
+    ) throws(NodeError) -> BumpProposal {
+        let deadline = Clock.monotonicNanos() + Self.planNanosMax
+        let own = Set(known.payments[id]?.inputs ?? [])
+        var conditions = PaymentConditions(feeRate: try chain.payouts.feeRate(chain.node), seed: 0)
+        let asked = max(try chain.node.relayFeePerKilobyte(), PaymentProposal.feePerKilobyteMin)
+        guard let relayFee = UTXOFeeRate(perKilobyte: asked) else {
+            throw .malformed(method: "getnetworkinfo", "has a fee out of range")
+        }
+        let reader = chain.reader
+        while true {
+            conditions.absent = chain.payouts.absentCoins()
+            let proposal = BumpProposal(
+                id, terms.network, known, sequence: session.replica.sequence, conditions,
+                relayFee: relayFee, isInBlock: { reader.isInBlock($0) })
+            guard case .request(var request) = proposal,
+                let transaction = try? UTXOTransaction(request.transaction, on: known.network)
+            else { return proposal }
+            let inputs = transaction.inputs.map(\.outPoint)
+            switch try proof(of: inputs, known, chain, until: deadline) {
+            case .whole(let previous):
+                request.previous = previous
+                return .request(request)
+            case .tooLarge:
+                return .none("the transactions that it would spend from are too large")
+            case .lacksCoins:
+                guard own.isDisjoint(with: chain.payouts.absentCoins()) else {
+                    return .none("the chain has not all of its coins")
+                }
+            }
+        }
+    }
+
+    /// Has a replacement signed and brings it into the log; why it could not, or nil.
+    private func replace(
+        _ request: SigningRequest, _ known: ChainCoins, _ chain: FollowedChain<Node>
+    ) throws(CommandSessionError) -> String? {
+        switch signer.answer(request) {
+        case .failure(let absence): return absence.text
+        case .success(.earlier):
+            return "the signer wants it to conflict with others that it signed"
+        case .success(.refused(let refusal, let text)):
+            return "the signer refuses: \(refusal.rawValue): \(text)"
+        case .success(.signed(let payment)):
+            guard payment.withdrawals == request.withdrawals,
+                known.payments[payment.transaction] == nil
+            else { return "the signer signs no other transaction of these" }
+            let (condition, text) = try bring(payment, request, known, chain)
+            return condition == .paying ? nil : text
+        }
+    }
+
+    // MARK: What can never be final
+
+    /// Looks whether another transaction of the chain has spent the coins of payments that the node
+    /// refuses.
+    func lookForForeignSpends(
+        _ sets: [PaymentSet], _ known: ChainCoins, _ chain: FollowedChain<Node>
+    ) {
+        let now = Clock.monotonicNanos()
+        let due = sets.filter {
+            chain.payouts.refusals[$0.newest] != nil
+                && now >= chain.payouts.waits.lookTimes[$0.newest] ?? 0
+        }
+        for set in due.prefix(Payouts.foreignLooksMax) {
+            chain.payouts.waits.lookTimes[set.newest] = now + Payouts.broadcastNanos
+            do throws(NodeError) {
+                chain.payouts.waits.spentElsewhere[set.newest] = try foreignSpend(
+                    set, known, chain)
+            } catch { return }
+        }
+    }
+
+    /// A coin of each payment of the set that the chain has spent otherwise, in words; nil where
+    /// one of them can still be final, or where the chain has moved on meanwhile.
+    private func foreignSpend(
+        _ set: PaymentSet, _ known: ChainCoins, _ chain: FollowedChain<Node>
+    ) throws(NodeError) -> String? {
+        var coins: [OutPoint] = []
+        for id in set.ids {
+            var spent: OutPoint?
+            for place in known.payments[id]?.inputs ?? [] where spent == nil {
+                // A coin of a payment that no block has is not spent, but is not there yet.
+                let isAwaited =
+                    known.payments[place.transaction] != nil
+                    && !chain.reader.isInBlock(place.transaction)
+                if isAwaited { continue }
+                if try chain.node.unspent(place.transaction, place.output) == nil { spent = place }
+            }
+            guard let spent else { return nil }
+            if !coins.contains(spent) { coins.append(spent) }
+        }
+        // A block that came meanwhile may have the payment itself.
+        guard try chain.node.tip().block == chain.reader.tip?.block else { return nil }
+        let names = coins.map { "\($0.transaction.hex):\($0.output)" }.joined(separator: ", ")
+        let ids = set.withdrawals.map { "\($0.number)" }.joined(separator: ", ")
+        return """
+            the payment \(set.newest.hex) of withdrawals \(ids) cannot be final as the chain \
+            stands: another transaction in a block has spent \(names). See on the chain whom that \
+            one pays, and who else has the wallet's seed. Once it is final and the withdrawals are \
+            still owed: boursectl wallet drop
+            """
+    }
+}

@@ -1,0 +1,162 @@
+"""Payments that wait for their block, on a real Litecoin node: they are replaced for a higher fee,
+either may be mined, and what can never be final is seen."""
+import time
+
+import pytest
+from wallet_bench import CONFIRMATIONS, FEE, WORDS, WalletBench
+from wallet_keys import deposit_key
+
+COIN = 100_000_000
+
+
+@pytest.fixture
+def bench(tmp_path):
+    made = WalletBench(tmp_path)
+    try:
+        made.begin()
+        made.begin_signer()
+        yield made
+    finally:
+        made.end()
+
+
+def restart(bench, seconds):
+    """Starts the wallet, which replaces payments after so many seconds."""
+    if "walletd" in bench.running:
+        bench.kill("walletd")
+    bench.set("walletd", "bump_seconds", seconds)
+    bench.start_wallet()
+
+
+def pay(bench):
+    """One withdrawal whose payment is in the pool; its id, its address and the transaction."""
+    bench.fund("ann", COIN, COIN)
+    there = bench.node.call("getnewaddress")
+    ident = bench.withdraw("ann", there, COIN // 2)
+    (txid,) = bench.await_("in the pool", lambda: bench.node.call("getrawmempool"))
+    return ident, there, txid
+
+
+def payments(bench, ident):
+    return [one["transaction"] for one in bench.withdrawals[ident]["payments"]]
+
+
+def in_pool(bench, txid):
+    return bench.node.call("getrawmempool") == [txid]
+
+
+def check(bench, there, txid):
+    """That this transaction is final and everything else gone."""
+    bench.await_("settled", lambda: not bench.withdrawals)
+    bench.check_paid([(there, COIN // 2)])
+    assert bench.balances()["ann"] == 2 * COIN - COIN // 2 - FEE
+    left = 2 * COIN - COIN // 2 - bench.node.fee(txid)
+    payouts = bench.await_("sums", lambda: bench.status["payouts"]["total"] == left
+                           and bench.status["payouts"])
+    assert payouts["free"] == left and payouts["open"] == 0 and payouts["isSound"]
+
+
+@pytest.mark.parametrize("mined", ["first", "second", "last"])
+def test_a_payment_is_replaced_twice_and_any_of_them_settles(bench, mined):
+    restart(bench, 0)
+    ident, there, first = pay(bench)
+    raw = {first: bench.node.call("getrawtransaction", first)}
+    fees = [bench.node.call("getmempoolentry", first)["fee"]]
+    restart(bench, 2)
+    for count in (2, 3):
+        newest = bench.await_("replaced", lambda: len(payments(bench, ident)) >= count
+                              and payments(bench, ident)[-1])
+        restart(bench, 0)
+        newest = payments(bench, ident)[-1]
+        bench.await_("the newest is in the pool", lambda: in_pool(bench, newest))
+        raw[newest] = bench.node.call("getrawtransaction", newest)
+        fees.append(bench.node.call("getmempoolentry", newest)["fee"])
+        if count == 2:
+            restart(bench, 2)
+    assert [float(fee) for fee in fees] == sorted({float(fee) for fee in fees}), fees
+    chosen = {"first": 0, "second": 1, "last": len(raw) - 1}[mined]
+    txid = list(raw)[chosen]
+    bench.node.call("generateblock", bench.node.home, [raw[txid]])
+    bench.node.mine(CONFIRMATIONS - 1)
+    check(bench, there, txid)
+
+
+def test_an_operator_has_a_payment_replaced_and_a_restart_goes_on(bench):
+    restart(bench, 0)
+    ident, there, first = pay(bench)
+    assert bench.ctl_json("wallet", "bump", ident)["payments"] == [first]
+    bench.await_("replaced", lambda: len(payments(bench, ident)) == 2)
+    bench.kill("walletd")
+    # A node that has lost its pool gets the newest one only.
+    bench.node.flush()
+    bench.node.kill()
+    (bench.node.folder / "regtest" / "mempool.dat").unlink(missing_ok=True)
+    bench.node.start()
+    bench.start_wallet()
+    newest = payments(bench, ident)[-1]
+    bench.await_("the newest is in the pool", lambda: in_pool(bench, newest))
+    assert bench.status["payouts"]["isSound"], bench.status
+    bench.node.mine(CONFIRMATIONS)
+    check(bench, there, newest)
+
+
+def test_killed_around_the_signature_of_a_replacement_it_pays_once(bench):
+    restart(bench, 0)
+    ident, there, _ = pay(bench)
+    for _ in range(4):
+        bench.ctl("wallet", "bump", ident)
+        time.sleep(1.2)
+        bench.kill("signerd")
+        bench.kill("walletd")
+        bench.start_signer()
+        bench.start_wallet()
+    count = len(payments(bench, ident))
+    assert 1 <= count <= 5
+    bench.await_paid()
+    bench.check_paid([(there, COIN // 2)])
+
+
+def spend(bench, name, txid, index=0):
+    """Spends a coin of the wallet's by its seed, as a thief would: the transaction's bytes."""
+    script = bench.node.call("validateaddress", bench.addresses[name])["scriptPubKey"]
+    output = bench.node.call("gettxout", txid, index, False)
+    assert output["scriptPubKey"]["hex"] == script
+    raw = bench.node.call(
+        "createrawtransaction", [{"txid": txid, "vout": index}],
+        [{bench.node.home: f"{float(output['value']) - 0.001:.8f}"}])
+    keys = [deposit_key(WORDS, number) for number in range(1, 6)]
+    signed = bench.node.call("signrawtransactionwithkey", raw, keys)
+    assert signed["complete"], signed
+    return signed["hex"]
+
+
+def test_a_coin_that_is_spent_elsewhere_is_seen(bench):
+    restart(bench, 2)
+    bench.fund("ann", COIN)
+    there = bench.node.call("getnewaddress")
+    bench.withdraw("ann", there, COIN // 2)
+    (txid,) = bench.await_("in the pool", lambda: bench.node.call("getrawmempool"))
+    (coin,) = bench.node.call("getrawtransaction", txid, True)["vin"]
+    theft = spend(bench, "ann", coin["txid"], coin["vout"])
+    bench.kill("walletd")
+    bench.node.call("generateblock", bench.node.home, [theft])
+    bench.start_wallet()
+
+    def is_seen():
+        payouts = bench.status and bench.status["payouts"]
+        return payouts and payouts["condition"] == "coins spent elsewhere" and payouts
+    payouts = bench.await_("seen", is_seen)
+    assert not payouts["isSound"] and coin["txid"] in payouts["text"]
+    assert "wallet drop" in payouts["text"]
+    # Nothing else is signed for it, and what is said stays so over a restart.
+    restart(bench, 2)
+    bench.await_("seen again", is_seen)
+    assert len(next(iter(bench.withdrawals.values()))["payments"]) >= 1
+    assert not bench.node.call("getrawmempool")
+    # Where a reorganisation takes the theft away the payment goes on.
+    bench.node.call("invalidateblock", bench.node.call("getbestblockhash"))
+    bench.node.call("generateblock", bench.node.home, [])
+    bench.node.mine()
+    bench.await_("sound", lambda: bench.status["payouts"]["isSound"])
+    bench.await_paid()
+    bench.check_paid([(there, COIN // 2)])
