@@ -21,7 +21,7 @@ extension SignerPlace {
 struct SignerDaemon {
     let settings: Settings
     let log: Logger
-    private let place: SignerPlace
+    let place: SignerPlace
     /// How long one wait for the log lasts: so long a request may wait.
     private static var waitNanos: Int64 { 20_000_000 }
     /// How long one wait for a part of a request lasts.
@@ -52,6 +52,10 @@ struct SignerDaemon {
         let list = try SignedList(place, mends: false)
         print("seed: fingerprint \(master.publicKey.fingerprint.hexText)")
         print("list \(list.base.identity): \(list.entries.count) payments of open withdrawals")
+        for entry in list.entries {
+            let ids = entry.payment.withdrawals.map { "\($0.number)" }.joined(separator: ", ")
+            print("\(entry.payment.transaction.hex) on \(entry.chain), of withdrawals \(ids)")
+        }
     }
 
     /// Works until a signal, or until it must not sign by its log or its list.
@@ -112,7 +116,7 @@ struct SignerDaemon {
             }, report: { log.log(level: $0 ? .warning : .notice, "\($1)") })
     }
 
-    private func limits() throws(SettingsError) -> [SpendingLimit] {
+    func limits() throws(SettingsError) -> [SpendingLimit] {
         let limits = settings.signerd.limits.map {
             SpendingLimit(chain: $0.chain, capacity: $0.capacity, refill: $0.refill)
         }

@@ -14,6 +14,9 @@ let arguments = DaemonArguments(
             "--begin",
             help: "begin the list of what is signed, for a new wallet, and exit"),
         DaemonOption("--check", help: "check the seed and the list of what was signed, and exit"),
+        DaemonOption(
+            "--forget", valueName: "TX",
+            help: "take a transaction that can never be final out of the list, and exit"),
     ])
 let place = SignerPlace(arguments.settings)
 if arguments.options["--begin"] != nil {
@@ -25,6 +28,13 @@ if arguments.options["--begin"] != nil {
 if arguments.options["--check"] != nil {
     DaemonProcess.once(arguments.name) { log in
         try SignerDaemon.reporting(log) { try SignerDaemon(arguments.settings, log).check() }
+    }
+}
+if let text = arguments.options["--forget"] {
+    DaemonProcess.once(arguments.name) { log in
+        try SignerDaemon.reporting(log) {
+            try SignerDaemon(arguments.settings, log).forget(text)
+        }
     }
 }
 DaemonProcess.run(arguments.name) { daemon in

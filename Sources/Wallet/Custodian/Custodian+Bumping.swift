@@ -112,40 +112,47 @@ extension Custodian {
     ) {
         let now = Clock.monotonicNanos()
         let due = sets.filter {
-            chain.payouts.refusals[$0.newest] != nil
+            let isRefused = chain.payouts.refusals[$0.newest] != nil
+            return (isRefused || $0.ids.contains { chain.payouts.waits.lost[$0] != nil })
                 && now >= chain.payouts.waits.lookTimes[$0.newest] ?? 0
         }
         for set in due.prefix(Payouts.foreignLooksMax) {
-            chain.payouts.waits.lookTimes[set.newest] = now + Payouts.broadcastNanos
+            chain.payouts.waits.lookTimes[set.newest] = now + Payouts.foreignLookNanos
             do throws(NodeError) {
-                chain.payouts.waits.spentElsewhere[set.newest] = try foreignSpend(
-                    set, known, chain)
+                guard let lost = try foreignSpends(set, known, chain) else { continue }
+                for id in set.ids { chain.payouts.waits.note(id, lost[id], chain.reader.height) }
+                chain.payouts.waits.spentElsewhere[set.newest] =
+                    lost.count == set.ids.count ? Self.words(set, Set(lost.values)) : nil
             } catch { return }
         }
     }
 
-    /// A coin of each payment of the set that the chain has spent otherwise, in words; nil where
-    /// one of them can still be final, or where the chain has moved on meanwhile.
-    private func foreignSpend(
+    /// A coin of each payment of the set that the chain has spent otherwise; nil where the chain
+    /// has moved on meanwhile.
+    private func foreignSpends(
         _ set: PaymentSet, _ known: ChainCoins, _ chain: FollowedChain<Node>
-    ) throws(NodeError) -> String? {
-        var coins: [OutPoint] = []
+    ) throws(NodeError) -> [TransactionID: OutPoint]? {
+        // What a block has that was read is not lost, but about to be final.
+        if set.ids.contains(where: chain.reader.isInBlock) { return [:] }
+        var lost: [TransactionID: OutPoint] = [:]
         for id in set.ids {
-            var spent: OutPoint?
-            for place in known.payments[id]?.inputs ?? [] where spent == nil {
+            for place in known.payments[id]?.inputs ?? [] where lost[id] == nil {
                 // A coin of a payment that no block has is not spent, but is not there yet.
                 let isAwaited =
                     known.payments[place.transaction] != nil
                     && !chain.reader.isInBlock(place.transaction)
-                if isAwaited { continue }
-                if try chain.node.unspent(place.transaction, place.output) == nil { spent = place }
+                if !isAwaited, try chain.node.unspent(place.transaction, place.output) == nil {
+                    lost[id] = place
+                }
             }
-            guard let spent else { return nil }
-            if !coins.contains(spent) { coins.append(spent) }
         }
         // A block that came meanwhile may have the payment itself.
-        guard try chain.node.tip().block == chain.reader.tip?.block else { return nil }
-        let names = coins.map { "\($0.transaction.hex):\($0.output)" }.joined(separator: ", ")
+        return try chain.node.tip().block == chain.reader.tip?.block ? lost : nil
+    }
+
+    private static func words(_ set: PaymentSet, _ coins: Set<OutPoint>) -> String {
+        let names = coins.sorted().map { "\($0.transaction.hex):\($0.output)" }
+            .joined(separator: ", ")
         let ids = set.withdrawals.map { "\($0.number)" }.joined(separator: ", ")
         return """
             the payment \(set.newest.hex) of withdrawals \(ids) cannot be final as the chain \

@@ -71,6 +71,7 @@ extension Custodian {
         {
             isBusy = true
         }
+        report.lost = lost(terms, chain)
         tellProblems(&report, chain)
         chain.payouts.report = report
         return isBusy
@@ -90,6 +91,16 @@ extension Custodian {
                 clamping: known.free.reduce(Int128(0)) { $0 + Int128($1.coin.amount) })
         }
         return report
+    }
+
+    /// The first hundred payments that lost a coin to another transaction.
+    private func lost(_ terms: NetworkView, _ chain: FollowedChain<Node>) -> [LostPayment] {
+        let height = chain.reader.height ?? 0
+        return chain.payouts.waits.lost.sorted { $0.key < $1.key }.prefix(100).map { id, lost in
+            LostPayment(
+                transaction: id, coin: lost.coin,
+                isFinal: height >= lost.height + UInt64(terms.confirmations))
+        }
     }
 
     /// What is wrong although payments go on.

@@ -2,6 +2,7 @@
 
 internal import Payments
 internal import Terms
+internal import UTXO
 
 /// The open payments of the same withdrawals, of which each replaces the one before: one of them
 /// becomes final.
@@ -46,9 +47,21 @@ struct PaymentWaits {
     var lookTimes: [TransactionID: Int64] = [:]
     /// Which coin another transaction of the chain has spent, in words.
     var spentElsewhere: [TransactionID: String] = [:]
+    /// Each payment whose coin another transaction has spent, and up to which block the node's
+    /// chain reached when that was first seen.
+    var lost: [TransactionID: (coin: OutPoint, height: UInt64)] = [:]
     /// Since when the oldest payment waits that no block has, nanoseconds since 1970; nil: none
     /// does.
     var since: Int64?
+
+    /// Notes which coin of a payment is spent elsewhere; nil: none.
+    mutating func note(_ id: TransactionID, _ coin: OutPoint?, _ height: UInt64?) {
+        guard let coin, let height else {
+            lost[id] = nil
+            return
+        }
+        lost[id] = (coin, lost[id].map { min($0.height, height) } ?? height)
+    }
 
     /// Takes the sets that there are now, and forgets what it knows of others.
     mutating func take(_ sets: [PaymentSet], isInBlock: (TransactionID) -> Bool) {
@@ -57,6 +70,8 @@ struct PaymentWaits {
         bumpFaults = bumpFaults.filter { known.contains($0.key) && !isInBlock($0.key) }
         lookTimes = lookTimes.filter { known.contains($0.key) }
         spentElsewhere = spentElsewhere.filter { known.contains($0.key) }
+        let all = Set(sets.flatMap(\.ids))
+        lost = lost.filter { all.contains($0.key) }
         since = sets.sorted { $0.firstTime < $1.firstTime }
             .first { !$0.ids.contains(where: isInBlock) }?.firstTime
     }

@@ -1,6 +1,8 @@
 // What the wallet says of a chain's withdrawals.
 
 public import JSON
+public import Terms
+public import UTXO
 
 /// How the withdrawals of a chain stand.
 public enum PayoutCondition: String, Hashable, Sendable, CaseIterable {
@@ -35,6 +37,24 @@ public enum PayoutCondition: String, Hashable, Sendable, CaseIterable {
     public var isSound: Bool { self == .idle || self == .paying || self == .stopped }
 }
 
+/// A payment of which another transaction, in a block, has spent a coin.
+public struct LostPayment: Hashable, Sendable {
+    /// The payment.
+    public var transaction: TransactionID
+    /// The coin.
+    public var coin: OutPoint
+    /// Whether that is as final as a deposit: it was seen so many blocks ago.
+    public var isFinal: Bool
+
+    /// As JSON.
+    public var json: JSONValue {
+        [
+            "transaction": .string(transaction.hex),
+            "coin": .string("\(coin.transaction.hex):\(coin.output)"), "isFinal": .bool(isFinal),
+        ]
+    }
+}
+
 /// The withdrawals of a chain, as the wallet last saw them.
 public struct PayoutReport: Hashable, Sendable {
     /// How they stand.
@@ -50,12 +70,16 @@ public struct PayoutReport: Hashable, Sendable {
     /// What the wallet has on the chain, in base units.
     public var total: Int64 = 0
 
+    /// Payments of which another transaction of the chain has spent a coin.
+    public var lost: [LostPayment] = []
+
     /// As JSON.
     public var json: JSONValue {
         [
             "condition": .string(condition.rawValue), "isSound": .bool(condition.isSound),
             "text": .string(text), "approved": .number(approved), "open": .number(open),
             "free": .number(free), "total": .number(total),
+            "lost": .array(lost.map(\.json)),
         ]
     }
 }

@@ -42,6 +42,8 @@ struct Payouts {
     static let broadcastsMax = 16
     /// How long a replacement rests that could not be made: each try may be a record.
     static let bumpRetryNanos: Int64 = 30_000_000_000
+    /// How often it is looked whether the coins of such a payment are spent elsewhere.
+    static let foreignLookNanos: Int64 = 5_000_000_000
     /// Payments that one look examines which the node refuses.
     static let foreignLooksMax = 4
     /// How long a node's fee rate is good for.

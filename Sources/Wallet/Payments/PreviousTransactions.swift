@@ -5,7 +5,7 @@
 // hash of all its outputs, so the transaction itself proves what each of them is.
 
 public import Addresses
-public import Terms
+internal import Terms
 public import UTXO
 
 /// The transactions that the inputs of a payment spend from.

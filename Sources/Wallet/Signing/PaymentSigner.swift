@@ -49,11 +49,7 @@ public final class PaymentSigner {
                 + "it: is it an older copy? Restore the newest one, or wait until that payment is "
                 + "settled or dropped"
         }
-        var meter = SpendingMeter(time: list.base.time, used: list.base.used)
-        for entry in list.entries.dropFirst(list.base.entryCount) {
-            let refill = limits[entry.chain]?.units?.refill ?? 0
-            meter.replay(entry.chain, entry.counted, at: entry.time, refill: refill)
-        }
+        var meter = list.meter { limits[$0] }
         meter.advance(to: now)
         self.meter = meter
         compact(engine, SeenRecord(sequence: coins.sequence, crc: coins.crc), journal)
@@ -65,12 +61,7 @@ public final class PaymentSigner {
         _ engine: borrowing Engine, _ seen: SeenRecord, _ journal: JournalIdentity?
     ) {
         guard var meter else { return }
-        var base = SignedBase(identity: list.base.identity)
-        (base.journal, base.seen, base.time) = (journal, seen, meter.time)
-        for chain in meter.chains {
-            let used = meter.used(chain, refill: limits[chain]?.units?.refill ?? 0)
-            if used > 0 { base.used[chain] = used }
-        }
+        let base = list.nextBase(&meter, seen, journal) { limits[$0] }
         var kept: [SignedEntry] = []
         for entry in list.entries where Self.isOpen(entry, engine) { kept.append(entry) }
         _ = list.rewrite(base, kept)

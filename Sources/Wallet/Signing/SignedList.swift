@@ -203,7 +203,7 @@ public final class SignedList {
             guard content.count <= Self.bytesMax else {
                 throw SystemError.full("write", place.listFile)
             }
-            file = try File.replace(place.listFile, with: content)
+            file = try File.replace(place.listFile, with: content, keepsOwner: true)
             try floor.raise(floorFile, generation: base.generation, bytes: content.count)
         } catch {
             fault = "\(error)"

@@ -3,11 +3,13 @@
 //   STATE/signed          what it signed; see `SignedList`
 //   STATE/signed.floor    how much of that was made durable; see `SignedFloor`
 //   STATE/signed.torn     the last write that was cut off
+//   STATE/signed.forgotten  what an operator took out of the list, a line of JSON each
 //   STATE/coins           a cache: the coins, as the log said
 //   CONFIGURATION/signer.id   the identity of the list, beside bourse.toml
 
 internal import Journal
 public import Platform
+public import Terms
 
 /// Why the list of signed payments cannot be used. No restart helps, unless a system call failed.
 public enum SignedListError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -25,6 +27,10 @@ public enum SignedListError: Error, Hashable, Sendable, CustomStringConvertible 
     case otherIdentity(path: String, identityFile: String)
     /// A file does not hold what it should.
     case damaged(path: String, detail: String)
+    /// It has no such transaction.
+    case unknown(TransactionID, path: String)
+    /// It could not be written.
+    case notWritten(path: String, String)
 
     /// What happened, and what to do.
     public var description: String {
@@ -48,6 +54,9 @@ public enum SignedListError: Error, Hashable, Sendable, CustomStringConvertible 
         case .damaged(let path, let detail):
             "\(path) \(detail): nothing is signed, for a withdrawal could be paid twice. Restore "
                 + "the newest copy of it and signed.floor only if nothing was signed since"
+        case .unknown(let transaction, let path):
+            "\(path) has no transaction \(transaction.hex): see `bourse-signerd --check`"
+        case .notWritten(let path, let why): "\(path) is not written: \(why)"
         }
     }
 }
@@ -64,6 +73,8 @@ public struct SignerPlace: Hashable, Sendable {
     public var floorFile: String { Directory.join(directory, "signed.floor") }
     /// What was cut off.
     public var tornFile: String { Directory.join(directory, "signed.torn") }
+    /// What was taken out.
+    public var forgottenFile: String { Directory.join(directory, "signed.forgotten") }
     /// The coins.
     public var coinsFile: String { Directory.join(directory, "coins") }
 

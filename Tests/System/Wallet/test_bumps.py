@@ -1,8 +1,10 @@
 """Payments that wait for their block, on a real Litecoin node: they are replaced for a higher fee,
 either may be mined, and what can never be final is seen."""
+import subprocess
 import time
 
 import pytest
+from exchange import BIN
 from wallet_bench import CONFIRMATIONS, FEE, WORDS, WalletBench
 from wallet_keys import deposit_key
 
@@ -158,5 +160,45 @@ def test_a_coin_that_is_spent_elsewhere_is_seen(bench):
     bench.node.call("generateblock", bench.node.home, [])
     bench.node.mine()
     bench.await_("sound", lambda: bench.status["payouts"]["isSound"])
+    bench.await_paid()
+    bench.check_paid([(there, COIN // 2)])
+
+
+def forget(bench, txid, answer):
+    return subprocess.run(
+        [str(BIN / "bourse-signerd"), "--config", str(bench.config), "--forget", txid],
+        input=answer + "\n", capture_output=True, text=True, timeout=60)
+
+
+def test_a_lost_payment_is_dropped_forgotten_and_paid_from_other_coins(bench):
+    restart(bench, 0)
+    bench.fund("ann", COIN)
+    there = bench.node.call("getnewaddress")
+    ident = bench.withdraw("ann", there, COIN // 2)
+    (txid,) = bench.await_("in the pool", lambda: bench.node.call("getrawmempool"))
+    (coin,) = bench.node.call("getrawtransaction", txid, True)["vin"]
+    # While nothing is spent elsewhere it is not dropped just so.
+    refused = bench.ctl("wallet", "drop", txid, check=False)
+    assert refused.returncode != 0 and "--force" in refused.stderr
+    refused = bench.ctl("wallet", "drop", txid, "--force", "--confirm", coin["txid"], check=False)
+    assert refused.returncode != 0 and payments(bench, ident) == [txid]
+    theft = spend(bench, "ann", coin["txid"], coin["vout"])
+    bench.node.call("generateblock", bench.node.home, [theft])
+    bench.await_("lost", lambda: bench.status["payouts"]["lost"])
+    assert not bench.status["payouts"]["lost"][0]["isFinal"]
+    assert bench.ctl("wallet", "drop", txid, check=False).returncode != 0
+    bench.node.mine(CONFIRMATIONS)
+    bench.await_("final", lambda: bench.status["payouts"]["lost"][0]["isFinal"])
+    # A signer that runs is not disturbed, and what is not confirmed is not forgotten.
+    assert "signerd.lock" in forget(bench, txid, txid).stderr
+    bench.stop("signerd")
+    dropped = bench.ctl_json("wallet", "drop", txid)
+    assert dropped["released"] == [ident]
+    assert forget(bench, txid, "yes").returncode != 0
+    done = forget(bench, txid, txid)
+    assert done.returncode == 0 and "PAID TWICE" in done.stdout, done.stderr
+    assert forget(bench, txid, txid).returncode != 0
+    bench.start_signer()
+    bench.fund("ben", COIN)
     bench.await_paid()
     bench.check_paid([(there, COIN // 2)])
