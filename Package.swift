@@ -136,7 +136,7 @@ let package = Package(
             "Wallet", "Custodian",
             [
                 "Terms", "JSON", "Wire", "Engine", "Platform", "Addresses", "Keys", "UTXO",
-                "Payments", "Nodes", "Deposits", "Follower",
+                "EVM", "Payments", "Nodes", "Deposits", "Follower",
             ]),
         // How the wallet asks the signer: its client links no signer.
         wing("Wallet", "SignerAPI", ["JSON", "Platform", "Payments"]),
@@ -215,7 +215,7 @@ let package = Package(
             "Gateway", "Gateway",
             [
                 "Terms", "Wire", "Engine", "Follower", "Link", "MarketData", "History", "SpotAPI",
-                "Addresses", "Keys", "UTXO", "Secrets", "Platform", logging, webSocket,
+                "Addresses", "Keys", "UTXO", "EVM", "Secrets", "Platform", logging, webSocket,
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ] + nio),
         // CLI: the commands of boursectl, and how they present what they read.
@@ -225,7 +225,8 @@ let package = Package(
             [
                 "Terms", "JSON", "Wire", "Engine", "Bench", "Failover", "Control", "Journal",
                 "Link", "Platform", "AgentAPI", "HelperAPI", "Checks", "Follower", "Configuration",
-                "Secrets", "Addresses", "Keys", "UTXO", "Liabilities", "Presentation", arguments,
+                "Secrets", "Addresses", "Keys", "UTXO", "EVM", "Liabilities", "Presentation",
+                arguments,
                 histogram,
             ]),
         // Daemons: compose only.
@@ -248,7 +249,7 @@ let package = Package(
             "walletd",
             [
                 "Terms", "JSON", "Platform", "Configuration", "DaemonKit", "Requests", "Addresses",
-                "Nodes", "Payments", "SignerAPI", "Link", "Follower", "Custodian", logging,
+                "EVM", "Nodes", "Payments", "SignerAPI", "Link", "Follower", "Custodian", logging,
             ]),
         daemon(
             "signerd",

@@ -40,8 +40,8 @@ private enum WalletSample {
 }
 
 @Suite struct WalletKeyTests {
-    private func network(_ name: String) throws -> UTXONetwork {
-        try #require(UTXONetwork.named(name))
+    private func network(_ name: String) throws -> ChainKind {
+        try #require(ChainKind.named(name))
     }
 
     @Test func `takes the key of account 0 and nothing else of its tree`() throws {
@@ -52,7 +52,7 @@ private enum WalletSample {
             try ChainKey(WalletSample.shallow, on: regtest)
         }
         #expect(shallow?.problem.contains("2 steps below") == true)
-        #expect(shallow?.repair.contains("m/84'/coin'/0', coin' being 1'") == true)
+        #expect(shallow?.repair.contains("m/84'/1'/0'") == true)
         let other = #expect(throws: InputError.self) {
             try ChainKey(WalletSample.secondAccount, on: regtest)
         }
@@ -67,6 +67,7 @@ private enum WalletSample {
             return "\(try #require(error))"
         }
         #expect(try problem(WalletSample.tpub, "litecoin").contains("none for tests"))
+        #expect(try problem(WalletSample.tpub, "ethereum-sepolia").contains("one form of keys"))
         #expect(try problem(WalletSample.xpub, "bitcoin-signet").contains("a test network"))
         #expect(try problem(WalletSample.zpub, "bitcoin").contains("the same key as xpub"))
         #expect(try problem("", "bitcoin").contains("letters"))
@@ -92,7 +93,7 @@ private enum WalletSample {
         "000102030405060708090a0b0c0d0e0f",
     ])
     func `refuses a secret and does not repeat it`(text: String) throws {
-        for network in UTXONetwork.all {
+        for network in ChainKind.all {
             let thrown = #expect(throws: InputError.self) { try ChainKey(text, on: network) }
             let error = try #require(thrown)
             #expect(!"\(error)".contains(text.prefix(12)), "\(error)")
@@ -139,7 +140,7 @@ private enum WalletSample {
     }
 
     @Test func `an unknown kind of chain names those that exist`() {
-        let error = #expect(throws: InputError.self) { try UTXONetwork.checked("dogecoin") }
+        let error = #expect(throws: InputError.self) { try ChainKind.checked("dogecoin") }
         #expect(error?.repair.contains("litecoin-regtest") == true)
     }
 }

@@ -5,9 +5,10 @@ Its first block and its accounts are the same at each start, so that it is a net
 `ethereum-regtest`. Blocks appear on request only. It answers as Geth does where the wallet asks:
 states and logs by a block's hash, side chains by their hashes, the codes of errors.
 
-    .venv-test-evm/bin/python Tests/tools/evm.py [--port N]
+    .venv-test-evm/bin/python Tests/tools/evm.py [--port N] [--store FILE]
 
-Without a port it takes a free one and prints `listening on PORT`.
+Without a port it takes a free one and prints `listening on PORT`. With a file the chain outlives
+the process, whenever it is killed: its blocks are there again, what was pending is lost.
 
 Beside Ethereum's methods:
 
@@ -19,6 +20,8 @@ Beside Ethereum's methods:
 """
 import argparse
 import json
+import os
+import pickle
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -69,7 +72,7 @@ def number(text):
 class Chain:
     """The chain, and what is asked of it. One caller at a time."""
 
-    def __init__(self):
+    def __init__(self, store=None):
         parameters = PyEVMBackend.generate_genesis_params({"timestamp": GENESIS_SECONDS})
         self.backend = PyEVMBackend(genesis_parameters=parameters)
         type(self.backend.chain).chain_id = CHAIN_ID
@@ -78,6 +81,28 @@ class Chain:
         self.first = next(iter(self.keys))
         self.snapshots = {}
         self.compiled = {}
+        self.store = store and Path(store)
+        if self.store and self.store.exists():
+            saved = pickle.loads(self.store.read_bytes())
+            self.values.update(saved["values"])
+            self.snapshots = saved["snapshots"]
+            self.backend.revert_to_snapshot(saved["head"])
+
+    @property
+    def values(self):
+        """Everything that the chain keeps, by its keys."""
+        return self.chain.chaindb.db.wrapped_db.kv_store
+
+    def save(self):
+        """Puts the chain into its file, whole or not at all."""
+        if not self.store:
+            return
+        new = self.store.with_suffix(".new")
+        new.write_bytes(pickle.dumps({
+            "values": dict(self.values), "snapshots": self.snapshots,
+            "head": self.backend.take_snapshot(),
+        }))
+        os.replace(new, self.store)
 
     @property
     def chain(self):
@@ -338,17 +363,21 @@ class Chain:
     def evm_mine(self, count=1):
         count = count if isinstance(count, int) else number(count)
         # Each with random bytes: a block that left the chain does not come back by itself.
-        return [data(one) for one in self.backend.mine_blocks(count)]
+        mined = [data(one) for one in self.backend.mine_blocks(count)]
+        self.save()
+        return mined
 
     def evm_snapshot(self):
         name = quantity(len(self.snapshots) + 1)
         self.snapshots[name] = self.backend.take_snapshot()
+        self.save()
         return name
 
     def evm_revert(self, name):
         if name not in self.snapshots:
             return False
         self.backend.revert_to_snapshot(self.snapshots[name])
+        self.save()
         return True
 
     def test_deploy(self, name):
@@ -392,9 +421,9 @@ class Chain:
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, port):
+    def __init__(self, port, store):
         super().__init__(("127.0.0.1", port), Handler)
-        self.chain = Chain()
+        self.chain = Chain(store)
         self.lock = threading.Lock()
 
 
@@ -427,8 +456,10 @@ class Handler(BaseHTTPRequestHandler):
 def main():
     parser = argparse.ArgumentParser(description="An EVM node for tests.")
     parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1; 0: any free one")
-    port = parser.parse_args().port
-    server = Server(port)
+    parser.add_argument("--store", help="the file of the chain")
+    options = parser.parse_args()
+    port = options.port
+    server = Server(port, options.store)
     if not port:
         print(f"listening on {server.server_port}", flush=True)
     server.serve_forever()

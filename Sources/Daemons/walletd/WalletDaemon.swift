@@ -4,6 +4,7 @@ import Addresses
 import Configuration
 import Custodian
 import DaemonKit
+import EVM
 import Follower
 import JSON
 import Link
@@ -30,20 +31,26 @@ struct WalletDaemon {
 
     /// What is wrong with the settings of the nodes.
     static func problems(_ settings: Settings) -> [(key: String, text: String)] {
-        settings.walletd.nodes.compactMap { node in
-            if UTXONetwork.named(node.chain) == nil {
-                let known = UTXONetwork.all.map(\.name).joined(separator: ", ")
-                return ("walletd.nodes", "there is no chain \(node.chain); there are \(known)")
-            }
-            guard let endpoint = HTTPEndpoint(node.url), !endpoint.isSecure else {
-                return (
-                    "walletd.nodes",
-                    "\(node.url) is no address of a node: expected http://HOST:PORT, on this host "
-                        + "or through a tunnel, as nodes have no TLS"
-                )
-            }
-            return nil
+        var problems: [(key: String, text: String)] = []
+        do throws(EVMAssetListError) { _ = try EVMAssetList(settings.walletd.assets) } catch {
+            problems.append(("walletd.assets", "\(error)"))
         }
+        return problems
+            + settings.walletd.nodes.compactMap { node in
+                if UTXONetwork.named(node.chain) == nil, EVMNetwork.named(node.chain) == nil {
+                    let names = UTXONetwork.all.map(\.name) + EVMNetwork.all.map(\.name)
+                    let known = names.joined(separator: ", ")
+                    return ("walletd.nodes", "there is no chain \(node.chain); there are \(known)")
+                }
+                guard let endpoint = HTTPEndpoint(node.url), !endpoint.isSecure else {
+                    return (
+                        "walletd.nodes",
+                        "\(node.url) is no address of a node: expected http://HOST:PORT, on this host "
+                            + "or through a tunnel, as nodes have no TLS"
+                    )
+                }
+                return nil
+            }
     }
 
     /// Works until a signal, or until its replica does not fit the log any more.
@@ -99,6 +106,9 @@ struct WalletDaemon {
             session, coins: coins, signer: SignerSocket(path: settings.signerd.socket),
             elsewhere: settings.walletd.elsewhere.map { ("\($0.asset)", $0.amount) }, node: node)
         custodian.bumpNanos = settings.walletd.bumpSeconds * 1_000_000_000
+        // Checked at the start.
+        let assets = (try? EVMAssetList(settings.walletd.assets)) ?? EVMAssetList()
+        let evm = EVMCustodian(session, assets: assets, node: node)
         var said: [NetworkID: ChainCondition] = [:]
         var saidOfPayouts: [NetworkID: PayoutCondition] = [:]
         var saidOfBooks: [NetworkID: BooksCondition] = [:]
@@ -106,7 +116,8 @@ struct WalletDaemon {
         while true {
             do throws(CommandSessionError) {
                 try session.follow(nanos: isBehind ? 0 : Self.waitNanos)
-                isBehind = try custodian.work()
+                let isUTXOBehind = try custodian.work()
+                isBehind = try evm.work() || isUTXOBehind
                 if session.isCaughtUp { complaint.isOver() }
             } catch {
                 // What was to be submitted comes again.
@@ -114,12 +125,15 @@ struct WalletDaemon {
                 isBehind = false
                 complaint.say("\(error)")
             }
-            for report in custodian.reports where said[report.network] != report.condition {
+            let reports = (custodian.reports + evm.reports)
+                .sorted { $0.network.number < $1.network.number }
+            for remark in evm.takeRemarks() { log.warning("\(remark)") }
+            for report in reports where said[report.network] != report.condition {
                 said[report.network] = report.condition
                 let text = "\(report.chain): \(report.condition.rawValue): \(report.text)"
                 log.log(level: report.condition.isSound ? .notice : .error, "\(text)")
             }
-            for report in custodian.reports
+            for report in reports
             where saidOfPayouts[report.network] != report.payouts.condition {
                 let payouts = report.payouts
                 saidOfPayouts[report.network] = payouts.condition
@@ -141,7 +155,7 @@ struct WalletDaemon {
             let now = Clock.monotonicNanos()
             if now >= writeTime {
                 writeTime = now + 1_000_000_000
-                tell(custodian.reports, isConnected: session.isCaughtUp)
+                tell(reports, isConnected: session.isCaughtUp)
                 if let withdrawal = takeBump() { custodian.bump(withdrawal) }
             }
             if let signal = signals.wait(milliseconds: 0) {
@@ -153,11 +167,19 @@ struct WalletDaemon {
 
     /// The node of a chain; nil where the settings name none.
     private func node(of network: UTXONetwork) -> UTXONode? {
-        guard let node = settings.walletd.nodes.first(where: { $0.chain == network.name }),
+        node(network.name).map { UTXONode($0, network: network) }
+    }
+
+    /// As for a UTXO chain.
+    private func node(of network: EVMNetwork) -> EVMNode? {
+        node(network.name).map { EVMNode($0, network: network) }
+    }
+
+    private func node(_ chain: String) -> NodeSettings? {
+        guard let node = settings.walletd.nodes.first(where: { $0.chain == chain }),
             let endpoint = HTTPEndpoint(node.url)
         else { return nil }
-        return UTXONode(
-            NodeSettings(endpoint: endpoint, loginFile: node.loginFile), network: network)
+        return NodeSettings(endpoint: endpoint, loginFile: node.loginFile)
     }
 
     /// The withdrawal whose payment an operator wants replaced, once.

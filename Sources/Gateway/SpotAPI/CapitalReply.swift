@@ -134,6 +134,8 @@ public struct DepositReply: Sendable {
     public var address: String
     /// The transaction.
     public var transaction: TransactionID
+    /// What stands before its digits, as `0x` on EVM chains.
+    public var transactionPrefix = ""
     /// When it was first seen, ns since 1970.
     public var time: Int64
     /// When it was credited, or nil.
@@ -165,7 +167,7 @@ public struct DepositReply: Sendable {
         json.field("status", status)
         json.field("address", address)
         json.field("addressTag", "")
-        json.field("txId", transaction.hex)
+        json.field("txId", transactionPrefix + transaction.hex)
         json.field("insertTime", milliseconds(time))
         if let creditedTime { json.field("completeTime", milliseconds(creditedTime)) }
         json.field("transferType", 0)
@@ -196,6 +198,8 @@ public struct WithdrawalReply: Sendable {
     public var tag: String
     /// The transaction that pays it, or nil.
     public var transaction: TransactionID?
+    /// What stands before its digits, as `0x` on EVM chains.
+    public var transactionPrefix = ""
     /// The customer's own id, or empty.
     public var clientID: String
     /// When it was requested, ns since 1970.
@@ -229,7 +233,7 @@ public struct WithdrawalReply: Sendable {
         json.field("status", status.code)
         json.field("address", address)
         json.field("addressTag", tag)
-        json.field("txId", transaction?.hex ?? "")
+        json.field("txId", transaction.map { transactionPrefix + $0.hex } ?? "")
         json.field("applyTime", Self.dateText(createdTime))
         json.field("network", network)
         json.field("transferType", 0)

@@ -121,6 +121,8 @@ public struct Settings: Hashable, Sendable {
     public struct Walletd: Hashable, Sendable {
         /// The nodes of the chains, one for each.
         public var nodes: [Node] = []
+        /// The assets of EVM chains, as `ETH=ethereum` and `USDT=ethereum:CONTRACT:DECIMALS`.
+        public var assets: [String] = []
         /// The wallet's own directory: its lock.
         public var state: String
         /// The file in which it says how the chains stand.

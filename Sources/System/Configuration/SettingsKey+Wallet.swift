@@ -37,6 +37,15 @@ extension SettingsKey {
                 return nil
             },
             .text(
+                "walletd", "assets", "\"\"",
+                "Which assets EVM chains carry, as \"ETH=ethereum USDT=ethereum:0xdAC1…:6\": an "
+                    + "asset's\ncode, its chain, and of a token its contract and decimals. No other "
+                    + "contract is\ncredited or called; the signer reads the same list."
+            ) {
+                $0.walletd.assets = $1.split(separator: " ").map(String.init)
+                return nil
+            },
+            .text(
                 "walletd", "state", "\".\"",
                 "The wallet's own directory: its lock, and requests of operators."
             ) {

@@ -1,6 +1,8 @@
 // What the wallet says of its chains, to the agent and to operators.
 
+internal import Engine
 public import JSON
+internal import Platform
 public import Terms
 
 /// How a chain stands.
@@ -74,5 +76,27 @@ public struct ChainReport: Hashable, Sendable {
             "addresses": .number(addresses), "pending": .number(pending),
             "payouts": payouts.json, "books": books.json,
         ]
+    }
+}
+
+extension [ChainReport] {
+    /// Says how a chain stands now; `since` stays while its condition does.
+    mutating func update(
+        _ view: ChainView, _ asset: String, _ condition: ChainCondition, _ text: String,
+        credited: UInt64, _ fill: (inout ChainReport) -> Void
+    ) {
+        let place = firstIndex { $0.network == view.network }
+        let isSame = place.map { self[$0].condition == condition } ?? false
+        var report =
+            place.map { self[$0] }
+            ?? ChainReport(
+                network: view.network, chain: "\(view.chain)", condition: condition, text: text,
+                since: Clock.realtimeNanos())
+        if !isSame { report.since = Clock.realtimeNanos() }
+        (report.condition, report.text) = (condition, text)
+        if !asset.isEmpty { report.asset = asset }
+        report.credited = credited
+        fill(&report)
+        if let place { self[place] = report } else { append(report) }
     }
 }

@@ -74,7 +74,7 @@ public final class Custodian<Node: PaymentNode> {
     public func work() throws(CommandSessionError) -> Bool {
         guard session.isCaughtUp else { return false }
         var views: [ChainView] = []
-        session.replica.engine.forEachChain { views.append($0) }
+        session.replica.engine.forEachChain { if !$0.isEVM { views.append($0) } }
         let numbers = Set(views.map(\.network))
         chains = chains.filter { numbers.contains($0.key) }
         reports.removeAll { !numbers.contains($0.network) }
@@ -230,7 +230,7 @@ public final class Custodian<Node: PaymentNode> {
                         transactionHigh: deposit.output.transaction.high,
                         transactionLow: deposit.output.transaction.low,
                         output: deposit.output.index,
-                        amount: Amount(units: Int128(deposit.output.units))))
+                        amount: Amount(units: deposit.output.units)))
             case .settle(let payment, let height):
                 Outcome(refusal: try settle(payment, height, terms))
             case .finalize(let height, let block, let addresses):
@@ -262,7 +262,7 @@ public final class Custodian<Node: PaymentNode> {
         NoteDeposit(
             account: deposit.account, asset: terms.asset, network: terms.network,
             transaction: deposit.output.transaction, output: deposit.output.index,
-            amount: Amount(units: Int128(deposit.output.units)), confirmations: confirmations,
+            amount: Amount(units: deposit.output.units), confirmations: confirmations,
             status: status)
     }
 
@@ -310,18 +310,8 @@ public final class Custodian<Node: PaymentNode> {
         _ view: ChainView, _ asset: String, _ condition: ChainCondition, _ text: String,
         _ fill: (inout ChainReport) -> Void = { _ in }
     ) {
-        let place = reports.firstIndex { $0.network == view.network }
-        let isSame = place.map { reports[$0].condition == condition } ?? false
-        var report =
-            place.map { reports[$0] }
-            ?? ChainReport(
-                network: view.network, chain: "\(view.chain)", condition: condition, text: text,
-                since: Clock.realtimeNanos())
-        if !isSame { report.since = Clock.realtimeNanos() }
-        (report.condition, report.text) = (condition, text)
-        if !asset.isEmpty { report.asset = asset }
-        report.credited = session.replica.engine.chain(view.network)?.checkedHeight ?? 0
-        fill(&report)
-        if let place { reports[place] = report } else { reports.append(report) }
+        reports.update(
+            view, asset, condition, text,
+            credited: session.replica.engine.chain(view.network)?.checkedHeight ?? 0, fill)
     }
 }

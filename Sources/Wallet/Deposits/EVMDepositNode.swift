@@ -1,7 +1,7 @@
 // An EVM chain as `ChainReader` sees chains: its deposits are outputs in units of the ledger.
 
 internal import Addresses
-internal import EVM
+public import EVM
 public import Nodes
 public import Terms
 
@@ -133,8 +133,7 @@ public final class EVMDepositNode<Node: EVMChainNode>: ChainNode {
 
 extension EVMUnits {
     /// A deposit in units of the ledger, rounded down; nil where it is beyond what it holds.
-    fileprivate func amount(of deposit: EVMDeposit) -> Int64? {
-        (try? deposit.units.amount(decimals: decimals, scale: scale))
-            .flatMap { Int64(exactly: $0.amount.units) }
+    fileprivate func amount(of deposit: EVMDeposit) -> Int128? {
+        (try? deposit.units.amount(decimals: decimals, scale: scale))?.amount.units
     }
 }

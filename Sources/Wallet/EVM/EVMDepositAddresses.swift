@@ -9,12 +9,21 @@ public import Terms
 public struct EVMDepositAddresses: Sendable {
     /// The key of which the deposit addresses are children.
     private let receiving: ExtendedPublicKey
+    /// The wallet's own account, from which withdrawals are paid: `m/44'/60'/0'/1/0`, the first of
+    /// BIP44's change level, which no customer is given.
+    public let hot: EVMAddress
     private var accounts: [EVMAddress: AccountID] = [:]
     /// How many of the log's addresses are known here.
     public private(set) var count = 0
 
     /// The addresses of an account's key.
-    public init(_ key: ExtendedPublicKey) throws(KeyError) { receiving = try key.child(0) }
+    public init(_ key: ExtendedPublicKey) throws(KeyError) {
+        receiving = try key.child(0)
+        guard let hot = EVMAddress(publicKey: try key.descendant(1, 0).key) else {
+            throw .noSuchChild(0)
+        }
+        self.hot = hot
+    }
 
     /// The addresses of an account's key in its text form, as the log has it: `xpub`, on test
     /// networks too.

@@ -25,13 +25,19 @@ public struct ChainOutput: Hashable, Sendable {
     public var index: UInt32
     /// The script that it pays to.
     public var script: [UInt8]
-    /// In the chain's smallest units.
-    public var units: Int64
+    /// In the asset's smallest units.
+    public var units: Int128
 
     /// An output.
-    public init(transaction: TransactionID, index: UInt32, script: [UInt8], units: Int64) {
+    public init(transaction: TransactionID, index: UInt32, script: [UInt8], units: Int128) {
         (self.transaction, self.index) = (transaction, index)
         (self.script, self.units) = (script, units)
+    }
+
+    /// An output of a chain whose amounts have 64 bits.
+    public init(transaction: TransactionID, index: UInt32, script: [UInt8], units: Int64) {
+        self.init(
+            transaction: transaction, index: index, script: script, units: Int128(units))
     }
 }
 

@@ -4,14 +4,6 @@ public import Addresses
 public import EVM
 public import Terms
 
-/// What an account of a chain has.
-public enum EVMCoin: Hashable, Sendable {
-    /// The chain's own coin.
-    case native
-    /// A token, by its contract.
-    case token(EVMAddress)
-}
-
 /// One coin of one account.
 public struct EVMHolding: Hashable, Sendable {
     /// Whose.

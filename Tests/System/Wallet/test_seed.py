@@ -33,7 +33,7 @@ ZEROS_KEYS = {
         "ltc1qhzxp6qnn8qs7slwetzys57gs2c92a4ltlujhwj"),
 }
 USAGE = 64
-KINDS = 7
+KINDS = 10
 SECONDS_MAX = 60
 CLEARED, ENTERED, LEFT = "\x1b[H\x1b[2J\x1b[3J", "\x1b[?1049h", "\x1b[?1049l"
 SHOWN = re.compile(r"(\d+)\. ([a-z]+)")

@@ -22,8 +22,11 @@ class WalletBench(Exchange):
 
     def __init__(self, folder):
         super().__init__(folder / "state")
-        self.node = LitecoinNode(folder / "node")
+        self.node = self.make_node(folder)
         self.addresses = {}
+
+    def make_node(self, folder):
+        return LitecoinNode(folder / "node")
 
     def begin(self):
         """Starts matchd and sets the chain; walletd is not started."""

@@ -1,10 +1,11 @@
 // The extended public key of a chain's deposit addresses, as an operator gives it.
 
-package import Addresses
+import Addresses
 import Keys
 package import Presentation
 
-/// A checked key: that of `m/84'/coin'/0'` (BIP84), as `xpub`, or `tpub` of test networks (BIP32).
+/// A checked key: that of `m/84'/coin'/0'` (BIP84), or of `m/44'/60'/0'` on EVM chains (BIP44), as
+/// `xpub`, or `tpub` of test networks of Bitcoin's kin (BIP32).
 package struct ChainKey: Hashable {
     /// Its text, as the log holds it.
     package let text: String
@@ -13,14 +14,13 @@ package struct ChainKey: Hashable {
 
     /// The account that the wallet uses: 0', hardened.
     private static let account: UInt32 = 1 << 31
-    private static let path = "m/84'/coin'/0'"
     /// Hexadecimal digits of the entropy and the seeds of BIP39, and of a private key.
     private static let seedDigits: Set<Int> = [32, 40, 48, 56, 64, 128]
 
-    /// Reads a key for a network. No error repeats the text: it may be a secret.
-    package init(_ text: String, on network: UTXONetwork) throws(InputError) {
+    /// Reads a key for a chain. No error repeats the text: it may be a secret.
+    package init(_ text: String, on network: ChainKind) throws(InputError) {
         if let problem = Self.secret(text) { throw problem }
-        let isTest = network.isTest
+        let isTest = network.hasTestKeys
         guard let key = ExtendedPublicKey(text, isTest: isTest) else {
             throw Self.problem(text, network, isTest: isTest)
         }
@@ -29,15 +29,14 @@ package struct ChainKey: Hashable {
                 key.depth == 3
                     ? "the key is that of another account than 0'"
                     : "the key is \(key.depth) steps below the wallet's master key, not 3",
-                repair: "give the key of \(Self.path), coin' being \(network.coinType)' on "
-                    + network.name)
+                repair: "give the key of \(network.pathText), that of \(network.name)")
         }
         (self.text, self.key) = (text, key)
     }
 
     /// What is wrong with a text that is no public key of the network.
     private static func problem(
-        _ text: String, _ network: UTXONetwork, isTest: Bool
+        _ text: String, _ network: ChainKind, isTest: Bool
     ) -> InputError {
         let prefix = isTest ? "tpub" : "xpub"
         guard let bytes = Base58Check.bytes(text), bytes.count == 78 else {
@@ -51,8 +50,8 @@ package struct ChainKey: Hashable {
         let start = text.prefix(4)
         if start == "xpub" || start == "tpub" {
             return InputError(
-                "the key begins with \(start), and \(network.name) is "
-                    + (isTest ? "a test network" : "none for tests"),
+                "the key begins with \(start), and \(network.name) "
+                    + network.keyForm,
                 repair: "give the one that begins with \(prefix)")
         }
         return InputError(
@@ -98,14 +97,12 @@ package struct ChainKey: Hashable {
     }
 }
 
-extension UTXONetwork {
-    /// The network of a name that an operator gives.
-    package static func checked(_ name: String) throws(InputError) -> UTXONetwork {
-        guard let network = named(name) else {
-            throw InputError(
-                "there is no kind of chain \(name)",
-                repair: "there are \(all.map(\.name).joined(separator: ", "))")
+extension ChainKind {
+    /// Why its keys are written as they are.
+    fileprivate var keyForm: String {
+        switch self {
+        case .utxo(let network): network.isTest ? "is a test network" : "is none for tests"
+        case .evm: "has one form of keys, for test networks as well"
         }
-        return network
     }
 }

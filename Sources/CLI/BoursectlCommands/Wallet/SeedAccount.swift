@@ -5,27 +5,26 @@ import ArgumentParser
 import JSON
 import Keys
 import Presentation
-import UTXO
 
 /// The kinds of chains whose keys are shown.
 struct SeedChains: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "A kind of chain, as litecoin; may be repeated. Default: all.", valueName: "kind"),
-        completion: .list(UTXONetwork.all.map(\.name)))
+        completion: .list(ChainKind.all.map(\.name)))
     var chain: [String] = []
 
-    func networks() throws(InputError) -> [UTXONetwork] {
-        guard !chain.isEmpty else { return UTXONetwork.all }
-        var all: [UTXONetwork] = []
-        for name in chain { all.append(try UTXONetwork.checked(name)) }
+    func networks() throws(InputError) -> [ChainKind] {
+        guard !chain.isEmpty else { return ChainKind.all }
+        var all: [ChainKind] = []
+        for name in chain { all.append(try ChainKind.checked(name)) }
         return all
     }
 }
 
-/// The account of a seed on a kind of chain: account 0' of BIP84.
+/// The account of a seed on a kind of chain: account 0' of BIP84, or of BIP44 on EVM chains.
 struct SeedAccount {
-    private let network: UTXONetwork
+    private let network: ChainKind
     /// The text of its extended public key, as the log has it.
     private let key: String
     /// The address of index 1, the first that is given to a customer.
@@ -33,26 +32,27 @@ struct SeedAccount {
 
     /// The accounts of a seed.
     static func all(
-        _ words: Mnemonic, on networks: [UTXONetwork]
+        _ words: Mnemonic, on networks: [ChainKind]
     ) throws(CommandError) -> [SeedAccount] {
         do {
-            let purpose = try ExtendedPrivateKey(seed: words.seed()).descendant(.hardened(84))
+            let master = try ExtendedPrivateKey(seed: words.seed())
             var all: [SeedAccount] = []
             for network in networks {
-                all.append(try SeedAccount(purpose, network))
+                all.append(try SeedAccount(master, network))
             }
             return all
         } catch { throw CommandError("the seed gives no key: \(error)") }
     }
 
-    private init(_ purpose: ExtendedPrivateKey, _ network: UTXONetwork) throws(KeyError) {
-        let account = try purpose.descendant(.hardened(network.coinType), .hardened(0)).publicKey
+    private init(_ master: ExtendedPrivateKey, _ network: ChainKind) throws(KeyError) {
+        let path = network.accountPath.map { $0 | 1 << 31 }
+        let account = try master.descendant(along: path).publicKey
         self.network = network
-        key = account.text(isTest: network.isTest)
-        firstAddress = try DepositAddresses(account, on: network).address(1)
+        key = account.text(isTest: network.hasTestKeys)
+        firstAddress = try ChainAddressBook(key, on: network).address(1)
     }
 
-    private var path: String { "m/84'/\(network.coinType)'/0'" }
+    private var path: String { network.pathText }
 
     /// For programs.
     var json: JSONValue {

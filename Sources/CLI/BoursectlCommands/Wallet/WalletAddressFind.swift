@@ -31,7 +31,7 @@ struct WalletAddressFindCommand: ParsableCommand {
         var reason: AddressError?
         for chain in chains {
             do throws(AddressError) {
-                let wanted = try UTXODestination(address, on: chain.network)
+                let wanted = try chain.canonical(address)
                 guard let row = find(wanted, chain, replica) else { continue }
                 give(row, replica)
                 return
@@ -48,19 +48,19 @@ struct WalletAddressFindCommand: ParsableCommand {
     }
 
     private func reads(_ chain: WalletChain) -> Bool {
-        (try? UTXODestination(address, on: chain.network)) != nil
+        (try? chain.canonical(address)) != nil
     }
 
     /// Derives the chain's addresses until one is the wanted one.
     private func find(
-        _ wanted: UTXODestination, _ chain: WalletChain, _ replica: ExchangeReplica
+        _ wanted: String, _ chain: WalletChain, _ replica: ExchangeReplica
     ) -> DepositAddressRow? {
         let owners = replica.engine.addressees(chain.view.network)
         var meter = ProgressMeter("Looking", unit: "addresses")
         defer { meter.clear() }
         for (place, owner) in owners.enumerated() {
             let index = UInt32(place + 1)
-            if chain.destination(index) == wanted {
+            if chain.address(index) == wanted {
                 return DepositAddressRow(account: owner, chain: chain, index: index)
             }
             meter.draw(done: UInt64(index), total: UInt64(owners.count))

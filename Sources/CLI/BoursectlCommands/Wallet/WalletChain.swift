@@ -9,25 +9,30 @@ import UTXO
 /// A chain of the log with its network and its key.
 struct WalletChain {
     let view: ChainView
-    let network: UTXONetwork
-    private let addresses: DepositAddresses
+    let network: ChainKind
+    private let addresses: ChainAddressBook
 
     /// The chain as the log has it. Throws where this program does not know it.
     init(_ view: ChainView) throws(CommandError) {
         let unknown = CommandError(
             "this boursectl does not know the chain \(view.chain)",
             repair: "use the one of the installed packages")
-        guard let network = UTXONetwork.named("\(view.chain)"),
-            let addresses = try? DepositAddresses(key: view.key, on: network)
+        guard let network = ChainKind.named("\(view.chain)"),
+            let addresses = try? ChainAddressBook(view.key, on: network)
         else { throw unknown }
         (self.view, self.network, self.addresses) = (view, network, addresses)
     }
 
+    /// An address of the chain in the one form in which it is written here.
+    func canonical(_ text: String) throws(AddressError) -> String {
+        switch network {
+        case .utxo(let network): try UTXODestination(text, on: network).address(on: network)
+        case .evm: "\(try EVMAddress(destination: text))"
+        }
+    }
+
     /// The deposit address of an index; nil once in 2^127, where no key has it.
     func address(_ index: UInt32) -> String? { try? addresses.address(index) }
-
-    /// Where the index's address pays.
-    func destination(_ index: UInt32) -> UTXODestination? { try? addresses.destination(index) }
 }
 
 /// What a withdrawal pays to.
@@ -49,6 +54,25 @@ package struct PayoutAddress: Hashable {
         }
         self.text = destination.address(on: network)
         dustLimit = network.dustLimit(destination.script)
+    }
+
+    /// Reads an address of a chain.
+    package init(_ text: String, on kind: ChainKind) throws(InputError) {
+        switch kind {
+        case .utxo(let network): try self.init(text, on: network)
+        case .evm(let network): try self.init(text, on: network)
+        }
+    }
+
+    private init(_ text: String, on network: EVMNetwork) throws(InputError) {
+        do throws(AddressError) {
+            self.text = "\(try EVMAddress(destination: text))"
+        } catch {
+            throw InputError(
+                "\(text) cannot be paid to on \(network.name): \(error)",
+                repair: "copy the address again, in capitals and small letters as it was given")
+        }
+        dustLimit = 0
     }
 
     /// Below this amount an output to some kind of address is not relayed; in base units.

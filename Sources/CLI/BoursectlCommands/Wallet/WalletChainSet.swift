@@ -13,8 +13,9 @@ struct WalletChainSetCommand: ParsableCommand {
         commandName: "set", abstract: "Adds a chain, or has its deposits read again.",
         discussion: """
             --key is the extended public key of m/84'/coin'/0' in the wallet: xpub, or tpub of a \
-            test network. Deposit addresses are its children. It, and which chain this is, stay as \
-            they are once a customer has an address there.
+            test network; of an EVM chain it is that of m/44'/60'/0', always as xpub. Deposit \
+            addresses are its children. It, and which chain this is, stay as they are once a \
+            customer has an address there.
 
             --first-block is the height of the first block whose deposits are credited: nothing in \
             an earlier one ever is. For a wallet that was never used it is the chain's present \
@@ -35,8 +36,8 @@ struct WalletChainSetCommand: ParsableCommand {
     @OptionGroup var signature: SignatureOptions
     @Argument(help: "The chain's number, 1 to 65535.") var number: ChainNumber
     @Argument(
-        help: "Which chain it is: \(UTXONetwork.all.map(\.name).joined(separator: ", ")).",
-        completion: .list(UTXONetwork.all.map(\.name)))
+        help: "Which chain it is: \(ChainKind.all.map(\.name).joined(separator: ", ")).",
+        completion: .list(ChainKind.all.map(\.name)))
     var kind: String
     @Option(help: ArgumentHelp("The extended public key.", valueName: "xpub")) var key: String
     @Option(
@@ -46,7 +47,7 @@ struct WalletChainSetCommand: ParsableCommand {
     @Flag(help: "Read deposits again without confirmation.") var yes = false
 
     func run() throws {
-        let network = try UTXONetwork.checked(kind)
+        let network = try ChainKind.checked(kind)
         let key = try ChainKey(key, on: network)
         let first = try checkedFirstBlock()
         guard let name = Text40(kind) else { throw CommandError("the kind is too long") }

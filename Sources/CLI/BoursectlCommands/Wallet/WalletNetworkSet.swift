@@ -2,6 +2,7 @@
 
 import Addresses
 import ArgumentParser
+import Configuration
 import Engine
 import JSON
 import Presentation
@@ -81,6 +82,9 @@ struct WalletNetworkSetCommand: ParsableCommand {
     ) throws {
         let kind = "\(chain.chain)"
         try CoinOnChain.check(asset, kind)
+        if let network = EVMNetwork.named(kind) {
+            try CoinOnChain.check(asset, on: network, try common.settings().walletd.assets)
+        }
         guard UTXONetwork.named(kind) != nil,
             let other = replica.networks.first(where: { $0.network == number.id })
         else { return }

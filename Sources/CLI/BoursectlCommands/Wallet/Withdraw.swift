@@ -53,7 +53,7 @@ struct WithdrawCommand: ParsableCommand {
         let network = try replica.network(asset, number)
         let units = try checkedAmount(asset, network, replica)
         let address = try checkedAddress(chain, units, asset)
-        if !tag.isEmpty, UTXONetwork.named("\(chain.chain)") != nil {
+        if !tag.isEmpty, ChainKind.named("\(chain.chain)") != nil {
             throw CommandError(
                 "\(chain.chain) has no tags: an address says all", repair: "leave out --tag",
                 code: .usage)
@@ -108,8 +108,8 @@ struct WithdrawCommand: ParsableCommand {
         _ chain: ChainView, _ amount: Amount, _ asset: AssetView
     ) throws -> Text64 {
         var text = address
-        if let network = UTXONetwork.named("\(chain.chain)") {
-            let payout = try PayoutAddress(address, on: network)
+        if let kind = ChainKind.named("\(chain.chain)") {
+            let payout = try PayoutAddress(address, on: kind)
             guard amount.units >= Int128(payout.dustLimit) else {
                 let least = DecimalNumber(units: Int128(payout.dustLimit), scale: Int(asset.scale))
                 throw CommandError(

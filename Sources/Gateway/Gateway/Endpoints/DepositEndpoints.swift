@@ -60,7 +60,8 @@ extension Endpoint {
             filter.state = state
         }
         if let text = parameters["txId"] {
-            guard let transaction = TransactionID(hex: text) else {
+            guard let transaction = TransactionID(hex: text.dropFirst(text.hasPrefix("0x") ? 2 : 0))
+            else {
                 return emptyList(context, call)
             }
             filter.transaction = transaction
@@ -98,7 +99,7 @@ extension Endpoint {
 private struct DepositPlaces {
     let account: AccountID
     let replica: GatewayReplica
-    private var addresses: [NetworkID: String] = [:]
+    private var addresses: [NetworkID: (address: String, prefix: String)] = [:]
 
     init(account: AccountID, replica: GatewayReplica) {
         (self.account, self.replica) = (account, replica)
@@ -110,25 +111,29 @@ private struct DepositPlaces {
         let needed = network?.confirmations ?? record.confirmations
         // The last confirmation is not noted: with it comes the credit.
         let isCredited = record.state == .credited
-        return DepositReply(
+        let place = place(record.network)
+        var reply = DepositReply(
             id: record.id, asset: asset, amount: record.amount,
             network: network?.name.description ?? "", status: record.state.code,
-            address: address(record.network), transaction: record.transaction,
+            address: place.address, transaction: record.transaction,
             time: record.time, creditedTime: record.creditedTime,
             confirmations: isCredited ? max(needed, record.confirmations) : record.confirmations,
             confirmationsNeeded: needed)
+        reply.transactionPrefix = place.prefix
+        return reply
     }
 
-    private mutating func address(_ network: NetworkID) -> String {
+    private mutating func place(_ network: NetworkID) -> (address: String, prefix: String) {
         if let known = addresses[network] { return known }
-        var address = ""
-        if let index = replica.engine.addressIndex(account, network),
-            let chain = try? replica.addresses(network)
-        {
-            address = (try? chain.deposit(index)) ?? ""
+        var place = (address: "", prefix: "")
+        if let chain = try? replica.addresses(network) {
+            place.prefix = chain.transactionPrefix
+            if let index = replica.engine.addressIndex(account, network) {
+                place.address = (try? chain.deposit(index)) ?? ""
+            }
         }
-        addresses[network] = address
-        return address
+        addresses[network] = place
+        return place
     }
 }
 

@@ -107,5 +107,6 @@ extension WithdrawalReply {
             address: record.address, tag: record.tag, transaction: record.transaction,
             clientID: record.clientID, createdTime: record.createdTime,
             updatedTime: record.updatedTime, confirmationsNeeded: network?.confirmations ?? 0)
+        transactionPrefix = (try? replica.addresses(record.network))?.transactionPrefix ?? ""
     }
 }

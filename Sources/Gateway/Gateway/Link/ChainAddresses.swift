@@ -2,6 +2,7 @@
 // is asked for one.
 
 import Addresses
+import EVM
 import Engine
 import Keys
 import SpotAPI
@@ -10,38 +11,62 @@ import UTXO
 
 /// The addresses of a chain: what a destination looks like, and where deposits go.
 struct ChainAddresses: Sendable {
-    /// The form of its addresses.
-    let network: UTXONetwork
-    private let deposits: DepositAddresses
+    /// The kind of chain, with the key of its deposit addresses.
+    private enum Kind: Sendable {
+        case utxo(UTXONetwork, DepositAddresses)
+        case evm(EVMDepositAddresses)
+    }
+
+    private let kind: Kind
 
     /// Of a chain in the log. Throws -1020 where this version does not know it.
     init(_ chain: ChainView) throws(APIError) {
-        guard let network = UTXONetwork.named(chain.chain.description) else {
-            throw .chainUnsupported(chain.chain.description)
-        }
+        let name = chain.chain.description
         do throws(KeyError) {
-            deposits = try DepositAddresses(key: chain.key, on: network)
+            if let network = UTXONetwork.named(name) {
+                kind = .utxo(network, try DepositAddresses(key: chain.key, on: network))
+                return
+            }
+            if EVMNetwork.named(name) != nil {
+                kind = .evm(try EVMDepositAddresses(key: chain.key))
+                return
+            }
         } catch { throw .chainKeyInvalid }
-        self.network = network
+        throw .chainUnsupported(name)
+    }
+
+    /// What stands before a transaction's digits in what the chain's explorers show.
+    var transactionPrefix: String {
+        switch kind {
+        case .utxo: ""
+        case .evm: "0x"
+        }
     }
 
     /// Where the deposits of an index go.
     func deposit(_ index: UInt32) throws(APIError) -> String {
         do throws(KeyError) {
-            return try deposits.address(index)
+            return switch kind {
+            case .utxo(_, let addresses): try addresses.address(index)
+            case .evm(let addresses): "\(try addresses.address(index))"
+            }
         } catch { throw .internalFault }
     }
 
     /// A destination as the log has it. Throws -4033 where nobody could be paid there.
     func destination(_ text: String) throws(APIError) -> Text64 {
-        let destination: UTXODestination
+        let address: String
         do throws(AddressError) {
-            destination = try UTXODestination(text, on: network)
+            // One text for each destination: SegWit ones may be written in capitals, and those of
+            // EVM chains without the checksum of EIP-55.
+            address =
+                switch kind {
+                case .utxo(let network, _):
+                    try UTXODestination(text, on: network).address(on: network)
+                case .evm: "\(try EVMAddress(destination: text))"
+                }
         } catch { throw .addressIllegal("\(error)") }
-        // One text for each destination: SegWit ones may be written in capitals.
-        guard let address = Text64(destination.address(on: network)) else {
-            throw .addressIllegal("it is too long")
-        }
+        guard let address = Text64(address) else { throw .addressIllegal("it is too long") }
         return address
     }
 }

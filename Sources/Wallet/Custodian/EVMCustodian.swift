@@ -1,0 +1,316 @@
+// Brings the deposits of EVM chains into the log: as `Custodian` those of UTXO chains.
+//
+// A chain has its coin and any number of tokens, all at the same addresses: an asset of the log
+// each, which the operator's list ties to a coin or a contract. A chain on which the log has an
+// asset that is not listed is not read at all: its blocks would be checked without that asset.
+
+public import Addresses
+internal import Deposits
+public import EVM
+internal import Engine
+public import Follower
+public import Nodes
+internal import Platform
+internal import Terms
+internal import Wire
+
+/// Looks after every EVM chain that the log names. One owner at a time; its calls wait for nodes
+/// and for the log.
+public final class EVMCustodian {
+    /// How long one look at a chain may read before the next chain has its turn.
+    public static var lookNanosMax: Int64 { 1_000_000_000 }
+    /// How long a chain that is in step rests between two looks.
+    public static var restNanos: Int64 { 500_000_000 }
+    /// How long one rests whose node gives no answer.
+    public static var absenceNanos: Int64 { 3_000_000_000 }
+    /// How long one rests for which the log refuses something: each try is a record.
+    public static var refusedNanos: Int64 { 10_000_000_000 }
+    /// How long a command may take before the next chain has its turn.
+    static var commandNanos: Int64 { 5_000_000_000 }
+    /// How long a block may be read, whatever it holds, before it is read on at the next look.
+    static var blockNanosMax: Int64 { 5_000_000_000 }
+    /// Maximum remarks that are kept until they are taken.
+    static var remarksMax: Int { 64 }
+
+    let session: CommandSession<EngineReplica>
+    private let list: EVMAssetList
+    private let makeNode: (EVMNetwork) -> EVMNode?
+    private var chains: [NetworkID: FollowedEVMChain] = [:]
+    private var remarks: [String] = []
+    /// What was last seen of each chain of the log, by its number.
+    public private(set) var reports: [ChainReport] = []
+
+    /// A custodian that submits in this session. `assets` are those that are credited; `node` gives
+    /// the node of a chain, or nil where there is none.
+    public init(
+        _ session: CommandSession<EngineReplica>, assets: EVMAssetList,
+        node: @escaping (EVMNetwork) -> EVMNode?
+    ) {
+        (self.session, list, makeNode) = (session, assets, node)
+    }
+
+    /// What an operator should know of blocks, since the last call: at most `remarksMax`.
+    public func takeRemarks() -> [String] {
+        defer { remarks = [] }
+        return remarks
+    }
+
+    /// Looks at each chain whose turn it is. Returns whether one of them has more to be read now.
+    public func work() throws(CommandSessionError) -> Bool {
+        guard session.isCaughtUp else { return false }
+        var views: [ChainView] = []
+        session.replica.engine.forEachChain { if $0.isEVM { views.append($0) } }
+        let numbers = Set(views.map(\.network))
+        chains = chains.filter { numbers.contains($0.key) }
+        reports.removeAll { !numbers.contains($0.network) }
+        var isBehind = false
+        do throws(CommandSessionError) {
+            for view in views where try look(view) { isBehind = true }
+        } catch {
+            for view in views { report(view, "", .notTaken, "the log takes nothing now: \(error)") }
+            throw error
+        }
+        return isBehind
+    }
+
+    /// Looks at one chain, if it is time. Returns whether there is more to be read now.
+    private func look(_ view: ChainView) throws(CommandSessionError) -> Bool {
+        let networks = networks(view)
+        let chain: FollowedEVMChain
+        do throws(ChainSetupError) {
+            chain = try followed(view, networks)
+            guard Clock.monotonicNanos() >= chain.nextLook else { return false }
+            try chain.learn(session.replica.engine.addressees(view.network))
+        } catch {
+            chains[view.network] = nil
+            report(view, "", .unusable, error.text)
+            return false
+        }
+        let before = chain.reader.height
+        let begin = Clock.monotonicNanos()
+        let steps = chain.read(
+            view, confirmations: Self.confirmations(networks), payments: [], settling: [],
+            isBlockLate: { Clock.monotonicNanos() - begin >= Self.blockNanosMax },
+            isLate: { Clock.monotonicNanos() - begin >= Self.lookNanosMax })
+        remark(view, chain)
+        report(view, chain, networks, .none)
+        if chain.reader.isBroken { try stopWithdrawals(chain) }
+        let done = try carryOut(steps, view, networks, chain)
+        report(view, chain, networks, done.refusal)
+        let isBehind =
+            done.refusal == .none
+            && (done.isCut || done.count > 0 || chain.reader.height != before)
+        let rest =
+            done.refusal != .none
+            ? Self.refusedNanos : chain.reader.hasNoNode ? Self.absenceNanos : Self.restNanos
+        chain.nextLook = isBehind ? begin : Clock.monotonicNanos() + rest
+        return isBehind
+    }
+
+    /// Submits steps in their order, up to the first that is refused; for no longer than a look,
+    /// and only while the log says of the chain what it said when it was read.
+    private func carryOut(
+        _ steps: [ReaderStep], _ view: ChainView, _ networks: [NetworkView],
+        _ chain: FollowedEVMChain
+    ) throws(CommandSessionError) -> (count: Int, refusal: Refusal, isCut: Bool) {
+        var count = 0
+        let deadline = Clock.monotonicNanos() + Self.lookNanosMax
+        for step in steps {
+            // What is final waits while its network takes no deposits; what is pending is shown.
+            if case .credit(let deposit) = step,
+                let asset = chain.asset(deposit.output.script)?.id,
+                networks.contains(where: { $0.asset == asset && !$0.takesDeposits })
+            {
+                continue
+            }
+            let isLate = count > 0 && Clock.monotonicNanos() >= deadline
+            if isLate || !isAsRead(view, networks) { return (count, .none, true) }
+            let refusal = try submit(step, view, chain)
+            if refusal == .stateInvalid, hasChanged(view, chain) { return (count, .none, true) }
+            guard refusal == .none else { return (count, refusal, false) }
+            chain.reader.done(step)
+            count += 1
+        }
+        return (count, .none, false)
+    }
+
+    private func isAsRead(_ view: ChainView, _ networks: [NetworkView]) -> Bool {
+        session.replica.engine.chain(view.network)?.record == view.record
+            && self.networks(view) == networks
+    }
+
+    /// Whether the chain was set again, or an address was assigned, since it was read.
+    private func hasChanged(_ view: ChainView, _ chain: FollowedEVMChain) -> Bool {
+        session.replica.engine.chain(view.network)?.record != view.record
+            || session.replica.engine.addressees(view.network).count != chain.addressCount
+    }
+
+    // MARK: What a chain is
+
+    /// The terms of the assets that the chain has.
+    private func networks(_ view: ChainView) -> [NetworkView] {
+        var all: [NetworkView] = []
+        session.replica.engine.forEachNetwork { if $0.network == view.network { all.append($0) } }
+        return all
+    }
+
+    /// A block is final once it is for every asset of the chain: the log checks whole blocks.
+    private static func confirmations(_ networks: [NetworkView]) -> UInt32 {
+        networks.map(\.confirmations).max() ?? 1
+    }
+
+    private func followed(
+        _ view: ChainView, _ networks: [NetworkView]
+    ) throws(ChainSetupError) -> FollowedEVMChain {
+        guard let network = EVMNetwork.named("\(view.chain)") else {
+            throw ChainSetupError(text: "this version does not know the chain \(view.chain)")
+        }
+        guard !networks.isEmpty else {
+            throw ChainSetupError(text: "no asset has this chain: boursectl wallet network set")
+        }
+        var assets: [EVMChainAsset] = []
+        for terms in networks { assets.append(try asset(terms, network)) }
+        let setup = EVMChainSetup(
+            chain: view.chain, key: view.key, network: network, assets: assets)
+        if let known = chains[view.network], known.setup == setup { return known }
+        guard let node = makeNode(network) else {
+            throw ChainSetupError(text: "its node is not named: set [walletd] nodes in bourse.toml")
+        }
+        let made = try FollowedEVMChain(setup, node)
+        chains[view.network] = made
+        return made
+    }
+
+    private func asset(
+        _ terms: NetworkView, _ network: EVMNetwork
+    ) throws(ChainSetupError) -> EVMChainAsset {
+        guard let asset = session.replica.engine.asset(terms.asset) else {
+            throw ChainSetupError(text: "an asset of the chain is not in the log")
+        }
+        guard let listed = list.asset("\(asset.code)", on: network) else {
+            throw ChainSetupError(
+                text:
+                    "\(asset.code) is on this chain, and [walletd] assets in bourse.toml does not "
+                    + "say which coin or contract it is")
+        }
+        // Whatever the ledger holds can then be paid exactly.
+        guard asset.scale <= listed.decimals else {
+            throw ChainSetupError(
+                text: "\(asset.code) has \(asset.scale) decimals, and \(listed.decimals) on the "
+                    + "chain: it has to have as many or fewer")
+        }
+        return EVMChainAsset(id: asset.id, scale: asset.scale, listed: listed)
+    }
+
+    // MARK: What goes into the log
+
+    /// Submits a step; what is in the log already counts as done.
+    private func submit(
+        _ step: ReaderStep, _ view: ChainView, _ chain: FollowedEVMChain
+    ) throws(CommandSessionError) -> Refusal {
+        let refusal: Refusal =
+            switch step {
+            case .note(let deposit, let confirmations):
+                try note(deposit, view, chain, confirmations, .pending)
+            case .gone(let deposit): try note(deposit, view, chain, 0, .gone)
+            case .credit(let deposit): try credit(deposit, view, chain)
+            case .settle: .none
+            case .finalize(let height, let block, let addresses):
+                try check(view, .final, height, block, addresses)
+            case .check(let height, let block, let addresses):
+                try check(view, .credited, height, block, addresses)
+            }
+        return refusal == .referenceDuplicate ? .none : refusal
+    }
+
+    private func credit(
+        _ deposit: FoundDeposit, _ view: ChainView, _ chain: FollowedEVMChain
+    ) throws(CommandSessionError) -> Refusal {
+        guard let asset = chain.asset(deposit.output.script) else { return .assetUnknown }
+        return try submit(
+            CreditDeposit(
+                account: deposit.account, asset: asset.id, network: view.network,
+                transactionHigh: deposit.output.transaction.high,
+                transactionLow: deposit.output.transaction.low, output: deposit.output.index,
+                amount: Amount(units: deposit.output.units)))
+    }
+
+    private func note(
+        _ deposit: FoundDeposit, _ view: ChainView, _ chain: FollowedEVMChain,
+        _ confirmations: UInt32, _ status: DepositStatus
+    ) throws(CommandSessionError) -> Refusal {
+        guard let asset = chain.asset(deposit.output.script) else { return .assetUnknown }
+        return try submit(
+            NoteDeposit(
+                account: deposit.account, asset: asset.id, network: view.network,
+                transaction: deposit.output.transaction, output: deposit.output.index,
+                amount: Amount(units: deposit.output.units), confirmations: confirmations,
+                status: status))
+    }
+
+    private func check(
+        _ view: ChainView, _ stage: CheckStage, _ height: UInt64, _ block: BlockID,
+        _ addresses: Int
+    ) throws(CommandSessionError) -> Refusal {
+        try submit(
+            CheckBlock(
+                network: view.network, stage: stage, addresses: UInt32(clamping: addresses),
+                height: height, block: block, chainRecord: view.record))
+    }
+
+    func submit(_ command: some CommandPayload) throws(CommandSessionError) -> Refusal {
+        try session.submit(command, within: Self.commandNanos).outcome.refusal
+    }
+
+    /// Nothing is paid from a chain that is not the one on which deposits were credited.
+    private func stopWithdrawals(_ chain: FollowedEVMChain) throws(CommandSessionError) {
+        let reason = String(chain.reader.text.prefix(120))
+        for asset in chain.setup.assets
+        where !session.replica.engine.isWithdrawalStopped(asset.id) {
+            _ = try submit(StopWithdrawals(asset: asset.id, reason: reason))
+        }
+    }
+
+    // MARK: What is said of it
+
+    /// What of the blocks that were read cannot be explained.
+    private func remark(_ view: ChainView, _ chain: FollowedEVMChain) {
+        for found in chain.deposits.takeAnomalies() where remarks.count < Self.remarksMax {
+            remarks.append("\(view.chain): block \(found.height): \(found.anomaly)")
+        }
+    }
+
+    private func report(
+        _ view: ChainView, _ chain: FollowedEVMChain, _ networks: [NetworkView],
+        _ refusal: Refusal
+    ) {
+        let assets = chain.setup.assets
+        let shown = assets.first { $0.coin == .native } ?? assets.first
+        var (condition, text) = (chain.reader.condition, chain.reader.text)
+        if condition.isSound, let minutes = chain.minutesWithoutBlock {
+            (condition, text) = (
+                .nodeStill,
+                "its node has had no new block for \(minutes) minutes: see whether it has peers, "
+                    + "and its consensus client"
+            )
+        }
+        if refusal != .none {
+            (condition, text) = (.refused, "the log refuses what was found: \(refusal)")
+        } else if !networks.contains(where: \.takesDeposits), condition.isSound {
+            (condition, text) = (.closed, "deposits are not credited until the networks take them")
+        }
+        report(view, shown?.listed.code ?? "", condition, text) {
+            ($0.tip, $0.read) = (chain.reader.tip?.height, chain.reader.height)
+            ($0.addresses, $0.pending) = (chain.addressCount, chain.reader.pending.count)
+        }
+    }
+
+    private func report(
+        _ view: ChainView, _ asset: String, _ condition: ChainCondition, _ text: String,
+        _ fill: (inout ChainReport) -> Void = { _ in }
+    ) {
+        reports.update(
+            view, asset, condition, text,
+            credited: session.replica.engine.chain(view.network)?.checkedHeight ?? 0, fill)
+    }
+}

@@ -1,0 +1,115 @@
+// An EVM chain with its node, as it is followed now.
+
+internal import Addresses
+internal import Deposits
+internal import EVM
+internal import Engine
+internal import Keys
+internal import Nodes
+internal import Platform
+internal import Terms
+
+/// An asset of the log on an EVM chain, with the coin that an operator lists for it.
+struct EVMChainAsset: Hashable {
+    let id: AssetID
+    let scale: UInt8
+    let listed: EVMAsset
+
+    var coin: EVMCoin { listed.coin }
+}
+
+/// What the log and the settings say of an EVM chain; what follows it is made anew with another.
+struct EVMChainSetup: Hashable {
+    let chain: Text40
+    let key: String
+    let network: EVMNetwork
+    let assets: [EVMChainAsset]
+}
+
+/// One EVM chain: which it is, how far it is read, and whose addresses are looked for. One owner at
+/// a time.
+final class FollowedEVMChain {
+    let setup: EVMChainSetup
+    let node: EVMNode
+    let deposits: EVMDepositNode<EVMNode>
+    var reader = ChainReader()
+    /// When it is looked at again, monotonic.
+    var nextLook: Int64 = 0
+    /// The node's last block, and since when it is, monotonic.
+    private var tip: (block: BlockID, since: Int64)?
+
+    init(_ setup: EVMChainSetup, _ node: EVMNode) throws(ChainSetupError) {
+        (self.setup, self.node) = (setup, node)
+        let addresses: EVMDepositAddresses
+        do throws(KeyError) {
+            addresses = try EVMDepositAddresses(key: setup.key)
+        } catch {
+            throw ChainSetupError(text: "its public key cannot be used: \(error)")
+        }
+        var units: [EVMCoin: EVMUnits] = [:]
+        for asset in setup.assets {
+            units[asset.coin] = EVMUnits(decimals: asset.listed.decimals, scale: asset.scale)
+        }
+        deposits = EVMDepositNode(
+            node, EVMWatch(addresses: addresses, tokens: [], wallet: [addresses.hot]),
+            units: units)
+    }
+
+    /// The account that withdrawals are paid from.
+    var hot: EVMAddress { deposits.watch.addresses.hot }
+
+    /// How many addresses are looked for.
+    var addressCount: Int { deposits.watch.addresses.count }
+
+    /// Takes the accounts that have an address, in the order of their indices.
+    func learn(_ owners: [AccountID]) throws(ChainSetupError) {
+        guard deposits.watch.addresses.count < owners.count else { return }
+        do throws(KeyError) { try deposits.watch.addresses.update(owners) } catch {
+            throw ChainSetupError(text: "an address cannot be derived: \(error)")
+        }
+    }
+
+    /// Reads on; what is to be done about it. `payments` are those that pay withdrawals, open and
+    /// settled of late: what they bring to a customer's address is a deposit. A block that is begun
+    /// is left where `isBlockLate`, and none is begun where `isLate`.
+    func read(
+        _ view: ChainView, confirmations: UInt32, payments: Set<TransactionID>,
+        settling: [TransactionID], isBlockLate: @escaping () -> Bool, isLate: () -> Bool
+    ) -> [ReaderStep] {
+        if deposits.watch.payments != payments { deposits.watch.payments = payments }
+        deposits.isLate = isBlockLate
+        let known = ReaderTerms(
+            record: view.record, firstBlock: view.firstBlock, checkedHeight: view.checkedHeight,
+            checkedBlock: view.checkedBlock, finalHeight: view.finalHeight,
+            finalBlock: view.finalBlock, confirmations: confirmations, addresses: addressCount)
+        let steps = reader.read(
+            deposits, known, account: deposits.account, payments: settling, isLate: isLate)
+        if let block = reader.tip?.block, block != tip?.block {
+            tip = (block, Clock.monotonicNanos())
+        }
+        return steps
+    }
+
+    /// The asset of a deposit's script; nil: of none that is on this chain now.
+    func asset(_ script: [UInt8]) -> EVMChainAsset? {
+        guard let coin = EVMHolding(script: script)?.coin else { return nil }
+        return setup.assets.first { $0.coin == coin }
+    }
+
+    /// For how many minutes the node has had no new block, where that is long; test networks stand
+    /// still whenever nobody mines.
+    var minutesWithoutBlock: Int64? {
+        guard let tip, setup.network.chainID != Self.testChainID else { return nil }
+        let seconds = (Clock.monotonicNanos() - tip.since) / 1_000_000_000
+        // A slot is missed now and then, 25 in a row never are while the chain goes on.
+        return seconds > 25 * setup.network.blockSeconds ? max(1, seconds / 60) : nil
+    }
+
+    /// The chain that the tests' own node makes, whose blocks come on request.
+    private static let testChainID: UInt64 = 31_337
+}
+
+extension ChainView {
+    /// Whether it is an EVM chain that this version knows.
+    var isEVM: Bool { EVMNetwork.named("\(chain)") != nil }
+}

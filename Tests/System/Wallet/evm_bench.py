@@ -1,0 +1,168 @@
+"""An exchange with a wallet and a real EVM chain, and the checker that compares them: it reads the
+chain, and asks the wallet nothing."""
+import json
+import subprocess
+import time
+import urllib.request
+
+from exchange import ROOT, free_port
+from wallet_bench import CONFIRMATIONS, NAMES, WORDS, WalletBench
+
+KIND = "ethereum-regtest"
+PYTHON = ROOT / ".venv-test-evm" / "bin" / "python"
+READY_SECONDS_MAX = 120
+# Decimals of the ledger: the chain has 18 of its coin and 6 of the token.
+SCALES = {"ETH": 8, "TST": 6}
+WEI = 10**18
+# What one unit of the ledger is of the coin.
+UNIT = 10**10
+
+
+class NodeFault(Exception):
+    """The node does not answer, or refuses."""
+
+
+class EVMNode:
+    """A node whose chain outlives it."""
+
+    def __init__(self, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.port = free_port()
+        self.process = None
+        self.start()
+
+    @property
+    def setting(self):
+        return f"{KIND}=http://127.0.0.1:{self.port}"
+
+    def start(self):
+        if not PYTHON.exists():
+            raise NodeFault("its packages are missing: `make prerequisites-test` installs them")
+        # It ends with this process.
+        self.process = subprocess.Popen(
+            ["/usr/bin/setpriv", "--pdeathsig", "KILL", str(PYTHON),
+             str(ROOT / "Tests" / "tools" / "evm.py"), "--port", str(self.port), "--store",
+             str(self.folder / "chain")],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        while True:
+            try:
+                return self.call("eth_blockNumber")
+            except (NodeFault, OSError):
+                if time.monotonic() > deadline or self.process.poll() is not None:
+                    raise
+                time.sleep(0.05)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def end(self):
+        if self.process and self.process.poll() is None:
+            self.kill()
+
+    def call(self, method, *parameters):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/", json.dumps(
+                {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).encode(),
+            {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as response:
+            answer = json.loads(response.read())
+        if "error" in answer:
+            raise NodeFault(f"{method}: {answer['error']['message']}")
+        return answer["result"]
+
+    @property
+    def height(self):
+        return int(self.call("eth_blockNumber"), 16)
+
+    def mine(self, count=1):
+        return self.call("evm_mine", count)
+
+    def deploy(self, name):
+        """A contract's address. Takes a block."""
+        return self.call("test_deploy", name)
+
+    def pay(self, address, wei):
+        return self.call("eth_sendTransaction", {"to": address, "value": hex(wei)})
+
+    def run(self, contract, signature, *arguments, value=0):
+        words = [hex(one) if isinstance(one, int) else one for one in arguments]
+        return self.call("test_call", contract, signature, words, hex(value))
+
+    def balance(self, address, token=None, place="latest"):
+        """What an address has of the coin or a token, in the smallest unit."""
+        if token is None:
+            return int(self.call("eth_getBalance", address, place), 16)
+        data = "0x70a08231" + "00" * 12 + address[2:].lower()
+        return int(self.call("eth_call", {"to": token, "data": data}, place), 16)
+
+    def transactions(self):
+        """All transactions of the chain, each with its receipt."""
+        found = []
+        for height in range(1, self.height + 1):
+            block = self.call("eth_getBlockByNumber", hex(height), True)
+            if block["transactions"]:
+                receipts = self.call("eth_getBlockReceipts", hex(height))
+                found += list(zip(block["transactions"], receipts))
+        return found
+
+
+class EVMWalletBench(WalletBench):
+    """Three accounts with an address each on chain 1, which carries ETH and the token TST."""
+
+    def make_node(self, folder):
+        return EVMNode(folder / "node")
+
+    def begin(self, **tokens):
+        """Starts matchd and sets the chain; walletd is not started. `tokens` are further assets of
+        scale 6: the names of their contracts."""
+        self.init()
+        self.tokens = {"TST": self.node.deploy("Token")}
+        self.tokens |= {code: self.node.deploy(name) for code, name in tokens.items()}
+        self.set("walletd", "nodes", self.node.setting)
+        self.set("walletd", "assets", " ".join(
+            [f"ETH={KIND}"] + [f"{code}={KIND}:{contract}:6"
+                               for code, contract in self.tokens.items()]))
+        self.start("matchd")
+        seed = self.state / "secrets" / "wallet.seed"
+        seed.touch(0o600)
+        seed.write_text(WORDS + "\n")
+        [key] = self.ctl_json("wallet", "key", "--chain", KIND)
+        self.ctl("wallet", "chain", "set", "1", KIND, "--key", key["key"], "--first-block", "1")
+        for code in ["ETH", *self.tokens]:
+            self.ctl("asset", "add", code, "--scale", SCALES.get(code, 6))
+            self.ctl("wallet", "network", "set", code, "1", "--name", "ETH", "--confirmations",
+                     CONFIRMATIONS, "--minimum", "0.001", "--fee", "0.0001")
+        for name in NAMES:
+            self.ctl("account", "open", name)
+            self.addresses[name] = self.ctl_json("wallet", "address", name, "1")["address"]
+
+    def pay(self, name, units, code="ETH"):
+        """Pays an account so many units of the ledger; returns the transaction."""
+        if code == "ETH":
+            return self.node.pay(self.addresses[name], units * UNIT)
+        return self.node.run(self.tokens[code], "transfer(address,uint256)",
+                             self.addresses[name], units)
+
+    def balances(self, code="ETH"):
+        """What each account has available, in units of the ledger."""
+        have = {}
+        for name in NAMES:
+            rows = self.ctl_json("account", "show", name)["balances"]
+            have[name] = sum(round(float(row["available"]) * 10 ** SCALES.get(code, 6))
+                             for row in rows if row["asset"] == code)
+        return have
+
+    def check(self):
+        """Each account has what the chain has at its address, in all coins: nothing was credited
+        twice, and nothing else. Only while nothing has left the addresses."""
+        self.await_in_step()
+        due = {}
+        for code in ["ETH", *self.tokens]:
+            token, unit = self.tokens.get(code), UNIT if code == "ETH" else 1
+            due[code] = {name: self.node.balance(address, token) // unit
+                         for name, address in self.addresses.items()}
+            assert self.balances(code) == due[code], code
+        return due
