@@ -42,6 +42,11 @@ struct WalletDaemon {
                     let known = names.joined(separator: ", ")
                     return ("walletd.nodes", "there is no chain \(node.chain); there are \(known)")
                 }
+                if EVMNetwork.named(node.chain) != nil,
+                    settings.walletd.nodes.filter({ $0.chain == node.chain }).count > 1
+                {
+                    return ("walletd.nodes", "\(node.chain) can have one node only")
+                }
                 guard let endpoint = HTTPEndpoint(node.url), !endpoint.isSecure else {
                     return (
                         "walletd.nodes",
@@ -105,6 +110,10 @@ struct WalletDaemon {
         let custodian = Custodian(
             session, coins: coins, signer: SignerSocket(path: settings.signerd.socket),
             elsewhere: settings.walletd.elsewhere.map { ("\($0.asset)", $0.amount) }, node: node)
+        custodian.makeSecond = { network in
+            node(network.name, 1).map { UTXONode($0, network: network) }
+        }
+        custodian.secondAbove = settings.walletd.secondAbove.map { ("\($0.asset)", $0.amount) }
         custodian.bumpNanos = settings.walletd.bumpSeconds * 1_000_000_000
         // Checked at the start.
         let assets = (try? EVMAssetList(settings.walletd.assets)) ?? EVMAssetList()
@@ -175,10 +184,11 @@ struct WalletDaemon {
         node(network.name).map { EVMNode($0, network: network) }
     }
 
-    private func node(_ chain: String) -> NodeSettings? {
-        guard let node = settings.walletd.nodes.first(where: { $0.chain == chain }),
-            let endpoint = HTTPEndpoint(node.url)
-        else { return nil }
+    /// The first or second node of a chain.
+    private func node(_ chain: String, _ place: Int = 0) -> NodeSettings? {
+        let nodes = settings.walletd.nodes.filter { $0.chain == chain }
+        guard place < nodes.count, let endpoint = HTTPEndpoint(nodes[place].url) else { return nil }
+        let node = nodes[place]
         return NodeSettings(endpoint: endpoint, loginFile: node.loginFile)
     }
 

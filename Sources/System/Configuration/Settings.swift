@@ -119,7 +119,7 @@ public struct Settings: Hashable, Sendable {
 
     /// Settings of `bourse-walletd`.
     public struct Walletd: Hashable, Sendable {
-        /// The nodes of the chains, one for each.
+        /// The nodes of the chains; the second one of a chain confirms what the first one says.
         public var nodes: [Node] = []
         /// The assets of EVM chains, as `ETH=ethereum` and `USDT=ethereum:CONTRACT:DECIMALS`.
         public var assets: [String] = []
@@ -129,6 +129,8 @@ public struct Settings: Hashable, Sendable {
         public var status: String
         /// What is kept elsewhere than on the chains, each asset once.
         public var elsewhere: [Kept] = []
+        /// Deposits up to these amounts need no second node, each asset once.
+        public var secondAbove: [Kept] = []
 
         /// An amount of an asset, as `LTC 100.5`.
         public struct Kept: Hashable, Sendable {

@@ -8,13 +8,15 @@ extension SettingsKey {
                 "The chains' nodes, as "
                     + "\"litecoin=http://127.0.0.1:9332,/etc/bourse/litecoin.login\"; the"
                     + "\nfile holds USER:PASSWORD, as the node's own .cookie does. Several are "
-                    + "separated by\nspaces."
+                    + "separated by\nspaces. With a second one of a chain, what both do not have "
+                    + "is not credited."
             ) {
                 let words = $1.split(separator: " ").map(String.init)
                 let nodes = words.compactMap(Settings.Walletd.Node.init)
-                guard nodes.count == words.count, Set(nodes.map(\.chain)).count == nodes.count
+                let ofChain = Dictionary(grouping: nodes, by: \.chain)
+                guard nodes.count == words.count, ofChain.allSatisfy({ $0.value.count <= 2 })
                 else {
-                    return "expected each chain once, as "
+                    return "expected each chain once or twice, as "
                         + "\"litecoin=http://127.0.0.1:9332,/etc/bourse/litecoin.login\""
                 }
                 $0.walletd.nodes = nodes
@@ -26,14 +28,17 @@ extension SettingsKey {
                     + "\"LTC 100.5,\nBTC 3\": cold storage, and what operators booked by hand. "
                     + "Where less is there than the ledger\nsays, withdrawals of the asset stop."
             ) {
-                let parts =
-                    $1.isEmpty
-                    ? [] : $1.split(separator: ",", omittingEmptySubsequences: false)
-                let kept = parts.compactMap { Settings.Walletd.Kept($0) }
-                guard kept.count == parts.count, Set(kept.map(\.asset)).count == kept.count else {
-                    return "expected each asset once, with an amount, as \"LTC 100.5, BTC 3\""
-                }
+                guard let kept = kept($1) else { return keptExpected }
                 $0.walletd.elsewhere = kept
+                return nil
+            },
+            .text(
+                "walletd", "second_above", "\"\"",
+                "Where a chain has a second node, deposits up to these amounts are credited "
+                    + "without it, as\n\"LTC 10, BTC 0.5\"; of other assets none is."
+            ) {
+                guard let kept = kept($1) else { return keptExpected }
+                $0.walletd.secondAbove = kept
                 return nil
             },
             .text(
@@ -68,4 +73,17 @@ extension SettingsKey {
             },
         ]
     }
+
+    /// Amounts, each asset once; nil for anything else.
+    private static func kept(_ text: String) -> [Settings.Walletd.Kept]? {
+        let parts = text.isEmpty ? [] : text.split(separator: ",", omittingEmptySubsequences: false)
+        let kept = parts.compactMap { Settings.Walletd.Kept($0) }
+        guard kept.count == parts.count, Set(kept.map(\.asset)).count == kept.count else {
+            return nil
+        }
+        return kept
+    }
+
+    private static let keptExpected =
+        "expected each asset once, with an amount, as \"LTC 100.5, BTC 3\""
 }

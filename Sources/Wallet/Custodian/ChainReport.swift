@@ -21,6 +21,8 @@ public enum ChainCondition: String, Hashable, Sendable, CaseIterable {
     case nodeStill = "node still"
     /// The node gives no usable answer.
     case noNode = "no node"
+    /// The second node lacks what the first one has.
+    case nodesDiffer = "nodes differ"
     /// Another block is in the place of a final one.
     case forked
     /// What was credited is on the chain no more.

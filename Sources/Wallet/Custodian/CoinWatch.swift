@@ -76,7 +76,7 @@ struct CoinWatch {
         let deadline = Clock.monotonicNanos() + Self.nanosMax
         var count = 0
         while let outPoint = queue.last, count < Self.checksMax, Clock.monotonicNanos() < deadline {
-            let isThere = try node.hasOutput(outPoint.transaction, outPoint.output)
+            let isThere = try node.unspent(outPoint.transaction, outPoint.output) != nil
             queue.removeLast()
             count += 1
             guard !isThere, let coin = coins.coins[outPoint] else {

@@ -39,6 +39,11 @@ public final class Custodian<Node: PaymentNode> {
     /// Withdrawals whose payment is to be replaced at once.
     var wanted: Set<WithdrawalID> = []
 
+    /// The second node of a chain, which has to have a deposit as well before it is credited.
+    public var makeSecond: (UTXONetwork) -> Node? = { _ in nil }
+    /// Up to these amounts it does not have to, in coins by asset.
+    public var secondAbove: [(asset: String, amount: DecimalText)] = []
+
     let session: CommandSession<EngineReplica>
     let signer: any SignatureSource
     private let keeper: CoinKeeper
@@ -152,11 +157,15 @@ public final class Custodian<Node: PaymentNode> {
     ) throws(CommandSessionError) -> (count: Int, refusal: Refusal, isCut: Bool) {
         var count = 0
         let deadline = Clock.monotonicNanos() + Self.lookNanosMax
+        chain.objection = nil
         for step in steps {
             // What is final waits while the network takes no deposits; what is pending is shown.
             if !terms.takesDeposits, step.isCredit { continue }
             let isLate = count > 0 && Clock.monotonicNanos() >= deadline
             if isLate || !isAsRead(view, terms) { return (count, .none, true) }
+            if case .credit(let deposit) = step, isObjected(deposit, terms, chain) {
+                return (count, .none, false)
+            }
             let refusal = try submit(step, view, terms)
             if refusal == .stateInvalid, hasChanged(view, chain) { return (count, .none, true) }
             guard refusal == .none else { return (count, refusal, false) }
@@ -164,6 +173,26 @@ public final class Custodian<Node: PaymentNode> {
             count += 1
         }
         return (count, .none, false)
+    }
+
+    /// Whether the chain's second node lacks a deposit that it has to have.
+    private func isObjected(
+        _ deposit: FoundDeposit, _ terms: NetworkView, _ chain: FollowedChain<Node>
+    ) -> Bool {
+        guard chain.second != nil else { return false }
+        if let asset = session.replica.engine.asset(terms.asset),
+            let one = secondAbove.first(where: { $0.asset == "\(asset.code)" }),
+            case .whole(let units) = one.amount.steps(of: 1, scale: Int(asset.scale)),
+            deposit.output.units <= units
+        {
+            return false
+        }
+        guard let block = chain.reader.block(of: deposit) else { return true }
+        let objection = chain.second?.objection(to: deposit, in: block.id, at: block.height)
+        chain.objection = objection.map {
+            "the deposit \(deposit.output.transaction.hex):\(deposit.output.index) waits: \($0)"
+        }
+        return objection != nil
     }
 
     private func isAsRead(_ view: ChainView, _ terms: NetworkView) -> Bool {
@@ -207,6 +236,7 @@ public final class Custodian<Node: PaymentNode> {
             throw ChainSetupError(text: "its node is not named: set [walletd] nodes in bourse.toml")
         }
         let made = try FollowedChain(view, on: network, node)
+        made.second = makeSecond(network).map { SecondNode($0) }
         chains[view.network] = made
         return made
     }
@@ -287,6 +317,9 @@ public final class Custodian<Node: PaymentNode> {
                 .nodeStill,
                 "its node has had no new block for \(hours) hours: see whether it has peers"
             )
+        }
+        if condition.isSound, let objection = chain.objection {
+            (condition, text) = (.nodesDiffer, objection)
         }
         if refusal != .none {
             (condition, text) = (.refused, "the log refuses what was found: \(refusal)")

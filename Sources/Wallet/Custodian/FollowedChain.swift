@@ -20,6 +20,9 @@ final class FollowedChain<Node: PaymentNode> {
     let chain: Text40
     let key: String
     let node: Node
+    var second: SecondNode<Node>?
+    /// What the second node lacks; nil: nothing that is to be credited.
+    var objection: String?
     var addresses: DepositAddresses
     var reader = ChainReader()
     var payouts = Payouts()

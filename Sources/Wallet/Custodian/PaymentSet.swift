@@ -72,7 +72,8 @@ struct PaymentWaits {
         spentElsewhere = spentElsewhere.filter { known.contains($0.key) }
         let all = Set(sets.flatMap(\.ids))
         lost = lost.filter { all.contains($0.key) }
-        since = sets.sorted { $0.firstTime < $1.firstTime }
+        since =
+            sets.sorted { $0.firstTime < $1.firstTime }
             .first { !$0.ids.contains(where: isInBlock) }?.firstTime
     }
 }

@@ -151,6 +151,12 @@ public struct ChainReader {
         blocks.flatMap { block in block.spends.map { ($0, block.height) } }
     }
 
+    /// The block of a deposit that was found; nil: it is not among those that are kept.
+    public func block(of deposit: FoundDeposit) -> (id: BlockID, height: UInt64)? {
+        blocks.first { $0.deposits.contains { $0.output == deposit.output } }
+            .map { ($0.id, $0.height) }
+    }
+
     /// Confirmations of a block: itself and those read behind it.
     private func depth(of block: ReadBlock) -> UInt64 {
         (blocks.last?.height ?? block.height) - block.height + 1

@@ -136,6 +136,16 @@ private struct WalletCheck {
                     "compare its getbestblockhash with another node's",
                 ]
             )
+        case "nodes differ":
+            (state, advice) = (
+                .critical,
+                [
+                    "getblockcount and getbestblockhash, at both nodes of \(name): which of them "
+                        + "is right?",
+                    "a deposit waits for the second node: [walletd] nodes names both, and "
+                        + "second_above the amounts that need it",
+                ]
+            )
         case "node behind":
             (state, advice) = (
                 .critical,
@@ -201,7 +211,7 @@ private struct WalletCheck {
             return finding(
                 .chain, chain, .critical,
                 ["boursectl wallet status", "boursectl wallet network list", Self.log])
-        case let word where chain.isSound || word == "no node" || word.hasPrefix("node "):
+        case let word where chain.isSound || word == "no node" || word.hasPrefix("node"):
             return Finding(
                 .chain, name, .ok, "what was read of \(name) agrees with the log", source: source)
         default:
