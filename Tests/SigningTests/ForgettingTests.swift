@@ -79,7 +79,7 @@ import UTXO
         #expect(kept.count { $0 == 0x0A } == 2)
     }
 
-    @Test func `a forgetting that is cut off leaves the list as it was, or as it is to be`() throws {
+    @Test func `a forgetting that is cut off leaves either list`() throws {
         let directory = try SignerDirectory()
         try directory.place.begin()
         let list = try SignedList(directory.place)

@@ -9,6 +9,7 @@ import Slabs
 import Terms
 import Testing
 import UTXO
+import Wire
 
 @Suite struct PreviousTransactionTests {
     private func venue(paid: Int64? = nil) throws -> (PaymentVenue, SigningRequest) {
@@ -117,7 +118,8 @@ import UTXO
         let begin = Clock.monotonicNanos()
         let text = Array(large.json.compact.utf8)
         #expect(text.count <= SigningRequest.textBytesMax)
-        let read = try #require(SigningRequest(try #require(JSONValue(parsing: text))))
+        let json = try #require(JSONValue(parsing: text))
+        let read = try #require(SigningRequest(json))
         #expect(read == large && venue.refusal(read) == .unproved)
         #expect(Clock.monotonicNanos() - begin < 3_000_000_000)
         large.previous.append(large.previous[0])

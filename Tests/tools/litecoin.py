@@ -21,7 +21,8 @@ class NodeFault(Exception):
 class LitecoinNode:
     """One node; its wallet mines and pays. `end` it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *options):
+        self.options = options
         self.folder = Path(folder)
         self.folder.mkdir(parents=True)
         self.port = free_port()
@@ -50,7 +51,7 @@ class LitecoinNode:
             ["/usr/bin/setpriv", "--pdeathsig", "KILL", str(library / "ld-linux-x86-64.so.2"),
              "--library-path", str(library), str(program), "-regtest", f"-datadir={self.folder}",
              f"-rpcport={self.port}", "-listen=0", "-fallbackfee=0.0001", "-printtoconsole=0",
-             "-wallet=miner"],
+             "-wallet=miner", *self.options],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + READY_SECONDS_MAX
         while True:

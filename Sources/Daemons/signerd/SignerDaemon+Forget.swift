@@ -3,6 +3,7 @@
 import DaemonKit
 import Glibc
 import Logging
+import Payments
 import Platform
 import Signing
 import Terms
@@ -24,7 +25,7 @@ extension SignerDaemon {
             throw SignedListError.unknown(transaction, path: place.listFile)
         }
         let ids = entry.payment.withdrawals.map { "\($0.number)" }.joined(separator: ", ")
-        let coins = entry.inputs.map { "  \($0.transaction.hex):\($0.output)" }
+        let coins = entry.inputNames.map { "  \($0)" }
         print(
             """
             \(transaction.hex) was signed on \(entry.chain) for withdrawals \(ids), and spends

@@ -61,7 +61,8 @@ extension SettingsKey {
             .integer(
                 "walletd", "bump_seconds", 7_200, in: 0...31_536_000,
                 "Seconds that a payment waits for its block until one with a higher fee replaces "
-                    + "it;\n0: it waits for ever."
+                    + "it;\n0: it waits for ever. Nodes of Litecoin replace nothing without "
+                    + "mempoolreplacement=1."
             ) { $0.walletd.bumpSeconds = $1 },
             .text(
                 "walletd", "status", "\"run/wallet.json\"",

@@ -5,6 +5,8 @@
 // goes into the log before the node gets it. Whichever of them a block takes settles them all. When
 // one is due says the log: the time of the newest payment's record.
 
+internal import Addresses
+internal import Deposits
 internal import Engine
 internal import Follower
 internal import Nodes
@@ -23,7 +25,8 @@ extension Custodian {
         let reader = chain.reader
         func isDue(_ set: PaymentSet) -> Bool {
             guard now >= chain.payouts.waits.bumpTimes[set.newest] ?? 0,
-                chain.payouts.waits.spentElsewhere[set.newest] == nil
+                chain.payouts.waits.spentElsewhere[set.newest] == nil,
+                !chain.payouts.waits.replacesNothing(set)
             else { return false }
             let isOld = bumpNanos > 0 && time >= set.lastTime && time - set.lastTime >= bumpNanos
             return (isOld || !wanted.isDisjoint(with: set.withdrawals))

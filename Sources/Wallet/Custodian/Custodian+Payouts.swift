@@ -121,6 +121,13 @@ extension Custodian {
         {
             report.condition = .slow
             report.text = "the payment \(id.hex) waits for a block, and is not replaced: \(why)"
+        } else if report.condition.isSound,
+            let (id, why) = chain.payouts.waits.kept.min(by: { $0.key < $1.key })
+        {
+            report.condition = .slow
+            report.text =
+                "its node keeps an older payment in the place of \(id.hex): \(why). Does it replace "
+                + "transactions (mempoolreplacement=1)? Whichever is mined settles all"
         } else if report.condition.isSound, let hours = chain.hoursUnconfirmed {
             report.condition = .slow
             report.text =

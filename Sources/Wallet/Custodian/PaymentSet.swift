@@ -43,6 +43,8 @@ struct PaymentWaits {
     var bumpTimes: [TransactionID: Int64] = [:]
     /// Why there was no replacement.
     var bumpFaults: [TransactionID: String] = [:]
+    /// Why the node keeps an older payment of the set.
+    var kept: [TransactionID: String] = [:]
     /// When it is looked again whether coins are spent elsewhere, monotonic.
     var lookTimes: [TransactionID: Int64] = [:]
     /// Which coin another transaction of the chain has spent, in words.
@@ -63,11 +65,18 @@ struct PaymentWaits {
         lost[id] = (coin, lost[id].map { min($0.height, height) } ?? height)
     }
 
+    /// Whether the node takes no replacement of the set, whatever it pays: Litecoin's do not unless
+    /// they are told to. One whose fee it calls too low is replaced once more.
+    func replacesNothing(_ set: PaymentSet) -> Bool {
+        kept[set.newest].map { !$0.contains("fee") } ?? false
+    }
+
     /// Takes the sets that there are now, and forgets what it knows of others.
     mutating func take(_ sets: [PaymentSet], isInBlock: (TransactionID) -> Bool) {
         let known = Set(sets.map(\.newest))
         bumpTimes = bumpTimes.filter { known.contains($0.key) }
         bumpFaults = bumpFaults.filter { known.contains($0.key) && !isInBlock($0.key) }
+        kept = kept.filter { known.contains($0.key) && !isInBlock($0.key) }
         lookTimes = lookTimes.filter { known.contains($0.key) }
         spentElsewhere = spentElsewhere.filter { known.contains($0.key) }
         let all = Set(sets.flatMap(\.ids))

@@ -115,6 +115,7 @@ struct Payouts {
             }
         for set in due.prefix(Self.broadcastsMax) {
             broadcastTimes[set.newest] = now + Self.broadcastNanos
+            var why: String?
             for id in set.ids {
                 guard let payment = payments[id] else { continue }
                 do throws(NodeError) {
@@ -122,12 +123,14 @@ struct Payouts {
                     refusals[set.newest] =
                         isBuried
                         ? "it is in a block that was not read: was the chain set anew?" : nil
+                    // Why it keeps an older one.
+                    waits.kept[set.newest] = why
                     break
                 } catch {
                     broadcastTimes[set.newest] = now + Self.retryNanos
                     guard case .refused = error else { return }
                     // What it says of the newest one.
-                    if id == set.newest { refusals[id] = "\(error)" }
+                    if id == set.newest { (why, refusals[id]) = ("\(error)", "\(error)") }
                 }
             }
         }

@@ -57,7 +57,8 @@ public struct CoinTable: Sendable {
         switch command {
         case .setChain(let c): set(c)
         case .creditDeposit(let c): credit(c, engine)
-        case .signWithdrawals(let c): chains[c.network]?.sign(c, at: header.sequence, header.timestamp)
+        case .signWithdrawals(let c):
+            chains[c.network]?.sign(c, at: header.sequence, header.timestamp)
         case .settleTransaction(let c):
             for network in chains.keys { chains[network]?.settle(c.transaction) }
         case .dropTransaction(let c):

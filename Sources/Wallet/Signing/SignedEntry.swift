@@ -45,10 +45,15 @@ public struct SignedEntry: Hashable, Sendable {
         (self.counted, self.time, self.seen) = (counted, time, seen)
     }
 
+    /// What it spends, as `TRANSACTION:OUTPUT`.
+    public var inputNames: [String] {
+        inputs.map { "\($0.transaction.hex):\($0.output)" }
+    }
+
     var json: JSONValue {
         [
             "chain": .string("\(chain)"), "payment": payment.json,
-            "inputs": .strings(inputs.map { "\($0.transaction.hex):\($0.output)" }),
+            "inputs": .strings(inputNames),
             "leaving": .number(leaving), "counted": .number(counted), "time": .number(time),
             "sequence": .number(seen.sequence), "crc": .number(seen.crc),
         ]

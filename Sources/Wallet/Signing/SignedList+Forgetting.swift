@@ -2,6 +2,7 @@
 
 internal import JSON
 internal import Journal
+internal import Payments
 internal import Platform
 public import Terms
 

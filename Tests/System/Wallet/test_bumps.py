@@ -12,8 +12,9 @@ COIN = 100_000_000
 
 
 @pytest.fixture
-def bench(tmp_path):
-    made = WalletBench(tmp_path)
+def bench(tmp_path, request):
+    # Litecoin's nodes replace nothing unless they are told to.
+    made = WalletBench(tmp_path, *getattr(request, "param", ["-mempoolreplacement=1"]))
     try:
         made.begin()
         made.begin_signer()
@@ -100,6 +101,20 @@ def test_an_operator_has_a_payment_replaced_and_a_restart_goes_on(bench):
     assert bench.status["payouts"]["isSound"], bench.status
     bench.node.mine(CONFIRMATIONS)
     check(bench, there, newest)
+
+
+@pytest.mark.parametrize("bench", [[]], indirect=True)
+def test_a_node_that_replaces_nothing_is_reported_and_no_more_are_signed(bench):
+    restart(bench, 1)
+    ident, there, first = pay(bench)
+    bench.await_("replaced", lambda: len(payments(bench, ident)) == 2)
+    payouts = bench.await_("said", lambda: bench.status["payouts"]["condition"] == "slow"
+                           and bench.status["payouts"])
+    assert "mempoolreplacement" in payouts["text"] and in_pool(bench, first)
+    time.sleep(5)
+    assert len(payments(bench, ident)) == 2
+    bench.node.mine(CONFIRMATIONS)
+    check(bench, there, first)
 
 
 def test_killed_around_the_signature_of_a_replacement_it_pays_once(bench):

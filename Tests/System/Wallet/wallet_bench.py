@@ -20,13 +20,14 @@ NAMES = ("ann", "ben", "cid")
 class WalletBench(Exchange):
     """Three accounts with a deposit address each on chain 1."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *node_options):
         super().__init__(folder / "state")
+        self.node_options = node_options
         self.node = self.make_node(folder)
         self.addresses = {}
 
     def make_node(self, folder):
-        return LitecoinNode(folder / "node")
+        return LitecoinNode(folder / "node", *self.node_options)
 
     def begin(self):
         """Starts matchd and sets the chain; walletd is not started."""
