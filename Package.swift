@@ -124,7 +124,7 @@ let package = Package(
         // Payments of withdrawals: planned by the wallet, reviewed and signed by the signer. Pure.
         wing(
             "Wallet", "Payments",
-            ["Terms", "JSON", "Wire", "Engine", "Addresses", "Keys", "UTXO"]),
+            ["Terms", "JSON", "Wire", "Engine", "Secrets", "Addresses", "Keys", "UTXO"]),
         // Proof of liabilities: a Merkle sum tree over all accounts of an asset; pure.
         wing("Wallet", "Liabilities", ["Terms", "JSON", "Secrets"]),
         // What is asked of chains' nodes, over their JSON-RPC.

@@ -81,7 +81,7 @@ struct SignerDaemon {
         log.notice("listening at \(settings.signerd.socket)")
         defer {
             ServiceManager.stopping()
-            signer.saveCoins()
+            signer.saveState()
             withExtendedLifetime(lock) {}
         }
         var (status, statusTime, refused) = ("", Int64(0), "")

@@ -113,6 +113,18 @@ public struct Follower: ~Copyable {
         self.snapshotAtMost = snapshotAtMost
     }
 
+    /// Goes on from a state of its own instead: what `Engine.writeSnapshot` gave, and the CRC of its
+    /// last record. Before the first subscription. False where it does not load: it is empty then.
+    public mutating func resume(_ snapshot: UnsafeRawBufferPointer, crc: UInt32) -> Bool {
+        guard isFresh, engine.sequence == 0 else { return false }
+        var own = unsafe Engine(snapshot: snapshot)
+        guard let loaded = own.take() else { return false }
+        epochMax = max(epochMax, loaded.epoch)
+        engine = loaded
+        (lastCRC, isFresh) = (crc, false)
+        return true
+    }
+
     /// Whether it has every record that the server last reported as released, and the server has
     /// reported it on this connection.
     public var isCaughtUp: Bool { hasPosition && engine.sequence >= released }

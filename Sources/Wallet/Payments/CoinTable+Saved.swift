@@ -7,7 +7,7 @@ internal import UTXO
 internal import Wire
 
 extension CoinTable {
-    private static var version: UInt32 { 3 }
+    private static var version: UInt32 { 4 }
 
     /// The table as bytes; see `init(saved:)`. O(coins + bytes of open payments).
     public var saved: [UInt8] {
@@ -28,6 +28,7 @@ extension CoinTable {
         number(Self.version)
         number(sequence)
         number(crc)
+        out += hash
         number(UInt8(hasGap ? 1 : 0))
         number(UInt32(chains.count))
         for (network, chain) in chains.sorted(by: { $0.key.number < $1.key.number }) {
@@ -84,6 +85,7 @@ extension CoinTable {
         guard r.integer(UInt32.self) == Self.version else { return false }
         sequence = r.integer()
         crc = r.integer()
+        hash = r.bytes(count: hash.count, most: hash.count)
         hasGap = r.integer(UInt8.self) != 0
         let count = r.integer(UInt32.self)
         guard count <= Limits.networksMax else { return false }

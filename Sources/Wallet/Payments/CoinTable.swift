@@ -6,6 +6,7 @@
 
 internal import Addresses
 public import Engine
+internal import Secrets
 public import Terms
 internal import UTXO
 public import Wire
@@ -19,6 +20,9 @@ public struct CoinTable: Sendable {
     public internal(set) var sequence: UInt64 = 0
     /// Its CRC.
     public internal(set) var crc: UInt32 = 0
+    /// The hash of all records up to that one, which names this log and no other: of each record
+    /// SHA-256 of the hash before it and of the record's bytes; 32 zeros before the first.
+    public internal(set) var hash = [UInt8](repeating: 0, count: 32)
     /// Whether records were missed: the coins are not all, and nothing may be planned with them.
     public internal(set) var hasGap = false
     var chains: [NetworkID: ChainCoins] = [:]
@@ -37,6 +41,11 @@ public struct CoinTable: Sendable {
         _ header: RecordHeader, _ record: UnsafeRawBufferPointer, _ outcome: Outcome,
         _ engine: borrowing Engine
     ) {
+        if header.sequence == sequence + 1 {
+            var bytes = hash
+            unsafe bytes.append(contentsOf: record)
+            hash = SHA256.digest(bytes)
+        }
         var command: Command?
         if let kind = CommandKind(rawValue: header.kind), Self.kinds.contains(kind) {
             let payload = unsafe UnsafeRawBufferPointer(rebasing: record[RecordHeader.size...])

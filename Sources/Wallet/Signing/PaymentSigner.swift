@@ -52,7 +52,7 @@ public final class PaymentSigner {
         var meter = list.meter { limits[$0] }
         meter.advance(to: now)
         self.meter = meter
-        compact(engine, SeenRecord(sequence: coins.sequence, crc: coins.crc), journal)
+        compact(engine, SeenRecord(coins), journal)
         return nil
     }
 
@@ -141,7 +141,7 @@ public final class PaymentSigner {
                 replaces: request.replaces, transaction: .none,
                 bytes: [UInt8](repeating: 0, count: min(bytesMax, Limits.transactionBytesMax))),
             inputs: reviewed.inputs, leaving: reviewed.leaving, counted: counted,
-            time: meter?.time ?? 0, seen: SeenRecord(sequence: coins.sequence, crc: coins.crc))
+            time: meter?.time ?? 0, seen: SeenRecord(coins))
         // Before it is signed: what cannot be kept is not made.
         try makeRoom(for: entry, engine)
         entry.payment = try reviewed.signed(with: master, random: SystemRandom.bytes(32))

@@ -6,16 +6,29 @@ public import Payments
 public import Terms
 public import UTXO
 
-/// A record of the log, and its CRC: a log that has another record there is another log.
+/// A record of the log, and the hash of the log up to it: a log of another hash is another log.
 public struct SeenRecord: Hashable, Sendable {
     /// Its sequence; 0: none.
     public var sequence: UInt64
     /// Its CRC.
     public var crc: UInt32
+    /// The log's hash, see `CoinTable.hash`; empty: not known, as in lists of older versions.
+    public var hash: [UInt8]
 
     /// A record.
-    public init(sequence: UInt64 = 0, crc: UInt32 = 0) {
-        (self.sequence, self.crc) = (sequence, crc)
+    public init(sequence: UInt64 = 0, crc: UInt32 = 0, hash: [UInt8] = []) {
+        (self.sequence, self.crc, self.hash) = (sequence, crc, hash)
+    }
+
+    /// The last record that these coins have seen.
+    public init(_ coins: CoinTable) {
+        self.init(sequence: coins.sequence, crc: coins.crc, hash: coins.hash)
+    }
+
+    /// Whether a log in which this record was seen can be the one in which the other was.
+    func isSame(as other: SeenRecord) -> Bool {
+        sequence == other.sequence && crc == other.crc
+            && (hash.isEmpty || other.hash.isEmpty || hash == other.hash)
     }
 }
 
@@ -56,6 +69,7 @@ public struct SignedEntry: Hashable, Sendable {
             "inputs": .strings(inputNames),
             "leaving": .number(leaving), "counted": .number(counted), "time": .number(time),
             "sequence": .number(seen.sequence), "crc": .number(seen.crc),
+            "hash": .string(seen.hash.hexText),
         ]
     }
 
@@ -108,7 +122,7 @@ public struct SignedBase: Hashable, Sendable {
             "generation": .number(generation), "entryBytes": .number(entryBytes),
             "entryCount": .number(entryCount), "journal": .orNull(journal.map { "\($0)" }),
             "sequence": .number(seen.sequence),
-            "crc": .number(seen.crc), "time": .number(time),
+            "crc": .number(seen.crc), "hash": .string(seen.hash.hexText), "time": .number(time),
             "used": .array(
                 used.map { ("\($0.key)", $0.value) }.sorted { $0.0 < $1.0 }.map {
                     .array([.string($0.0), .number($0.1)])
@@ -150,8 +164,9 @@ public struct SignedBase: Hashable, Sendable {
 extension SeenRecord {
     init?(_ json: JSONValue) {
         guard let sequence = json["sequence"]?.count,
-            let crc = json["crc"]?.count.flatMap(UInt32.init(exactly:))
+            let crc = json["crc"]?.count.flatMap(UInt32.init(exactly:)),
+            let hash = hexBytes(json["hash"]?.text ?? ""), hash.isEmpty || hash.count == 32
         else { return nil }
-        self.init(sequence: sequence, crc: crc)
+        self.init(sequence: sequence, crc: crc, hash: hash)
     }
 }

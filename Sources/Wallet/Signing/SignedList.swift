@@ -12,6 +12,24 @@ internal import Payments
 package import Platform
 public import Terms
 
+/// How far a list has come.
+package struct SignedPosition: Hashable, Comparable, Sendable {
+    /// How often it was written anew.
+    package var generation: UInt64
+    /// Bytes of the file.
+    package var bytes: UInt64
+
+    /// A position.
+    package init(generation: UInt64, bytes: UInt64) {
+        (self.generation, self.bytes) = (generation, bytes)
+    }
+
+    /// Orders by time.
+    package static func < (a: SignedPosition, b: SignedPosition) -> Bool {
+        (a.generation, a.bytes) < (b.generation, b.bytes)
+    }
+}
+
 /// The list, in memory and on disk. One owner at a time.
 public final class SignedList {
     static let magic = Array("BOURSESG".utf8)
@@ -152,6 +170,12 @@ public final class SignedList {
     /// The last record of the log that the list knows of.
     public var seen: SeenRecord {
         entries.lazy.map(\.seen).reduce(base.seen) { $1.sequence > $0.sequence ? $1 : $0 }
+    }
+
+    /// How far the list has come: the more often it was written anew, and then the longer it is,
+    /// the later a copy of it is.
+    var position: SignedPosition {
+        SignedPosition(generation: base.generation, bytes: UInt64(bytes))
     }
 
     /// Whether an entry has room.

@@ -46,12 +46,13 @@ public final class Signer {
     private var connectTime: Int64 = 0
     private var saveTime: Int64
     private var savedSequence: UInt64 = 0
-    private var ignoresCoins = false
+    /// Where it goes on, until it is connected.
+    private var state: FollowedState?
 
     /// Attempts to connect begin no earlier than this after the last one.
     private static let retryNanos: Int64 = 1_000_000_000
-    /// The coins are saved so often.
-    private static let saveNanos: Int64 = 60_000_000_000
+    /// The log's state is saved so often: a start reads what came since then.
+    private static let saveNanos: Int64 = 600_000_000_000
 
     /// A signer with the list at `place`. `connect` gets a name and the nanoseconds that it may
     /// take; `report` gets a line about what an operator should know.
@@ -63,6 +64,18 @@ public final class Signer {
         (self.place, self.connect, self.report) = (place, connect, report)
         payments = PaymentSigner(try SignedList(place), master: master, limits: limits)
         saveTime = Clock.monotonicNanos() + Self.saveNanos
+        state = FollowedState(place.followedFile)
+        if state == nil, Directory.exists(place.followedFile) {
+            report(
+                true,
+                "\(place.followedFile) is not whole, or of another version: the log is read from "
+                    + "its first record")
+        }
+        if let state, payments.list.position < state.list {
+            throw .damaged(
+                path: place.listFile,
+                detail: "has not come as far as \(place.followedFile) says: it is an older copy")
+        }
         if payments.list.tornBytes > 0 {
             report(
                 true,
@@ -87,24 +100,14 @@ public final class Signer {
             try session.follow(nanos: nanos, untilRecord: session.isCaughtUp)
             linkError = session.linkError.map { "\($0)" }
         } catch {
-            if session.hasEnded { throw .replica(error) }
+            if session.hasEnded { throw Self.fault(error) }
             linkError = Self.text(error)
         }
         let replica = session.replica
         if let conflict = replica.conflict { throw .otherLog(conflict) }
-        if replica.hasOtherCoins { return discardCoins() }
         guard session.isCaughtUp else { return }
         if !payments.hasBegun { begin(replica) }
-        if Clock.monotonicNanos() >= saveTime { saveCoins() }
-    }
-
-    /// Reads the log anew, from its start: what the list has seen is looked for there as well.
-    private func discardCoins() {
-        report(
-            true,
-            "the coins in \(place.coinsFile) are of another log: they are discarded, and "
-                + "the log is read from its start")
-        (session, ignoresCoins, connectTime) = (nil, true, 0)
+        if Clock.monotonicNanos() >= saveTime { saveState() }
     }
 
     /// Begins to sign, where the list fits the log.
@@ -135,24 +138,26 @@ public final class Signer {
         do throws(CommandSessionError) {
             session = try unsafe CommandSession(
                 name, connect: connect,
-                replica: { [place, ignoresCoins] welcome in
-                    let journal = JournalIdentity(
-                        high: welcome.journalHigh, low: welcome.journalLow)
-                    let saved =
-                        ignoresCoins ? nil : SavedCoins.load(place.coinsFile, of: journal)
-                    return SignerReplica(
-                        welcome, saved ?? CoinTable(), journal: list.base.journal, seen: list.seen)
+                replica: { [state] welcome in
+                    SignerReplica(welcome, state, journal: list.base.journal, seen: list.seen)
                 }, replicaNanosMax: 0, lost: { [report] in report(true, "\($0); reconnecting") },
                 see: { _, _, _, _ in })
         } catch {
-            if case .replica = error { throw .replica(error) }
+            if case .replica = error { throw Self.fault(error) }
             let text = Self.text(error)
             if text != linkError { report(true, "\(text); trying again") }
             linkError = text
             return
         }
-        linkError = nil
+        (linkError, state) = (nil, nil)
         savedSequence = session?.replica.coins.sequence ?? 0
+        if savedSequence > 0 { report(false, "goes on behind record \(savedSequence) of the log") }
+    }
+
+    /// A log that has another record in the place of the last one that was followed is another log.
+    private static func fault(_ error: CommandSessionError) -> SignerFaultError {
+        if case .replica(.forked(let why)) = error { return .otherLog(why) }
+        return .replica(error)
     }
 
     private static func text(_ error: CommandSessionError) -> String {
@@ -181,17 +186,20 @@ public final class Signer {
         return "the log is followed up to record \(session.replica.sequence)\(awaited)"
     }
 
-    // MARK: Coins
+    // MARK: The log's state
 
-    /// Saves the coins, so that the next start need not read the whole log. Without them it does.
-    public func saveCoins() {
+    /// Saves the log's state, so that the next start need not read the whole log. Without it it
+    /// does.
+    public func saveState() {
         saveTime = Clock.monotonicNanos() + Self.saveNanos
         guard let replica = session?.replica, replica.isCaughtUp,
             replica.coins.sequence > savedSequence
         else { return }
         do throws(SystemError) {
-            try SavedCoins.save(replica.coins, of: replica.journal, place.coinsFile)
+            try FollowedState.save(
+                replica.engine, replica.coins, of: replica.journal, payments.list.position,
+                place.followedFile)
             savedSequence = replica.coins.sequence
-        } catch { report(true, "the coins are not saved: \(error)") }
+        } catch { report(true, "the log's state is not saved: \(error)") }
     }
 }

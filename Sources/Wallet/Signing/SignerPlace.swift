@@ -4,7 +4,7 @@
 //   STATE/signed.floor    how much of that was made durable; see `SignedFloor`
 //   STATE/signed.torn     the last write that was cut off
 //   STATE/signed.forgotten  what an operator took out of the list, a line of JSON each
-//   STATE/coins           a cache: the coins, as the log said
+//   STATE/followed        the log's state as it was followed; see `FollowedState`
 //   CONFIGURATION/signer.id   the identity of the list, beside bourse.toml
 
 internal import Journal
@@ -75,8 +75,8 @@ public struct SignerPlace: Hashable, Sendable {
     public var tornFile: String { Directory.join(directory, "signed.torn") }
     /// What was taken out.
     public var forgottenFile: String { Directory.join(directory, "signed.forgotten") }
-    /// The coins.
-    public var coinsFile: String { Directory.join(directory, "coins") }
+    /// The log's state.
+    public var followedFile: String { Directory.join(directory, "followed") }
 
     /// The files in `directory`; the identity is beside the file `configuration`.
     public init(directory: String, configuration: String) {

@@ -1,4 +1,7 @@
 // The log, as the signer follows it: the engine, and the coins.
+//
+// It has applied every record itself: from the first one, or from the state that it wrote. A
+// snapshot is somebody else's word, and is never taken.
 
 public import Engine
 public import Follower
@@ -7,38 +10,42 @@ public import Link
 public import Payments
 public import Wire
 
-/// A replica of the engine with the wallet's coins, which the signer had followed before.
+/// A replica of the engine with the wallet's coins, which the signer follows.
 public final class SignerReplica: LogReplica {
     private var follower: Follower
-    /// The coins: as of the last record, or later while the engine catches up with them.
-    public private(set) var coins: CoinTable
-    /// What the log has to have, in its order, before it is believed.
-    private var awaited: [SeenRecord]
-    /// The last record that the saved coins had seen.
-    private let cached: SeenRecord
-    /// Whether the saved coins are of another log: without them the log can be read from its start.
-    public private(set) var hasOtherCoins = false
+    /// The coins, as of the last record.
+    public private(set) var coins = CoinTable()
+    /// The record that the log has to have before it is believed; nil: it has it.
+    private var awaited: SeenRecord?
     /// Why this log is not the one that was followed before; nil: it is, as far as it was read.
     public private(set) var conflict: String?
     /// The log's journal.
     public let journal: JournalIdentity
 
-    /// A replica that follows the server of this greeting, with coins that were saved before. Its
-    /// log has to be of `journal`, where that is known, and to have the record `seen`, unless the
-    /// coins had seen a later one: then that.
-    public init(
-        _ welcome: LinkWelcome, _ coins: CoinTable, journal known: JournalIdentity?,
+    /// A replica that follows the server of this greeting, from `state` on where it is of this
+    /// journal, else from the first record. Its log has to be of the journal `known`, where that
+    /// is known, and to have the record `seen`.
+    package init(
+        _ welcome: LinkWelcome, _ state: FollowedState?, journal known: JournalIdentity?,
         seen: SeenRecord
     ) {
         journal = JournalIdentity(high: welcome.journalHigh, low: welcome.journalLow)
-        self.coins = coins
-        cached = SeenRecord(sequence: coins.sequence, crc: coins.crc)
-        awaited = [cached, seen].filter { $0.sequence > 0 && $0.sequence >= coins.sequence }
-        awaited.sort { $0.sequence < $1.sequence }
-        follower = Follower(welcome, snapshotAtMost: coins.sequence)
+        follower = Follower(welcome, snapshotAtMost: 0)
+        if let state, state.journal == journal {
+            let isLoaded = unsafe state.engine.withUnsafeBytes {
+                unsafe follower.resume($0, crc: state.coins.crc)
+            }
+            if isLoaded, follower.engine.sequence == state.coins.sequence {
+                coins = state.coins
+            } else {
+                follower = Follower(welcome, snapshotAtMost: 0)
+            }
+        }
+        awaited = seen.sequence > 0 && seen.sequence >= coins.sequence ? seen : nil
         if let known, known != journal {
             conflict = "matchd's journal is \(journal), and that of what was signed is \(known)"
         }
+        pass()
     }
 
     /// The state.
@@ -47,55 +54,42 @@ public final class SignerReplica: LogReplica {
     public var sequence: UInt64 { follower.engine.sequence }
     /// The frame that subscribes it to the log.
     public var subscription: LinkFrame { follower.subscription }
-    /// Whether it has all that matchd last reported as released, and all that it has to have.
+    /// Whether it has all that matchd last reported as released, and the record that it has to
+    /// have.
     public var isCaughtUp: Bool {
-        follower.isCaughtUp && awaited.isEmpty && conflict == nil && !hasOtherCoins
+        follower.isCaughtUp && awaited == nil && conflict == nil
     }
-    /// The next record that the log has to have; nil: it has all.
-    public var nextAwaited: UInt64? { awaited.first?.sequence }
+    /// The record that the log has to have still; nil: none.
+    public var nextAwaited: UInt64? { awaited?.sequence }
 
     /// Takes a frame; see `Follower.receive`.
     public func receive(
         _ frame: LinkFrame,
         _ each: (RecordHeader, UnsafeRawBufferPointer, Outcome, borrowing Engine) -> Void
     ) throws(FollowerError) -> FollowerProgress {
-        if case .snapshot(let head) = frame { snapshot = SeenRecord(head) }
-        let progress = unsafe try follower.receive(frame) { header, bytes, outcome, engine in
-            pass(SeenRecord(sequence: header.sequence, crc: header.crc))
+        switch frame {
+        case .snapshot, .chunk: throw .unexpected("a snapshot, which the signer asks nobody for")
+        default: break
+        }
+        return unsafe try follower.receive(frame) { header, bytes, outcome, engine in
             unsafe coins.see(header, bytes, outcome, engine)
+            pass()
             unsafe each(header, bytes, outcome, engine)
         }
-        if case .loaded = progress, let snapshot { pass(snapshot) }
-        return progress
     }
 
-    private var snapshot: SeenRecord?
-
-    /// Notes that the log has a record.
-    func pass(_ record: SeenRecord) {
-        while let next = awaited.first, next.sequence <= record.sequence {
-            let isOther = next != record
-            if isOther, next == cached {
-                hasOtherCoins = true
-            } else if isOther, next.sequence == record.sequence {
-                conflict =
-                    "record \(record.sequence) of the log is another one than was followed before"
-            } else if isOther {
-                // A snapshot behind it may not pass it: the subscription begins before the coins.
-                conflict = "record \(next.sequence) of the log did not come"
-            }
-            awaited.removeFirst()
+    /// Compares the last record with the one that the log has to have.
+    private func pass() {
+        guard let next = awaited, next.sequence == coins.sequence else { return }
+        if !next.isSame(as: SeenRecord(coins)) {
+            conflict =
+                "the log up to record \(next.sequence) is another one than was followed before"
         }
+        awaited = nil
     }
 
     /// Continues on a new connection.
     public func reconnected(_ welcome: LinkWelcome) throws(FollowerError) {
         try follower.reconnected(welcome)
-    }
-}
-
-extension SeenRecord {
-    init(_ snapshot: LinkSnapshot) {
-        self.init(sequence: snapshot.sequence, crc: snapshot.crc)
     }
 }

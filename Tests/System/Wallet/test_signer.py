@@ -77,13 +77,24 @@ def test_it_answers_by_the_log_and_only_while_it_follows_it(signer):
         signer.kill("signerd")
         signer.spawn("signerd")
         await_refusal(signer, "other key")
-    # Its coins are saved at a stop, and the next start goes on from there.
+    # The log's state is saved at a stop, and the next start goes on from there.
     assert signer.stop("signerd") == 0
-    assert (signer.state / "signer" / "coins").stat().st_size > 28
-    (signer.state / "signer" / "coins").write_bytes(b"nonsense")
+    followed = signer.state / "signer" / "followed"
+    assert followed.stat().st_size > 80
     signer.spawn("signerd")
     await_refusal(signer, "other key")
+    assert "goes on behind record" in signer.log_tail("signerd")
     assert signer.stop("signerd") == 0
+    # A byte of it that changed, wherever, and it is none.
+    whole = followed.read_bytes()
+    for place in (0, 30, len(whole) // 2, len(whole) - 1):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        followed.write_bytes(changed)
+        signer.spawn("signerd")
+        await_refusal(signer, "other key")
+        assert "from its first record" in signer.log_tail("signerd")
+        assert signer.stop("signerd") == 0
 
 
 def test_a_lost_list_is_refused_and_begins_once(signer):
@@ -129,22 +140,46 @@ def crc32c(data):
     return crc ^ 0xFFFFFFFF
 
 
-def test_coins_of_another_log_are_discarded(signer):
+def framed(text):
+    """A text in the list, behind its length and its CRC."""
+    count = len(text).to_bytes(4, "little")
+    return count + crc32c(count + text).to_bytes(4, "little") + text
+
+
+def test_a_log_of_another_hash_is_refused(signer):
     signer.spawn("signerd")
     await_refusal(signer, "other key")
     assert signer.stop("signerd") == 0
-    # The CRC of the last record that they saw, behind the version and its sequence.
-    file = signer.state / "signer" / "coins"
-    saved = bytearray(file.read_bytes())
-    assert crc32c(saved[8:24] + saved[28:]) == int.from_bytes(saved[24:28], "little")
-    saved[40] ^= 1
-    saved[24:28] = crc32c(saved[8:24] + saved[28:]).to_bytes(4, "little")
-    file.write_bytes(saved)
+    # What the list has seen, with the hash of another log of the same records' numbers and CRCs.
+    file = signer.state / "signer" / "signed"
+    content = file.read_bytes()
+    count = int.from_bytes(content[8:12], "little")
+    base = json.loads(content[16:16 + count])
+    assert len(base["hash"]) == 64 and len(content) == 16 + count
+    base["hash"] = base["hash"][::-1]
+    file.write_bytes(content[:8] + framed(json.dumps(base, separators=(",", ":")).encode()))
+    assert len(file.read_bytes()) == len(content)
+    (signer.state / "signer" / "followed").unlink()
+    refused = run(signer)
+    assert refused.returncode == 76 and "another one than was followed" in refused.stderr
+
+
+def test_an_older_list_beside_a_newer_state_is_refused(signer):
+    state = signer.state / "signer"
+    before = {name: (state / name).read_bytes() for name in ("signed", "signed.floor")}
     signer.spawn("signerd")
     await_refusal(signer, "other key")
-    assert "discarded" in signer.log_tail("signerd")
     assert signer.stop("signerd") == 0
-    assert file.read_bytes() != saved, "they are saved again"
+    after = {name: (state / name).read_bytes() for name in before}
+    for name, content in before.items():
+        (state / name).write_bytes(content)
+    refused = run(signer)
+    assert refused.returncode == 76 and "older copy" in refused.stderr
+    for name, content in after.items():
+        (state / name).write_bytes(content)
+    signer.spawn("signerd")
+    await_refusal(signer, "other key")
+    assert signer.stop("signerd") == 0
 
 
 def test_limits_are_of_chains(signer):
