@@ -74,6 +74,25 @@ import Testing
         #expect(named.units.last == "bourse-signerd.service")
     }
 
+    @Test func `a signer that failed is started by an operator only`() throws {
+        let named = try plan(
+            """
+            [signerd]
+            limits = "litecoin 50 10"
+            """)
+        let units = ["bourse-signerd.service", "bourse-gatewayd.service"]
+            .map { "\($0) loaded failed failed 0 0 60000000\n" }.joined()
+        let found = Machine(now: ["/probe/units": units], before: [:], plan: named).findings
+        func change(_ unit: String) -> Bool? {
+            guard let finding = found.first(where: { $0.name == "unit.state/\(unit)" }),
+                finding.state == .critical
+            else { return nil }
+            return if case .change? = finding.fix { true } else { false }
+        }
+        #expect(change("bourse-signerd.service") == false)
+        #expect(change("bourse-gatewayd.service") == true)
+    }
+
     /// What is found of bitcoin's withdrawals on the machine `metal` where they stand so.
     private func payouts(
         _ condition: String, waiting: Int = 2, open: Int = 1, role: String = "primary"

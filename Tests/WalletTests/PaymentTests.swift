@@ -222,6 +222,24 @@ import Wire
         #expect(venue.table.coins(PaymentVenue.network)?.payments.isEmpty == true)
     }
 
+    @Test func `a signer's table keeps no bytes of payments, and knows the same coins`() throws {
+        let venues = try [true, false].map { try PaymentVenue(keepsBytes: $0) }
+        for venue in venues {
+            try venue.deposit(1, 50_000_000)
+            #expect(venue.withdraw(1, 30_000_000, to: 1).refusal == .none)
+            _ = try venue.pay(try venue.request())
+        }
+        let all = try venues.map {
+            try #require($0.table.coins(PaymentVenue.network)?.payments.values.first)
+        }
+        #expect(!all[0].bytes.isEmpty && all[1].bytes.isEmpty)
+        #expect(all[0].inputs == all[1].inputs && all[0].fee == all[1].fee)
+        #expect(all[0].change == all[1].change)
+        let small = try #require(CoinTable(saved: venues[1].table.saved, keepsBytes: false))
+        #expect(small.saved == venues[1].table.saved)
+        #expect(small.saved.count + all[0].bytes.count == venues[0].table.saved.count)
+    }
+
     @Test func `requests and answers keep their values, and others are none`() throws {
         let venue = try PaymentVenue()
         try venue.deposit(1, 20_000_000)

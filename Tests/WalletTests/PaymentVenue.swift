@@ -15,13 +15,14 @@ final class PaymentVenue {
     let master: ExtendedPrivateKey
     let chain: UTXONetwork
     private(set) var engine: Engine
-    var table = CoinTable()
+    var table: CoinTable
     private(set) var sequence: UInt64 = 0
     private var deposits: UInt32 = 0
     /// The transactions that payments may spend from, without witnesses.
     private(set) var previous: [TransactionID: [UInt8]] = [:]
 
-    init(accounts: Int = 3) throws {
+    init(accounts: Int = 3, keepsBytes: Bool = true) throws {
+        table = CoinTable(keepsBytes: keepsBytes)
         master = try ExtendedPrivateKey(
             seed: try Mnemonic(
                 reading: secret(

@@ -59,7 +59,7 @@ public struct OpenPayment: Hashable, Sendable {
     public var change: UInt32?
     /// What the miner gets, in base units.
     public var fee: Int64
-    /// The signed transaction, as nodes take it.
+    /// The signed transaction, as nodes take it; empty in a table that keeps none.
     public var bytes: [UInt8]
 }
 
@@ -126,7 +126,7 @@ public struct ChainCoins: Sendable {
 
     // MARK: What the log says
 
-    mutating func sign(_ c: SignWithdrawals, at sequence: UInt64, _ time: Int64) {
+    mutating func sign(_ c: SignWithdrawals, at sequence: UInt64, _ time: Int64, keepsBytes: Bool) {
         // What the log took without being a transaction of this chain pays nothing, and is never
         // final; an operator drops it.
         guard let transaction = try? UTXOTransaction(c.bytes, on: network),
@@ -142,7 +142,7 @@ public struct ChainCoins: Sendable {
             withdrawals: c.withdrawals, asset: c.asset, replaces: c.replaces, sequence: sequence,
             time: time, inputs: inputs, change: change.map { UInt32($0) },
             fee: Int64(clamping: max(0, spent - paid)),
-            bytes: c.bytes)
+            bytes: keepsBytes ? c.bytes : [])
         link(c.transaction, inputs)
         if let change {
             let outPoint = OutPoint(c.transaction, UInt32(change))

@@ -71,9 +71,10 @@ extension CoinTable {
         return out
     }
 
-    /// Reads what `saved` gave; nil where it is something else.
-    public init?(saved: [UInt8]) {
-        self.init()
+    /// Reads what `saved` gave; nil where it is something else. A table that is to keep payments'
+    /// bytes has to be read from one that did.
+    public init?(saved: [UInt8], keepsBytes: Bool = true) {
+        self.init(keepsBytes: keepsBytes)
         let isRead = unsafe saved.withUnsafeBytes { bytes in
             var reader = unsafe WireReader(bytes)
             return read(&reader) && reader.isValid && reader.remaining == 0

@@ -26,9 +26,12 @@ public struct CoinTable: Sendable {
     /// Whether records were missed: the coins are not all, and nothing may be planned with them.
     public internal(set) var hasGap = false
     var chains: [NetworkID: ChainCoins] = [:]
+    /// Whether open payments keep their bytes: whoever broadcasts them needs them, and a signer
+    /// does not. They are up to 400 MB.
+    let keepsBytes: Bool
 
     /// A table before the log's first record.
-    public init() {}
+    public init(keepsBytes: Bool = true) { self.keepsBytes = keepsBytes }
 
     /// The coins of a chain; nil where the log names none of this number that the wallet knows.
     public func coins(_ network: NetworkID) -> ChainCoins? { chains[network] }
@@ -67,7 +70,8 @@ public struct CoinTable: Sendable {
         case .setChain(let c): set(c)
         case .creditDeposit(let c): credit(c, engine)
         case .signWithdrawals(let c):
-            chains[c.network]?.sign(c, at: header.sequence, header.timestamp)
+            chains[c.network]?.sign(
+                c, at: header.sequence, header.timestamp, keepsBytes: keepsBytes)
         case .settleTransaction(let c):
             for network in chains.keys { chains[network]?.settle(c.transaction) }
         case .dropTransaction(let c):

@@ -64,7 +64,8 @@ package struct FollowedState {
         }
         let count = SignedFrame.integer(content, 40, 8)
         guard Array(content[end...]) == hash, count <= UInt64(end - Self.headBytes),
-            let coins = CoinTable(saved: Array(content[Self.headBytes + Int(count)..<end])),
+            let coins = CoinTable(
+                saved: Array(content[Self.headBytes + Int(count)..<end]), keepsBytes: false),
             !coins.hasGap
         else { return nil }
         journal = JournalIdentity(

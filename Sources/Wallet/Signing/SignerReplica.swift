@@ -14,7 +14,7 @@ public import Wire
 public final class SignerReplica: LogReplica {
     private var follower: Follower
     /// The coins, as of the last record.
-    public private(set) var coins = CoinTable()
+    public private(set) var coins = CoinTable(keepsBytes: false)
     /// The record that the log has to have before it is believed; nil: it has it.
     private var awaited: SeenRecord?
     /// Why this log is not the one that was followed before; nil: it is, as far as it was read.

@@ -56,6 +56,12 @@ extension CheckInput {
                 source: "systemd", fix: .advice(["journalctl -u \(name) -n 50"]))
         case ("activating", _), ("deactivating", _), ("reloading", _):
             Finding(.unitState, name, .warning, text, source: "systemd")
+        case ("failed", _) where name == HostPlan.signerUnit:
+            // systemd restarts it for ever, unless its list or its settings want an operator: who
+            // starts it before that was looked at may have a withdrawal paid twice.
+            Finding(
+                .unitState, name, .critical, text, source: "systemd",
+                fix: .advice(["journalctl -u \(name) -n 50", "then: systemctl start \(name)"]))
         case ("failed", _) where HelperRequest.units.contains(name):
             // One that an operator stopped is inactive; the agent does not start that.
             Finding(
