@@ -285,6 +285,11 @@ public enum CommandSessionError: Error, Sendable {
     }
 
     private func take(_ frame: LinkFrame) throws(CommandSessionError) {
+        if case .position(_, _, let epoch) = frame, let client, epoch > client.welcome.epoch {
+            // Another term has begun: what the server said of itself is over, and it does not say
+            // on this connection whether it leads now.
+            return disconnect(.closed)
+        }
         if case .acks(let acks) = frame {
             for ack in acks { resolve(writer.acked(ack, &out), sequence: 0) }
         }

@@ -37,11 +37,7 @@ extension Custodian {
             (report.condition, report.text) = (.stopped, refusal)
         } else if !session.isLed {
             (report.condition, report.text) = (.stopped, "another host leads: it pays")
-            // This one may lead since it said so.
-            if !waiting.isEmpty || !sets.isEmpty, now >= chain.payouts.greetTime {
-                chain.payouts.greetTime = now + Payouts.greetNanos
-                session.greetAgain()
-            }
+            if !waiting.isEmpty || !sets.isEmpty { greetLeader() }
         } else if !waiting.isEmpty, reader.condition != .inStep {
             (report.condition, report.text) = (
                 .waiting, "nothing is signed until the chain is in step"
@@ -286,6 +282,9 @@ extension Custodian {
             if let known = coins.coins(payment.network) {
                 chain.payouts.broadcast(known.payments, chain.node) { reader.isInBlock($0) }
             }
+            return (.paying, "")
+        case .sessionUnknown:
+            // Another wallet wrote meanwhile: the signer gives it again.
             return (.paying, "")
         case .withdrawalUnknown, .stateInvalid, .accountKilled:
             // One of them was cancelled or refused meanwhile. The others are paid by a transaction

@@ -43,8 +43,11 @@ public final class Custodian<Node: PaymentNode> {
     public var makeSecond: (UTXONetwork) -> Node? = { _ in nil }
     /// Up to these amounts it does not have to, in coins by asset.
     public var secondAbove: [(asset: String, amount: DecimalText)] = []
+    /// How often a host is greeted again that does not lead, while there is something to write.
+    static var greetNanos: Int64 { 2_000_000_000 }
 
     let session: CommandSession<EngineReplica>
+    private var greetTime: Int64 = 0
     let signer: any SignatureSource
     private let keeper: CoinKeeper
     private let makeNode: (UTXONetwork) -> Node?
@@ -131,8 +134,13 @@ public final class Custodian<Node: PaymentNode> {
             isCoin: { known?.coins[OutPoint($0, $1)] != nil },
             isLate: { Clock.monotonicNanos() >= deadline })
         report(view, chain, terms, .none)
-        if chain.reader.isBroken { try stopWithdrawals(terms.asset, chain.reader) }
-        let done = try carryOut(steps, view, terms, chain)
+        // The wallet of the host that leads writes. What another one submits would wait there until
+        // its host leads, and then meet a log that has gone on.
+        if session.isLed, chain.reader.isBroken { try stopWithdrawals(terms.asset, chain.reader) }
+        let done =
+            session.isLed
+            ? try carryOut(steps, view, terms, chain) : (count: 0, refusal: .none, isCut: false)
+        if !steps.isEmpty { greetLeader() }
         let isPaying = try pay(view, terms, chain)
         if chain.reader.condition == .inStep, let known = coins.coins(view.network) {
             // A node that does not answer is seen at the next look.
@@ -168,6 +176,8 @@ public final class Custodian<Node: PaymentNode> {
             }
             let refusal = try submit(step, view, terms)
             if refusal == .stateInvalid, hasChanged(view, chain) { return (count, .none, true) }
+            // Another wallet wrote meanwhile: nothing of it is in the log, and it comes again.
+            if refusal == .sessionUnknown { return (count, .none, true) }
             guard refusal == .none else { return (count, refusal, false) }
             chain.reader.done(step)
             count += 1
@@ -204,6 +214,14 @@ public final class Custodian<Node: PaymentNode> {
     private func hasChanged(_ view: ChainView, _ chain: FollowedChain<Node>) -> Bool {
         session.replica.engine.chain(view.network)?.record != view.record
             || session.replica.engine.addressees(view.network).count != chain.addresses.count
+    }
+
+    /// Has a host that does not lead say again whether it does, where there is something to write:
+    /// it may lead since.
+    func greetLeader() {
+        guard !session.isLed, Clock.monotonicNanos() >= greetTime else { return }
+        greetTime = Clock.monotonicNanos() + Self.greetNanos
+        session.greetAgain()
     }
 
     // MARK: What a chain is

@@ -32,8 +32,6 @@ struct Payouts {
     static let refusedNanos: Int64 = 30_000_000_000
     /// How long a coin is believed to be absent.
     static let absentNanos: Int64 = 600_000_000_000
-    /// How often a server is greeted again that does not lead, while withdrawals wait.
-    static let greetNanos: Int64 = 30_000_000_000
     /// How long a withdrawal is left out that cannot be paid, so that the others go on.
     static let leaveNanos: Int64 = 60_000_000_000
     /// How often the node is given a payment that is in no block.
@@ -66,8 +64,6 @@ struct Payouts {
     }
 
     private var leftOut: [WithdrawalID: LeftOut] = [:]
-    /// When the server was last greeted again because it does not lead, monotonic.
-    var greetTime: Int64 = 0
     /// The transactions of coins.
     var previous = PreviousKeeper()
     /// Coins that the chain does not have, and until when that is believed.
