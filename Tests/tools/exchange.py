@@ -46,6 +46,25 @@ def free_port():
             return port
 
 
+def set_key(config, table, key, value):
+    """Sets one key of a configuration; a key that stands there is replaced."""
+    text = json.dumps(value)
+    lines = config.read_text().splitlines() if config.exists() else []
+    heading = f"[{table}]"
+    if heading not in [line.strip() for line in lines]:
+        lines += ["", heading]
+    start = [line.strip() for line in lines].index(heading) + 1
+    end = next(
+        (i for i in range(start, len(lines)) if lines[i].lstrip().startswith("[")), len(lines)
+    )
+    kept = [line for line in lines[start:end] if line.split("=")[0].strip() != key]
+    lines[start:end] = [f"{key} = {text}"] + kept
+    # At once: a daemon may be reading it.
+    beside = config.with_suffix(".new")
+    beside.write_text("\n".join(lines) + "\n")
+    beside.replace(config)
+
+
 class Exchange:
     """Starts, kills and stops the daemons over one state directory.
 
@@ -81,18 +100,7 @@ class Exchange:
 
     def set(self, table, key, value):
         """Sets one key of the configuration; a key that stands there is replaced."""
-        text = json.dumps(value)
-        lines = self.config.read_text().splitlines() if self.config.exists() else []
-        heading = f"[{table}]"
-        if heading not in [line.strip() for line in lines]:
-            lines += ["", heading]
-        start = [line.strip() for line in lines].index(heading) + 1
-        end = next(
-            (i for i in range(start, len(lines)) if lines[i].lstrip().startswith("[")), len(lines)
-        )
-        kept = [line for line in lines[start:end] if line.split("=")[0].strip() != key]
-        lines[start:end] = [f"{key} = {text}"] + kept
-        self.config.write_text("\n".join(lines) + "\n")
+        set_key(self.config, table, key, value)
 
     def demo(self):
         """Creates the demo markets and accounts; returns what boursectl prints, as JSON."""

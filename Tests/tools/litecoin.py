@@ -1,6 +1,7 @@
 """A real Litecoin node on a regtest chain of its own, and what its chain itself says."""
 import base64
 import json
+import secrets
 import subprocess
 import time
 import urllib.error
@@ -51,7 +52,8 @@ class LitecoinNode:
             ["/usr/bin/setpriv", "--pdeathsig", "KILL", str(library / "ld-linux-x86-64.so.2"),
              "--library-path", str(library), str(program), "-regtest", f"-datadir={self.folder}",
              f"-rpcport={self.port}", "-listen=0", "-fallbackfee=0.0001", "-printtoconsole=0",
-             "-wallet=miner", *self.options],
+             # MWEB would be active from block 432 on, and the miner of regtest cannot begin it.
+             "-wallet=miner", "-vbparams=mweb:4000000000:4000000001", *self.options],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + READY_SECONDS_MAX
         while True:
@@ -89,6 +91,15 @@ class LitecoinNode:
     def mine(self, count=1):
         # To a new address each time: a block like one that was invalidated is not taken.
         return self.call("generatetoaddress", count, self.call("getnewaddress"))
+
+    def elsewhere(self):
+        """A new address that is not the node's own, so that its wallet does not broadcast again
+        what pays it."""
+        key = secrets.token_bytes(32).hex()
+        # BIP340's key of an address is its program: any 32 bytes below the field's size will do.
+        descriptor = self.call("getdescriptorinfo", f"raw(5120{key})")["descriptor"]
+        (address,) = self.call("deriveaddresses", descriptor)
+        return address
 
     def pay(self, address, units):
         """Pays base units; returns the transaction's id."""

@@ -124,7 +124,7 @@ class WalletBench(Exchange):
         paid = self.node.paid({address for address, _ in due}, CONFIRMATIONS)
         found = sorted((address, units) for address, outputs in paid.items()
                        for _, _, units in outputs)
-        assert found == sorted(due)
+        assert found == sorted(due), (found, sorted(due))
 
     @property
     def status(self):

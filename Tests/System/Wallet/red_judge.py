@@ -1,0 +1,119 @@
+"""Judges what a signer gave: it knows the withdrawals that customers requested, and the chain."""
+import json
+from collections import Counter
+
+from chain_ledger import ChainLedger, Theft
+from proxies import ask_signer
+from red_team import Transaction
+from wallet_bench import KEY
+
+# Base units of a payment of a few inputs: far below what the signer's ceiling is for it.
+FEE_MAX = 500_000
+
+
+class Judge:
+    """Every payment that a signer gave pays exactly the withdrawals that it names, each of which
+    may be paid, and whatever is left back to the wallet; two that pay one withdrawal spend a coin
+    in common, so that at most one of them can be final."""
+
+    def __init__(self, bench):
+        self.bench, self.ledger = bench, ChainLedger(bench.node, KEY)
+        self.payable, self.signed, self.refusals = {}, {}, Counter()
+        self.coins = {}
+
+    def look(self):
+        """Takes the wallet's coins as the chain has them now."""
+        self.coins |= self.ledger.read().coins
+        return self
+
+    def ask(self, request, what=""):
+        """Asks the signer, and judges what it says."""
+        said = ask_signer(self.bench.state / "run" / "signer.sock", request)
+        self.judge(said, what)
+        return said
+
+    def judge(self, said, what=""):
+        if said is None or "refused" in said:
+            self.refusals[said and said["refused"]] += 1
+            return
+        for payment in [said["signed"]] if "signed" in said else said["earlier"]:
+            try:
+                self.check(payment)
+            except Theft as theft:
+                raise Theft(f"{what}: {theft}") from None
+
+    def check(self, payment):
+        tx = Transaction.read(bytes.fromhex(payment["bytes"]))
+        if foreign := [place for place in tx.places if place not in self.coins]:
+            raise Theft(f"it spends what is not the wallet's: {foreign}")
+        due = Counter()
+        for number in payment["withdrawals"]:
+            if number not in self.payable:
+                raise Theft(f"it says that it pays withdrawal {number}, which nobody may be paid")
+            due[self.payable[number]] += 1
+        out = Counter((one.script.hex(), one.amount) for one in tx.outputs)
+        if due - out:
+            raise Theft(f"it does not pay {due - out}")
+        rest = list((out - due).elements())
+        if len(rest) > 1 or any(script not in self.ledger.change for script, _ in rest):
+            raise Theft(f"it pays {rest}")
+        fee = sum(self.coins[place] for place in tx.places) - sum(one.amount for one in tx.outputs)
+        if not 0 <= fee <= FEE_MAX:
+            raise Theft(f"its miner gets {fee}")
+        for other, spent in self.signed.values():
+            if set(other["withdrawals"]) & set(payment["withdrawals"]):
+                if spent.isdisjoint(tx.places):
+                    raise Theft(f"{other['transaction']} and it could both be final")
+        self.signed[payment["transaction"]] = (payment, set(tx.places))
+
+    def give_all(self, chance):
+        """Gives the node everything that was ever signed, in any order, with blocks between."""
+        payments = [payment for payment, _ in self.signed.values()]
+        chance.shuffle(payments)
+        for payment in payments:
+            try:
+                self.bench.node.call("sendrawtransaction", payment["bytes"])
+                if chance.random() < 0.3:
+                    self.bench.node.mine()
+            except Exception as refusal:  # It conflicts with another one: the node says so.
+                assert "sendrawtransaction" in str(refusal), refusal
+        self.bench.node.mine()
+
+    def plan(self, withdrawals, coins, change=None, fee=2_000):
+        """A request for these withdrawals from these coins, as walletd would make it."""
+        change = withdrawals[0] if change is None else change
+        tx = Transaction()
+        from red_team import Input, Output
+        for txid, index in coins:
+            tx.inputs.append(Input(bytes.fromhex(txid)[::-1], index))
+        for number in withdrawals:
+            script, units = self.owed[number]
+            tx.outputs.append(Output(units, bytes.fromhex(script)))
+        rest = sum(self.coins[coin] for coin in coins) - sum(o.amount for o in tx.outputs) - fee
+        tx.outputs.append(Output(rest, bytes.fromhex(self.change_script(change))))
+        return {"network": 1, "asset": self.asset, "sequence": 0, "withdrawals": withdrawals,
+                "replaces": "0" * 64, "transaction": tx.bytes.hex()}
+
+    def change_script(self, index):
+        node = self.bench.node
+        descriptor = node.call("getdescriptorinfo", f"wpkh({KEY}/1/*)")["descriptor"]
+        (address,) = node.call("deriveaddresses", descriptor, [index, index])
+        return self.ledger.script(address)
+
+
+def captured_request(bench, path):
+    """The first request that walletd makes, which the signer never gets."""
+    from proxies import SignerProxy
+    seen = []
+
+    def hold(request):
+        seen.append(json.loads(request))
+        return None
+    proxy = SignerProxy(path, bench.state / "run" / "signer.sock", hold)
+    try:
+        bench.start_wallet(signer=path)
+        bench.await_("a request", lambda: seen)
+        bench.kill("walletd")
+    finally:
+        proxy.close()
+    return seen[0]
