@@ -109,11 +109,19 @@ struct WalletDaemon {
     ) throws(CommandSessionError) {
         let custodian = Custodian(
             session, coins: coins, signer: SignerSocket(path: settings.signerd.socket),
-            elsewhere: settings.walletd.elsewhere.map { ("\($0.asset)", $0.amount) }, node: node)
+            elsewhere: settings.walletd.elsewhere.map { ($0.asset, $0.amount) }, node: node)
+        custodian.writeOff(
+            settings.walletd.writtenOff.compactMap { text in
+                let parts = text.split(separator: ":")
+                guard parts.count == 2, let id = TransactionID(hex: String(parts[0])),
+                    let output = UInt32(parts[1])
+                else { return nil }
+                return (id, output)
+            })
         custodian.makeSecond = { network in
             node(network.name, 1).map { UTXONode($0, network: network) }
         }
-        custodian.secondAbove = settings.walletd.secondAbove.map { ("\($0.asset)", $0.amount) }
+        custodian.secondAbove = settings.walletd.secondAbove.map { ($0.asset, $0.amount) }
         custodian.bumpNanos = settings.walletd.bumpSeconds * 1_000_000_000
         // Checked at the start.
         let assets = (try? EVMAssetList(settings.walletd.assets)) ?? EVMAssetList()
@@ -195,7 +203,13 @@ struct WalletDaemon {
     /// The withdrawal whose payment an operator wants replaced, once.
     private func takeBump() -> WithdrawalID? {
         let path = settings.walletd.bumpFile
-        guard let bytes = try? File(path, .read).read(count: 32) else { return nil }
+        let bytes: [UInt8]
+        do throws(SystemError) { bytes = try File(path, .read).read(count: 32) } catch {
+            if !error.isMissing {
+                statusComplaint.say("a request of a bump cannot be read: \(error)")
+            }
+            return nil
+        }
         do throws(SystemError) { try Directory.remove(path) } catch {
             // It would be carried out again each second.
             statusComplaint.say("the request of a bump is not taken: \(error)")

@@ -129,6 +129,8 @@ public struct Settings: Hashable, Sendable {
         public var status: String
         /// What is kept elsewhere than on the chains, each asset once.
         public var elsewhere: [Kept] = []
+        /// Coins that are given up, as `TRANSACTION:OUTPUT`.
+        public var writtenOff: [String] = []
         /// Deposits up to these amounts need no second node, each asset once.
         public var secondAbove: [Kept] = []
 

@@ -33,6 +33,24 @@ extension SettingsKey {
                 return nil
             },
             .text(
+                "walletd", "written_off", "\"\"",
+                "Coins that are lost for good, as \"TRANSACTION:OUTPUT\" and separated by spaces: "
+                    + "they count as\ngone, and stop nothing any more."
+            ) {
+                let coins = $1.split(separator: " ").map(String.init)
+                func isCoin(_ text: String) -> Bool {
+                    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+                    return parts.count == 2 && parts[0].utf8.count == 64
+                        && parts[0].allSatisfy(\.isHexDigit) && UInt32(parts[1]) != nil
+                }
+                guard coins.count <= 1_000, coins.allSatisfy(isCoin) else {
+                    return "expected up to 1,000 coins, as TRANSACTION:OUTPUT of 64 digits and a "
+                        + "number"
+                }
+                $0.walletd.writtenOff = coins
+                return nil
+            },
+            .text(
                 "walletd", "second_above", "\"\"",
                 "Where a chain has a second node, deposits up to these amounts are credited "
                     + "without it, as\n\"LTC 10, BTC 0.5\"; of other assets none is."

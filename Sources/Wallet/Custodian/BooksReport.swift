@@ -5,8 +5,12 @@ public import Payments
 
 /// How ledger and chain compare.
 public enum BooksCondition: String, Hashable, Sendable, CaseIterable {
-    /// They were not compared.
+    /// They were not compared yet.
     case unknown = "not compared"
+    /// They cannot be compared.
+    case incomparable = "not comparable"
+    /// They agree, but the node does not say whether it has the coins.
+    case unseen = "coins not seen"
     /// What the ledger says is there.
     case balanced
     /// It is there, and the house's costs are above its income: customers are owed more than that.

@@ -1,8 +1,8 @@
 // Whether the chain has the coins that the log gives the wallet.
 //
 // What spends a coin in a block is seen as the block is read. Beside that each coin is looked for
-// once in each new state of the chain, some at a time: a block that was final when the wallet
-// started is not read again.
+// once after each new block, some at a time: blocks that were final when the wallet started are not
+// read again.
 
 internal import Deposits
 internal import Nodes
@@ -12,13 +12,10 @@ internal import Terms
 internal import UTXO
 
 /// A coin that the chain has not.
-struct VanishedCoin: Hashable {
+struct VanishedCoin {
     let amount: Int64
     /// What spent it, and the height of its block; nil: not known.
     let spend: (transaction: TransactionID, height: UInt64)?
-
-    static func == (a: Self, b: Self) -> Bool { a.amount == b.amount }
-    func hash(into hasher: inout Hasher) { hasher.combine(amount) }
 }
 
 /// Looks for the coins of one chain. One owner at a time.
@@ -29,11 +26,15 @@ struct CoinWatch {
     static let nanosMax: Int64 = 200_000_000
     /// Vanished coins that are kept; with more of them nothing else is to be learned.
     static let vanishedMax = 10_000
+    /// How long the coins may be not looked for before that is told.
+    static let lateNanos: Int64 = 3_600_000_000_000
 
     /// The coins that the chain has not.
     private(set) var vanished: [OutPoint: VanishedCoin] = [:]
-    /// The height at which all coins were last looked for; nil: not yet.
+    /// The last height at which all coins were looked for; nil: not yet.
     private(set) var height: UInt64?
+    /// Why the node did not say whether it has a coin; nil: it did.
+    private(set) var fault: NodeError?
     /// Coins for which a stop of withdrawals was asked.
     var told: Set<OutPoint> = []
     /// Coins that the node lacked once: the chain may have gone on between two questions.
@@ -42,56 +43,90 @@ struct CoinWatch {
     private var missing: [OutPoint: VanishedCoin] = [:]
     /// What is still looked for.
     private var queue: [OutPoint] = []
-    /// The tip for which all were put there: what is spent in blocks changes with it only.
-    private var tip: BlockID?
+    /// Where the node's chain ended when all were put there.
+    private var queueTip: ChainTip?
+    /// When all were last looked for, monotonic.
+    private var doneTime = Clock.monotonicNanos()
 
-    /// Looks for some of them. Only what is in step is believed.
-    mutating func look(
-        _ coins: ChainCoins, _ reader: ChainReader, _ node: some PaymentNode
-    ) throws(NodeError) {
-        missing = missing.filter { coins.coins[$0.key] != nil }
-        doubted = doubted.filter { coins.coins[$0] != nil }
-        defer { told.formIntersection(vanished.keys) }
-        var found = missing
+    /// Whether the coins were not looked for for long.
+    var isLate: Bool { Clock.monotonicNanos() - doneTime >= Self.lateNanos }
+
+    /// Looks for some of them; only while the chain is in step.
+    mutating func look(_ coins: ChainCoins, _ reader: ChainReader, _ node: some PaymentNode) {
+        // Coins of open payments are spent by these, or come with them.
+        func isDue(_ outPoint: OutPoint) -> Bool {
+            coins.isFree(outPoint)
+                && (coins.payments[outPoint.transaction] == nil
+                    || reader.isInBlock(outPoint.transaction))
+        }
+        let spent = foreignSpends(coins, reader)
+        missing = missing.filter { isDue($0.key) }
+        doubted = doubted.filter(isDue)
+        if queue.isEmpty, let tip = reader.tip, tip.block != queueTip?.block {
+            queueTip = tip
+            queue = coins.free.map(\.outPoint) + missing.keys
+        }
+        // None is asked for twice in one look: the second question is for a later state.
+        var asked = Array(doubted.prefix(Self.checksMax))
+        asked += spent.keys.lazy.filter { missing[$0] == nil && !doubted.contains($0) }
+            .prefix(Self.checksMax - asked.count)
+        let rest = Self.checksMax - asked.count
+        asked += queue.suffix(rest)
+        queue.removeLast(min(rest, queue.count))
+        ask(asked, spent, coins, node, isDue)
+        if queue.isEmpty, doubted.isEmpty, fault == nil {
+            (height, doneTime) = (queueTip?.height, Clock.monotonicNanos())
+        }
+        vanished = missing.merging(spent) { _, seen in seen }
+        told.formIntersection(vanished.keys)
+    }
+
+    /// What the blocks that are kept spend of the coins, by no payment of the log.
+    private func foreignSpends(
+        _ coins: ChainCoins, _ reader: ChainReader
+    ) -> [OutPoint: VanishedCoin] {
+        var found: [OutPoint: VanishedCoin] = [:]
         for (spend, height) in reader.spends where coins.payments[spend.spender] == nil {
             let outPoint = OutPoint(spend.transaction, spend.index)
             guard let coin = coins.coins[outPoint], found.count < Self.vanishedMax else { continue }
             found[outPoint] = VanishedCoin(amount: coin.amount, spend: (spend.spender, height))
-            // It stays known when its block is read no more.
-            if missing[outPoint] == nil, !doubted.contains(outPoint) { queue.append(outPoint) }
         }
-        vanished = found
-        guard let tip = reader.tip else { return }
-        if queue.isEmpty {
-            queue = Array(doubted)
-            if tip.block != self.tip {
-                self.tip = tip.block
-                // Coins of open payments are spent by these, or come with them.
-                queue += coins.free.lazy.map(\.outPoint).filter {
-                    coins.payments[$0.transaction] == nil || reader.isInBlock($0.transaction)
-                }
-                queue += missing.keys
-            }
-        }
+        return found
+    }
+
+    private mutating func ask(
+        _ asked: [OutPoint], _ spent: [OutPoint: VanishedCoin], _ coins: ChainCoins,
+        _ node: some PaymentNode, _ isDue: (OutPoint) -> Bool
+    ) {
         let deadline = Clock.monotonicNanos() + Self.nanosMax
-        var count = 0
-        while let outPoint = queue.last, count < Self.checksMax, Clock.monotonicNanos() < deadline {
-            let isThere = try node.unspent(outPoint.transaction, outPoint.output) != nil
-            queue.removeLast()
-            count += 1
+        fault = nil
+        for (index, outPoint) in asked.enumerated() where isDue(outPoint) {
+            guard Clock.monotonicNanos() < deadline else {
+                queue += asked[index...]
+                return
+            }
+            let isThere: Bool
+            do throws(NodeError) {
+                isThere = try node.unspent(outPoint.transaction, outPoint.output) != nil
+            } catch {
+                // Others first: one that the node cannot answer for holds up no other.
+                fault = error
+                queue.insert(contentsOf: asked[index...], at: 0)
+                return
+            }
             guard !isThere, let coin = coins.coins[outPoint] else {
                 doubted.remove(outPoint)
                 missing[outPoint] = nil
                 continue
             }
             if missing[outPoint] != nil { continue }
-            if doubted.remove(outPoint) == nil {
+            // What a block shows to be spent needs no second look.
+            if doubted.remove(outPoint) == nil, spent[outPoint] == nil {
                 doubted.insert(outPoint)
             } else if missing.count < Self.vanishedMax {
                 missing[outPoint] = VanishedCoin(
-                    amount: coin.amount, spend: found[outPoint].flatMap(\.spend))
+                    amount: coin.amount, spend: spent[outPoint].flatMap(\.spend))
             }
         }
-        if queue.isEmpty, doubted.isEmpty { height = tip.height }
     }
 }

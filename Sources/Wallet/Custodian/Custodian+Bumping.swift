@@ -21,21 +21,25 @@ extension Custodian {
         _ sets: [PaymentSet], _ known: ChainCoins, _ terms: NetworkView,
         _ chain: FollowedChain<Node>
     ) throws(CommandSessionError) -> Bool {
-        let (now, time) = (Clock.monotonicNanos(), Clock.realtimeNanos())
+        // The log's time against the log's: the host's may be another.
+        let (now, time) = (Clock.monotonicNanos(), session.replica.engine.timestamp)
         let reader = chain.reader
+        wanted.formIntersection(sets.flatMap(\.withdrawals))
         func isDue(_ set: PaymentSet) -> Bool {
             guard now >= chain.payouts.waits.bumpTimes[set.newest] ?? 0,
                 chain.payouts.waits.spentElsewhere[set.newest] == nil,
                 !chain.payouts.waits.replacesNothing(set)
             else { return false }
-            let isOld = bumpNanos > 0 && time >= set.lastTime && time - set.lastTime >= bumpNanos
+            // A higher fee helps where blocks come and pass it over.
+            let isOld =
+                bumpNanos > 0 && time >= set.lastTime && time - set.lastTime >= bumpNanos
+                && reader.height ?? 0 > chain.payouts.waits.heights[set.newest] ?? .max
             return (isOld || !wanted.isDisjoint(with: set.withdrawals))
                 && !set.ids.contains(where: reader.isInBlock)
         }
         guard let due = sets.filter(isDue).min(by: { $0.sequence < $1.sequence }) else {
             return false
         }
-        wanted.subtract(due.withdrawals)
         // Set first: what the log throws is tried again later as well.
         chain.payouts.waits.bumpTimes[due.newest] = now + Payouts.bumpRetryNanos
         let proposal: BumpProposal
@@ -48,6 +52,8 @@ extension Custodian {
             case .request(let request): try replace(request, known, chain)
             }
         chain.payouts.waits.bumpFaults[due.newest] = fault
+        // An operator asks once, and is told why not.
+        wanted.subtract(due.withdrawals)
         return fault == nil
     }
 
@@ -114,16 +120,18 @@ extension Custodian {
         _ sets: [PaymentSet], _ known: ChainCoins, _ chain: FollowedChain<Node>
     ) {
         let now = Clock.monotonicNanos()
-        let due = sets.filter {
-            let isRefused = chain.payouts.refusals[$0.newest] != nil
-            return (isRefused || $0.ids.contains { chain.payouts.waits.lost[$0] != nil })
-                && now >= chain.payouts.waits.lookTimes[$0.newest] ?? 0
+        let waits = chain.payouts.waits
+        let due = sets.filter { set in
+            let isRefused = chain.payouts.refusals[set.newest] != nil
+            return (isRefused || set.ids.contains { waits.lost[$0] != nil })
+                // The chain has it: it was not read, and is not lost.
+                && !waits.buried.contains(set.newest) && now >= waits.lookTimes[set.newest] ?? 0
         }
         for set in due.prefix(Payouts.foreignLooksMax) {
             chain.payouts.waits.lookTimes[set.newest] = now + Payouts.foreignLookNanos
             do throws(NodeError) {
                 guard let lost = try foreignSpends(set, known, chain) else { continue }
-                for id in set.ids { chain.payouts.waits.note(id, lost[id], chain.reader.height) }
+                for id in set.ids { chain.payouts.waits.note(id, lost[id]) }
                 chain.payouts.waits.spentElsewhere[set.newest] =
                     lost.count == set.ids.count ? Self.words(set, Set(lost.values)) : nil
             } catch { return }
@@ -159,9 +167,10 @@ extension Custodian {
         let ids = set.withdrawals.map { "\($0.number)" }.joined(separator: ", ")
         return """
             the payment \(set.newest.hex) of withdrawals \(ids) cannot be final as the chain \
-            stands: another transaction in a block has spent \(names). See on the chain whom that \
-            one pays, and who else has the wallet's seed. Once it is final and the withdrawals are \
-            still owed: boursectl wallet drop
+            stands: a transaction in a block has spent \(names). See on the chain whom that one \
+            pays: if it is this payment itself, in a block that was not read, boursectl wallet \
+            rescan; if not, who else has the wallet's seed? Once that is final and the withdrawals \
+            are still owed: boursectl wallet drop
             """
     }
 }

@@ -22,7 +22,8 @@ extension Custodian {
         guard let known = coins.coins(view.network) else { return false }
         let reader = chain.reader
         let sets = PaymentSet.all(known.payments)
-        chain.payouts.waits.take(sets) { reader.isInBlock($0) }
+        chain.payouts.waits.take(sets, height: reader.height) { reader.isInBlock($0) }
+        chain.payouts.waits.see(reader) { id in sets.first { $0.ids.contains(id) }?.ids ?? [id] }
         if reader.condition == .inStep {
             chain.payouts.broadcast(known.payments, chain.node) { reader.isInBlock($0) }
             lookForForeignSpends(sets, known, chain)
@@ -67,7 +68,7 @@ extension Custodian {
         {
             isBusy = true
         }
-        report.lost = lost(terms, chain)
+        report.lost = lost(chain)
         tellProblems(&report, chain)
         chain.payouts.report = report
         return isBusy
@@ -90,12 +91,11 @@ extension Custodian {
     }
 
     /// The first hundred payments that lost a coin to another transaction.
-    private func lost(_ terms: NetworkView, _ chain: FollowedChain<Node>) -> [LostPayment] {
-        let height = chain.reader.height ?? 0
-        return chain.payouts.waits.lost.sorted { $0.key < $1.key }.prefix(100).map { id, lost in
+    private func lost(_ chain: FollowedChain<Node>) -> [LostPayment] {
+        let waits = chain.payouts.waits
+        return waits.lost.sorted { $0.key < $1.key }.prefix(100).map { id, lost in
             LostPayment(
-                transaction: id, coin: lost.coin,
-                isFinal: height >= lost.height + UInt64(terms.confirmations))
+                transaction: id, coin: lost.coin, isFinal: waits.isFinal(id, chain.reader))
         }
     }
 

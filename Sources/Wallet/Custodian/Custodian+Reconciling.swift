@@ -18,7 +18,7 @@ extension Custodian {
     ) throws(CommandSessionError) {
         var books = BooksReport()
         books.coins = coins.coins(terms.network)?.coins.count ?? 0
-        books.vanished = chain.watch.vanished.count
+        books.vanished = chain.watch.vanished.keys.count { !writtenOff.contains($0) }
         books.block = chain.watch.height
         (books.condition, books.text, books.sides) = compared(terms, chain)
         chain.books = books
@@ -26,7 +26,7 @@ extension Custodian {
             !session.replica.engine.isWithdrawalStopped(terms.asset)
         else { return }
         // A coin that vanished and is made up for stops them once: who has seen it resumes them.
-        let vanished = Set(chain.watch.vanished.keys)
+        let vanished = Set(chain.watch.vanished.keys).subtracting(writtenOff)
         let isMadeUpFor = books.sides.map { $0.difference >= 0 } ?? false
         if isMadeUpFor, vanished.isSubset(of: chain.watch.told) { return }
         chain.watch.told.formUnion(vanished)
@@ -38,57 +38,84 @@ extension Custodian {
         _ terms: NetworkView, _ chain: FollowedChain<Node>
     ) -> (BooksCondition, String, Reconciliation?) {
         guard !coins.hasGap, let asset = session.replica.engine.asset(terms.asset) else {
-            return (.unknown, "records of the log were missed", nil)
+            return (.incomparable, "records of the log were missed: restart bourse-walletd", nil)
         }
-        guard
-            var sides = Reconciliation(
-                terms.asset, session.replica.engine, holdings: { chains[$0].flatMap { held($0) } })
-        else { return (.unknown, "another chain of the asset is not followed", nil) }
-        var stated: Int128 = 0
-        for one in elsewhere where "\(asset.code)" == one.asset {
+        let vanished = chain.watch.vanished.filter { !writtenOff.contains($0.key) }
+        let why = vanished.min { $0.key < $1.key }.map { words($0.key, $0.value) }
+        guard var sides = sides(terms.asset) else {
+            let text =
+                "another chain of \(asset.code) is not followed: [walletd] nodes, and wallet "
+                + "chain set"
+            return why.map { (.vanished, $0, nil) } ?? (.incomparable, text, nil)
+        }
+        guard coins.count < CoinTable.coinsMax else {
+            let text = "there are more coins than the wallet keeps"
+            return why.map { (.vanished, $0, sides) } ?? (.incomparable, text, sides)
+        }
+        var note = ""
+        for one in elsewhere {
+            guard let other = session.replica.engine.asset(code: one.asset) else {
+                note = "; [walletd] elsewhere names \(one.asset), which is no asset"
+                continue
+            }
+            guard other.id == asset.id else { continue }
             guard case .whole(let units) = one.amount.steps(of: 1, scale: Int(asset.scale)),
                 units <= Limits.amountUnitsMax
             else {
-                return (
-                    .short, "[walletd] elsewhere: \(one.amount) is no amount of \(one.asset)", nil
-                )
+                note = "; [walletd] elsewhere: \(one.amount) is no amount of \(one.asset)"
+                continue
             }
-            stated = units
+            sides.elsewhere = units
         }
-        sides.elsewhere = stated
-        sides.vanished = chains.values.reduce(0) { sum, other in
-            other.asset != terms.asset
-                ? sum
-                : other.watch.vanished.values.reduce(sum) { $0 + Int128($1.amount) }
-        }
-        if let (coin, lost) = chain.watch.vanished.min(by: { $0.key < $1.key }) {
-            let name = "the coin \(coin.transaction.hex):\(coin.output)"
-            let text =
-                lost.spend.map {
-                    "\(name) was spent in block \($0.height) by \($0.transaction.hex), "
-                        + "which is no payment of the log: who has the wallet's keys?"
-                } ?? "\(name) is on the chain no more, and no payment of the log spent it"
-            return (.vanished, text, sides)
-        }
+        if let why { return (.vanished, why + note, sides) }
         if sides.difference < 0 {
-            return (
-                .short,
-                """
+            let text = """
                 \(-sides.difference) base units are missing: the ledger says \(sides.custody), and \
                 the wallet has \(sides.onChain - sides.vanished) and \(sides.elsewhere) elsewhere
-                """, sides
-            )
+                """
+            return (.short, text + note, sides)
         }
         if sides.ofHouse < 0 {
-            return (
-                .houseOwes,
-                """
+            let text = """
                 what chains took is \(-sides.ofHouse) base units more than fees brought in: pay \
                 them in
-                """, sides
-            )
+                """
+            return (.houseOwes, text + note, sides)
         }
-        return (.balanced, "", sides)
+        if chain.watch.isLate {
+            let fault = chain.watch.fault.map { ": \($0)" } ?? ""
+            return (.unseen, "for an hour not all coins were looked for\(fault)", sides)
+        }
+        return (.balanced, String(note.dropFirst(2)), sides)
+    }
+
+    /// Both sides of an asset, without what is kept elsewhere; nil where one of its chains is not
+    /// followed.
+    private func sides(_ asset: AssetID) -> Reconciliation? {
+        guard
+            var sides = Reconciliation(
+                asset, session.replica.engine, holdings: { chains[$0].flatMap { held($0) } })
+        else { return nil }
+        for chain in chains.values where chain.asset == asset {
+            let known = coins.coins(chain.number)?.coins
+            for coin in writtenOff { sides.onChain -= Int128(known?[coin]?.amount ?? 0) }
+            for (coin, lost) in chain.watch.vanished where !writtenOff.contains(coin) {
+                sides.vanished += Int128(lost.amount)
+            }
+        }
+        return sides
+    }
+
+    private func words(_ coin: OutPoint, _ lost: VanishedCoin) -> String {
+        let name = "the coin \(coin.transaction.hex):\(coin.output)"
+        guard let spend = lost.spend else {
+            return "\(name) is on the chain no more, and no payment of the log spent it"
+        }
+        return """
+            \(name) was spent in block \(spend.height) by \(spend.transaction.hex), which is no \
+            open payment of the log: was it one that was dropped (boursectl wallet rescan), or who \
+            else has the wallet's keys?
+            """
     }
 
     /// What the wallet has on a chain, by the log.

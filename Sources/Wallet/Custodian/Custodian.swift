@@ -42,7 +42,7 @@ public final class Custodian<Node: PaymentNode> {
     /// The second node of a chain, which has to have a deposit as well before it is credited.
     public var makeSecond: (UTXONetwork) -> Node? = { _ in nil }
     /// Up to these amounts it does not have to, in coins by asset.
-    public var secondAbove: [(asset: String, amount: DecimalText)] = []
+    public var secondAbove: [(asset: Text16, amount: DecimalText)] = []
     /// How often a host is greeted again that does not lead, while there is something to write.
     static var greetNanos: Int64 { 2_000_000_000 }
 
@@ -51,8 +51,10 @@ public final class Custodian<Node: PaymentNode> {
     let signer: any SignatureSource
     private let keeper: CoinKeeper
     private let makeNode: (UTXONetwork) -> Node?
+    /// Coins that the owner has given up: they count as gone.
+    private(set) var writtenOff: Set<OutPoint> = []
     /// What the owner states to be kept elsewhere, in coins.
-    let elsewhere: [(asset: String, amount: DecimalText)]
+    let elsewhere: [(asset: Text16, amount: DecimalText)]
     private(set) var chains: [NetworkID: FollowedChain<Node>] = [:]
     /// What was last seen of each chain of the log, by its number.
     public private(set) var reports: [ChainReport] = []
@@ -62,11 +64,16 @@ public final class Custodian<Node: PaymentNode> {
     /// asset.
     public init(
         _ session: CommandSession<EngineReplica>, coins: CoinKeeper, signer: any SignatureSource,
-        elsewhere: [(asset: String, amount: DecimalText)] = [],
+        elsewhere: [(asset: Text16, amount: DecimalText)] = [],
         node: @escaping (UTXONetwork) -> Node?
     ) {
         (self.session, keeper, self.signer, makeNode) = (session, coins, signer, node)
         self.elsewhere = elsewhere
+    }
+
+    /// Outputs that count as gone, and stop nothing any more.
+    public func writeOff(_ coins: [(transaction: TransactionID, output: UInt32)]) {
+        writtenOff = Set(coins.map { OutPoint($0.transaction, $0.output) })
     }
 
     /// Has the payment of a withdrawal replaced for a higher fee, as soon as that can be done. A
@@ -143,8 +150,7 @@ public final class Custodian<Node: PaymentNode> {
         if !steps.isEmpty { greetLeader() }
         let isPaying = try pay(view, terms, chain)
         if chain.reader.condition == .inStep, let known = coins.coins(view.network) {
-            // A node that does not answer is seen at the next look.
-            try? chain.watch.look(known, chain.reader, chain.node)
+            chain.watch.look(known, chain.reader, chain.node)
             try reconcile(terms, chain)
         }
         report(view, chain, terms, done.refusal)
@@ -191,7 +197,7 @@ public final class Custodian<Node: PaymentNode> {
     ) -> Bool {
         guard chain.second != nil else { return false }
         if let asset = session.replica.engine.asset(terms.asset),
-            let one = secondAbove.first(where: { $0.asset == "\(asset.code)" }),
+            let one = secondAbove.first(where: { $0.asset == asset.code }),
             case .whole(let units) = one.amount.steps(of: 1, scale: Int(asset.scale)),
             deposit.output.units <= units
         {

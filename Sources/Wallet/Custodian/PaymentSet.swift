@@ -31,9 +31,17 @@ struct PaymentSet {
     /// All sets. The engine lets payments that share a withdrawal share all of them.
     /// O(payments · log payments).
     static func all(_ payments: [TransactionID: OpenPayment]) -> [PaymentSet] {
-        Dictionary(grouping: payments) { $0.value.withdrawals.first }
-            .values.map { PaymentSet($0.map { ($0.key, $0.value) }) }
+        // A transfer, which pays none, is a set of its own.
+        Dictionary(grouping: payments) { payment in
+            payment.value.withdrawals.first.map { SetKey.withdrawal($0) } ?? .transfer(payment.key)
+        }.values.map { PaymentSet($0.map { ($0.key, $0.value) }) }
     }
+}
+
+/// What tells a set from all others.
+private enum SetKey: Hashable {
+    case withdrawal(WithdrawalID)
+    case transfer(TransactionID)
 }
 
 /// What is known of the sets that wait for their blocks, beside the log: by the newest payment of
@@ -49,30 +57,61 @@ struct PaymentWaits {
     var lookTimes: [TransactionID: Int64] = [:]
     /// Which coin another transaction of the chain has spent, in words.
     var spentElsewhere: [TransactionID: String] = [:]
-    /// Each payment whose coin another transaction has spent, and up to which block the node's
-    /// chain reached when that was first seen.
-    var lost: [TransactionID: (coin: OutPoint, height: UInt64)] = [:]
+    /// Each payment of which the chain has not all coins any more.
+    private(set) var lost: [TransactionID: LostCoin] = [:]
+    /// Payments that are in a block which was not read, as the node says.
+    var buried: Set<TransactionID> = []
+    /// Up to which height the chain was read when the newest payment of a set was first seen.
+    private(set) var heights: [TransactionID: UInt64] = [:]
     /// Since when the oldest payment waits that no block has, nanoseconds since 1970; nil: none
     /// does.
     var since: Int64?
 
-    /// Notes which coin of a payment is spent elsewhere; nil: none.
-    mutating func note(_ id: TransactionID, _ coin: OutPoint?, _ height: UInt64?) {
-        guard let coin, let height else {
+    /// A coin of a payment that something else has spent.
+    struct LostCoin {
+        var coin: OutPoint
+        /// The height of the block that was seen to spend it by another transaction; nil: none was.
+        var height: UInt64?
+    }
+
+    /// Notes which coin of a payment the chain has not any more; nil: none.
+    mutating func note(_ id: TransactionID, _ coin: OutPoint?) {
+        guard let coin else {
             lost[id] = nil
             return
         }
-        lost[id] = (coin, lost[id].map { min($0.height, height) } ?? height)
+        lost[id] = LostCoin(coin: coin, height: lost[id]?.height)
     }
 
-    /// Whether the node takes no replacement of the set, whatever it pays: Litecoin's do not unless
-    /// they are told to. One whose fee it calls too low is replaced once more.
-    func replacesNothing(_ set: PaymentSet) -> Bool {
-        kept[set.newest].map { !$0.contains("fee") } ?? false
+    /// Notes at which heights the kept blocks spend coins of lost payments by other transactions.
+    mutating func see(_ reader: ChainReader, ids: (TransactionID) -> [TransactionID]) {
+        guard !lost.isEmpty else { return }
+        let spends = reader.spends
+        for (id, one) in lost {
+            let own = Set(ids(id))
+            let seen = spends.first {
+                $0.spend.transaction == one.coin.transaction && $0.spend.index == one.coin.output
+                    && !own.contains($0.spend.spender)
+            }
+            if let seen {
+                lost[id]?.height = seen.height
+            } else if let height = one.height, height >= reader.keptFrom ?? 0 {
+                // A reorganisation took that block away.
+                lost[id]?.height = nil
+            }
+        }
+    }
+
+    /// Whether another transaction that is final has spent a coin of the payment.
+    func isFinal(_ id: TransactionID, _ reader: ChainReader) -> Bool {
+        guard let height = lost[id]?.height, let kept = reader.keptFrom else { return false }
+        return height < kept
     }
 
     /// Takes the sets that there are now, and forgets what it knows of others.
-    mutating func take(_ sets: [PaymentSet], isInBlock: (TransactionID) -> Bool) {
+    mutating func take(
+        _ sets: [PaymentSet], height: UInt64?, isInBlock: (TransactionID) -> Bool
+    ) {
         let known = Set(sets.map(\.newest))
         bumpTimes = bumpTimes.filter { known.contains($0.key) }
         bumpFaults = bumpFaults.filter { known.contains($0.key) && !isInBlock($0.key) }
@@ -81,6 +120,9 @@ struct PaymentWaits {
         spentElsewhere = spentElsewhere.filter { known.contains($0.key) }
         let all = Set(sets.flatMap(\.ids))
         lost = lost.filter { all.contains($0.key) }
+        buried.formIntersection(known)
+        heights = heights.filter { known.contains($0.key) }
+        if let height { for id in known where heights[id] == nil { heights[id] = height } }
         since =
             sets.sorted { $0.firstTime < $1.firstTime }
             .first { !$0.ids.contains(where: isInBlock) }?.firstTime

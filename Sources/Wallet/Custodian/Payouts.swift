@@ -116,9 +116,15 @@ struct Payouts {
                 guard let payment = payments[id] else { continue }
                 do throws(NodeError) {
                     let isBuried = try node.broadcast(payment.bytes)
+                    if isBuried {
+                        waits.buried.insert(set.newest)
+                    } else {
+                        waits.buried.remove(set.newest)
+                    }
                     refusals[set.newest] =
                         isBuried
-                        ? "it is in a block that was not read: was the chain set anew?" : nil
+                        ? "it is in a block that was not read: boursectl wallet rescan, from that block"
+                        : nil
                     // Why it keeps an older one.
                     waits.kept[set.newest] = why
                     break

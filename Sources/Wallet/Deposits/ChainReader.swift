@@ -151,6 +151,10 @@ public struct ChainReader {
         blocks.flatMap { block in block.spends.map { ($0, block.height) } }
     }
 
+    /// The height of the first block that is not checked: from it on blocks are kept; nil: nothing
+    /// was read.
+    public var keptFrom: UInt64? { terms?.next }
+
     /// The block of a deposit that was found; nil: it is not among those that are kept.
     public func block(of deposit: FoundDeposit) -> (id: BlockID, height: UInt64)? {
         blocks.first { $0.deposits.contains { $0.output == deposit.output } }

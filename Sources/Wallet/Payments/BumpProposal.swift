@@ -43,6 +43,9 @@ public enum BumpProposal: Hashable, Sendable {
         guard chain.payments(of: payment.withdrawals).count <= Limits.replacementsMax else {
             return .none("it was replaced \(Limits.replacementsMax) times: no more are signed")
         }
+        if let change = payment.change, !chain.isFree(OutPoint(id, change)) {
+            return .none("another payment spends its change already")
+        }
         guard let signed = try? UTXOTransaction(payment.bytes, on: chain.network) else {
             return .none("its bytes cannot be read")
         }

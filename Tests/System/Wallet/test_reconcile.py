@@ -5,10 +5,9 @@ import time
 from datetime import datetime
 
 import pytest
-
-import thief
 from exchange import BIN
 from litecoin import COIN
+from red_keys import Thief
 from wallet_bench import CONFIRMATIONS, KEY, WORDS, WalletBench
 
 SECONDS_TO_STOP = 1.0
@@ -62,7 +61,6 @@ def test_what_came_in_is_there_and_what_went_out_is_not(bench):
     status, rows = reconcile(bench)
     assert status == 0
     assert rows[0]["books"]["difference"] == "0" and rows[0]["books"]["coinsVanished"] == 0
-    # The chain itself: what the wallet's addresses have, less what the node's own wallet got.
     bench.await_("all are looked for", lambda: bench.status["books"]["block"] == bench.node.height)
     assert not is_stopped(bench)
 
@@ -103,8 +101,7 @@ def steal(bench, name, units):
     """Spends an account's coin of so much as somebody else who has the seed."""
     address = bench.addresses[name]
     coin = next(coin for coin in bench.node.paid([address])[address] if coin[2] == units)
-    index = list(bench.addresses).index(name) + 1
-    return thief.spend(bench.node, WORDS, (0, index), coin[:2], units)
+    return Thief(bench.node, WORDS).steal(coin[:2], units, bench.node.call("getnewaddress"))
 
 
 def test_a_coin_that_is_spent_by_others_is_seen_in_its_block(bench):
@@ -154,10 +151,53 @@ def test_a_rescan_credits_what_was_missed_and_nothing_twice(bench):
     first = bench.balances()
     assert first["ben"] == 0
     done = bench.ctl_json("wallet", "rescan", "LTC", "1", "--yes")
-    assert float(done["cameIn"]) == 4
+    assert done["creditedUpTo"] >= bench.node.height - CONFIRMATIONS + 1
     after = bench.balances()
     assert after == {**first, "ben": 4 * COIN}
     again = bench.ctl_json("wallet", "rescan", "LTC", "1", str(bench.node.height - 5), "--yes")
-    assert float(again["cameIn"]) == 0 and bench.balances() == after
+    assert again["creditedUpTo"] and bench.balances() == after
+    refused = bench.ctl("wallet", "rescan", "LTC", str(bench.node.height + 5), "--yes", check=False)
+    assert refused.returncode == 64 and "would never be credited" in refused.stderr
     bench.check()
     await_books(bench, "balanced")
+
+
+def test_a_lost_coin_that_is_written_off_stops_nothing_any_more(bench):
+    await_books(bench, "balanced")
+    txid = steal(bench, "ann", 2 * COIN)
+    (coin,) = bench.node.call("getrawtransaction", txid, True)["vin"]
+    bench.node.mine(CONFIRMATIONS + 1)
+    bench.await_("a stop", lambda: is_stopped(bench))
+    bench.kill("walletd")
+    bench.set("walletd", "written_off", f"{coin['txid']}:{coin['vout']}")
+    bench.set("walletd", "elsewhere", "LTC 2")
+    bench.start_wallet()
+    bench.await_("balanced", lambda: bench.status["books"]["condition"] == "balanced"
+                 and int(bench.status["books"]["onChain"]) == 3 * COIN)
+    bench.ctl("wallet", "resume", "LTC", "--reason", "made up for")
+    bench.withdraw("ann", bench.node.call("getnewaddress"), COIN)
+    bench.await_paid()
+    assert not is_stopped(bench)
+
+
+def test_an_elsewhere_of_no_asset_is_told(bench):
+    bench.kill("walletd")
+    bench.set("walletd", "elsewhere", "LTX 2")
+    bench.start_wallet()
+    bench.await_("told", lambda: "names LTX" in bench.status["books"]["text"])
+
+
+def test_many_coins_are_all_looked_for_while_payments_spend_them(bench):
+    address = bench.addresses["cid"]
+    for _ in range(3):
+        for _ in range(90):
+            bench.node.pay(address, COIN // 100)
+        bench.node.mine()
+    bench.node.mine(CONFIRMATIONS)
+    bench.await_in_step()
+    assert bench.status["books"]["coins"] > 250
+    for _ in range(3):
+        bench.withdraw("cid", bench.node.call("getnewaddress"), COIN // 2)
+        bench.mine_until("paid", lambda: not bench.withdrawals)
+    bench.await_("all are looked for", lambda: bench.status["books"]["block"] == bench.node.height)
+    assert bench.status["books"]["condition"] == "balanced" and not is_stopped(bench)

@@ -16,12 +16,11 @@ struct WalletRescanCommand: ParsableCommand {
         discussion: """
             All blocks from FROM on are read again by bourse-walletd. A deposit that is credited \
             is not credited a second time; one that was missed is credited now. It waits until \
-            block TO, or the last one that is final, is done, and says what came in meanwhile; \
-            Ctrl-C ends the waiting, not the reading. It asks for confirmation; --yes confirms \
-            beforehand.
+            block TO, or the last one that is final, is done; Ctrl-C ends the waiting, not the \
+            reading. It asks for confirmation; --yes confirms beforehand.
 
-            JSON: {"sequence", "chain", "creditedUpTo", "cameIn"}; chain is as in `boursectl \
-            wallet chain list`, cameIn a decimal, null with --no-wait.
+            JSON: {"sequence", "chain", "creditedUpTo"}; chain is as in `boursectl wallet chain \
+            list`.
 
             EXAMPLE
               boursectl wallet rescan LTC 2800000
@@ -50,11 +49,18 @@ struct WalletRescanCommand: ParsableCommand {
         let session = try exchange.walletSession(signature.who)
         let view = try session.replica.asset(asset)
         let (before, network) = try chain(of: view, session.replica)
-        let custody = session.replica.engine.house(view.id).external
+        guard from <= before.nextBlock else {
+            throw CommandError(
+                "block \(from) is not read yet: what lies before it, from \(before.nextBlock) on, "
+                    + "would never be credited", repair: "give a block up to \(before.nextBlock)",
+                code: .usage)
+        }
         let lines = [
             "Chain \(before.network.number) is \(before.chain); \(view.code) comes in by it.",
-            "Its blocks are read again from \(Readable.count(from)) on. None of its deposits is "
-                + "credited a second time.",
+            "Its \(Readable.count(before.nextBlock - from)) blocks from \(Readable.count(from)) on are "
+                + "read again, by a node that has them all. No deposit is credited a second time.",
+            "No withdrawal of it is paid until that is done; to end it: boursectl wallet rescan "
+                + "\(view.code) \(before.nextBlock)",
         ]
         try Confirmation.agree(to: lines, "Read them again? Type yes: ", isGiven: yes)
         let receipt = try session.submit(
@@ -64,17 +70,15 @@ struct WalletRescanCommand: ParsableCommand {
         if wait { try awaitCredits(network, session, exchange) }
         let replica = session.replica
         let now = replica.engine.chain(before.network) ?? before
-        let cameIn = replica.number(custody - replica.engine.house(view.id).external, view.id)
         common.out.give(
             [
                 "sequence": .number(receipt.sequence), "chain": replica.json(now),
                 "creditedUpTo": .number(now.checkedHeight),
-                "cameIn": wait ? .string("\(cameIn)") : .null,
             ],
             text: [
                 wait
-                    ? "All deposits up to block \(Readable.count(now.checkedHeight)) are credited; "
-                        + "\(cameIn) \(view.code) came in meanwhile. \(receipt.text)"
+                    ? "All deposits up to block \(Readable.count(now.checkedHeight)) are credited. "
+                        + receipt.text
                     : "They are read again: see `boursectl wallet status`. \(receipt.text)"
             ])
     }
@@ -116,7 +120,9 @@ struct WalletRescanCommand: ParsableCommand {
             let seen = SeenChains(exchange.settings.walletd.status)
             if let warning = seen.warning { throw CommandError(warning) }
             let json = seen.chains?[network.network]?.json
-            if let read = json?["read"]?.count, let tip = json?["tip"]?.count {
+            if let read = json?["read"]?.count, let tip = json?["tip"]?.count,
+                max(read, tip) <= Limits.blockMax
+            {
                 // The last block that is final; a chain that is shorter has none from FROM on.
                 let final = tip + 1 - min(tip + 1, UInt64(network.confirmations))
                 let wanted = min(to ?? final, final)

@@ -41,6 +41,14 @@ struct BooksCheck {
                             + "wallet network set",
                     ]
                 )
+            case "not comparable", "coins not seen":
+                (
+                    .warning,
+                    [
+                        "boursectl wallet reconcile", "boursectl wallet status",
+                        "journalctl -u \(HostPlan.walletUnit) -n 50",
+                    ]
+                )
             case "coins vanished":
                 (
                     .critical,
@@ -48,6 +56,8 @@ struct BooksCheck {
                         "boursectl wallet reconcile: which coins, and what spent them",
                         "if nobody of the house did it, the seed is known to others: stop "
                             + "\(HostPlan.signerUnit), and move what is left to a new seed",
+                        "what is lost for good: [walletd] written_off of bourse.toml, and in "
+                            + "elsewhere what makes up for it",
                         "withdrawals go on with: boursectl wallet resume \(chain.asset)",
                     ]
                 )
