@@ -469,19 +469,15 @@ def txid(tx):
     return hashlib.sha256(hashlib.sha256(tx.bytes).digest()).digest()[::-1]
 
 
-def u128(raw):
-    return raw[:16][::-1] + raw[16:][::-1]
-
-
 def sign(asset, numbers, tx):
-    payload = struct.pack("<HHH2x", asset, 1, len(numbers)) + u128(txid(tx)) + bytes(32)
+    payload = struct.pack("<HHH2x", asset, 1, len(numbers)) + txid(tx) + bytes(32)
     payload += b"".join(struct.pack("<Q", number) for number in numbers)
     payload += struct.pack("<I", len(tx.bytes)) + tx.bytes
     return payload + bytes(-len(payload) % 8)
 
 
 def settle(asset, tx):
-    return u128(txid(tx)) + struct.pack("<H6xQ16x", asset, 1)
+    return txid(tx) + struct.pack("<H6xQ16x", asset, 1)
 
 
 @pytest.mark.parametrize("kind", [REQUEST])
