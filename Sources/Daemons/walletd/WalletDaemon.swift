@@ -65,11 +65,10 @@ struct WalletDaemon {
         let complaint = Complaint(log)
         while signals.wait(milliseconds: 0) == nil {
             do throws(CommandSessionError) {
-                let coins = CoinKeeper()
-                let session = try connect(coins)
+                let store = CoinStore(settings.walletd.coinsFile, log)
+                let session = try connect(store)
                 log.notice("follows the log")
-                try serve(session, coins, until: signals, complaint)
-                break
+                if try serve(session, store, until: signals, complaint) { break }
             } catch {
                 if let refusal = error.access { throw WalletDaemonError(description: refusal) }
                 if case .replica = error { throw error }
@@ -85,7 +84,7 @@ struct WalletDaemon {
     }
 
     private func connect(
-        _ coins: CoinKeeper
+        _ store: CoinStore
     ) throws(CommandSessionError) -> CommandSession<EngineReplica> {
         guard let name = Text40("\(LinkProtocol.walletPrefix)main") else {
             preconditionFailure("a printable name")
@@ -97,18 +96,22 @@ struct WalletDaemon {
                 try LinkClient.connect(
                     unix: socket, name: name, wantsAcks: false, timeoutNanos: nanos)
             },
-            replica: { EngineReplica($0, snapshotAtMost: coins.table.sequence) },
+            replica: { welcome in
+                store.begin(welcome.journalHigh, welcome.journalLow)
+                return EngineReplica(welcome, snapshotAtMost: store.keeper.table.sequence)
+            },
             replicaNanosMax: 0, lost: { log.warning("\($0); reconnecting") },
-            see: { unsafe coins.see($0, $1, $2, $3) })
+            see: { [keeper = store.keeper] in unsafe keeper.see($0, $1, $2, $3) })
     }
 
-    /// Follows log and chains until a signal.
+    /// Follows log and chains until a signal; false: the coins were of another log, and it is read
+    /// from its start.
     private func serve(
-        _ session: CommandSession<EngineReplica>, _ coins: CoinKeeper, until signals: Signals,
+        _ session: CommandSession<EngineReplica>, _ store: CoinStore, until signals: Signals,
         _ complaint: Complaint
-    ) throws(CommandSessionError) {
+    ) throws(CommandSessionError) -> Bool {
         let custodian = Custodian(
-            session, coins: coins, signer: SignerSocket(path: settings.signerd.socket),
+            session, coins: store.keeper, signer: SignerSocket(path: settings.signerd.socket),
             elsewhere: settings.walletd.elsewhere.map { ($0.asset, $0.amount) }, node: node)
         custodian.writeOff(
             settings.walletd.writtenOff.compactMap { text in
@@ -175,9 +178,12 @@ struct WalletDaemon {
                 tell(reports, isConnected: session.isCaughtUp)
                 if let withdrawal = takeBump() { custodian.bump(withdrawal) }
             }
+            if session.isCaughtUp, store.isOfOtherLog(session.replica.sequence) { return false }
+            store.save(atLeastEvery: CoinStore.saveNanos)
             if let signal = signals.wait(milliseconds: 0) {
                 log.notice("got signal \(signal), stopping")
-                return
+                store.save(atLeastEvery: 0)
+                return true
             }
         }
     }

@@ -154,7 +154,10 @@ public struct Settings: Hashable, Sendable {
         /// it waits for ever.
         public var bumpSeconds: Int64 = 7_200
         /// The file in which `boursectl wallet bump` asks for such a replacement.
-        public var bumpFile: String { Path.join(state, "bump") }
+        public var bumpFile: String { Path.join(state, "walletd.bump") }
+
+        /// The file with the wallet's coins as the log said, from which it goes on.
+        public var coinsFile: String { Path.join(state, "walletd.coins") }
 
         /// A chain's node, as `litecoin=http://127.0.0.1:9332,/etc/bourse/litecoin.login`.
         public struct Node: Hashable, Sendable {

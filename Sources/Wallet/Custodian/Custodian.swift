@@ -87,7 +87,10 @@ public final class Custodian<Node: PaymentNode> {
 
     /// Looks at each chain whose turn it is. Returns whether one of them has more to be read now.
     public func work() throws(CommandSessionError) -> Bool {
-        guard session.isCaughtUp else { return false }
+        // Coins that are further than the log are of another one.
+        guard session.isCaughtUp, coins.sequence == session.replica.sequence,
+            !keeper.isOfOtherLog
+        else { return false }
         var views: [ChainView] = []
         session.replica.engine.forEachChain { if !$0.isEVM { views.append($0) } }
         let numbers = Set(views.map(\.network))
