@@ -1,6 +1,7 @@
 // Goal: saved coins come back as they were, and nothing that was changed is taken for some.
 
 import Payments
+import Terms
 import Testing
 import Wire
 

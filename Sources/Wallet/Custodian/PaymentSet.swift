@@ -113,9 +113,19 @@ struct PaymentWaits {
         _ sets: [PaymentSet], height: UInt64?, isInBlock: (TransactionID) -> Bool
     ) {
         let known = Set(sets.map(\.newest))
+        // Of those of which something is known: what a block has needs nothing more.
+        let mined = sets.filter {
+            (bumpFaults[$0.newest] ?? kept[$0.newest] ?? spentElsewhere[$0.newest]) != nil
+                && $0.ids.contains(where: isInBlock)
+        }
+        for set in mined {
+            (bumpFaults[set.newest], kept[set.newest]) = (nil, nil)
+            spentElsewhere[set.newest] = nil
+            for id in set.ids { lost[id] = nil }
+        }
         bumpTimes = bumpTimes.filter { known.contains($0.key) }
-        bumpFaults = bumpFaults.filter { known.contains($0.key) && !isInBlock($0.key) }
-        kept = kept.filter { known.contains($0.key) && !isInBlock($0.key) }
+        bumpFaults = bumpFaults.filter { known.contains($0.key) }
+        kept = kept.filter { known.contains($0.key) }
         lookTimes = lookTimes.filter { known.contains($0.key) }
         spentElsewhere = spentElsewhere.filter { known.contains($0.key) }
         let all = Set(sets.flatMap(\.ids))

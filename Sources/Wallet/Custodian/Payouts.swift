@@ -101,9 +101,15 @@ struct Payouts {
     ) {
         broadcastTimes = broadcastTimes.filter { payments[$0.key] != nil }
         refusals = refusals.filter { payments[$0.key] != nil }
+        let sets = PaymentSet.all(payments)
+        // Whatever was said of others of a set: one of them is in a block.
+        for set in sets where refusals[set.newest] != nil && set.ids.contains(where: isInBlock) {
+            refusals[set.newest] = nil
+        }
         let now = Clock.monotonicNanos()
         // Of the same time parents go before the payments that spend their change.
-        let due = PaymentSet.all(payments)
+        let due =
+            sets
             .filter { now >= broadcastTimes[$0.newest] ?? 0 && !$0.ids.contains(where: isInBlock) }
             .sorted {
                 (broadcastTimes[$0.newest] ?? 0, $0.sequence)
@@ -136,7 +142,6 @@ struct Payouts {
                 }
             }
         }
-        refusals = refusals.filter { !isInBlock($0.key) }
     }
 
     // MARK: What cannot be paid as it was planned

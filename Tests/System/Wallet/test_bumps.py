@@ -5,7 +5,9 @@ import time
 
 import pytest
 from exchange import BIN
+from link_watch import LinkWatch
 from red_keys import SeedKeys
+from signer_watch import SignerWatch
 from wallet_bench import CONFIRMATIONS, FEE, KEY, WORDS, WalletBench
 
 COIN = 100_000_000
@@ -142,14 +144,44 @@ def test_killed_around_the_signature_of_a_replacement_it_pays_once(bench):
     bench.check_paid([(there, COIN // 2)])
 
 
+@pytest.mark.parametrize("point", ["signature", "log"])
+def test_a_block_that_comes_while_a_payment_is_replaced_settles_it(bench, tmp_path, point):
+    restart(bench, 0)
+    ident, there, first = pay(bench)
+    bench.kill("walletd")
+    bench.set("walletd", "bump_seconds", 1)
+    time.sleep(1)
+    if point == "signature":
+        # Signed, and the answer lost with a block that has the payment.
+        watch = SignerWatch(tmp_path / "watch", bench.state / "run" / "signer.sock", "after",
+                            bench.node.mine)
+        bench.start_wallet(signer=tmp_path / "watch")
+    else:
+        watch = LinkWatch(tmp_path / "watch", bench.state / "run" / "match.sock", "sign", "after",
+                          bench.node.mine)
+        bench.start_wallet(tmp_path / "watch")
+    try:
+        assert watch.has_struck.wait(60), bench.log_tail("walletd")
+        bench.await_("read", lambda: bench.status["read"] == bench.node.height)
+        time.sleep(3)
+        assert bench.status["payouts"]["isSound"], bench.status
+        assert len(payments(bench, ident)) == (1 if point == "signature" else 2)
+        bench.node.mine(CONFIRMATIONS - 1)
+        check(bench, there, first)
+    finally:
+        watch.close()
+
+
 def spend(bench, name, txid, index=0):
     """Spends a coin of the wallet's by its seed, as a thief would: the transaction's bytes."""
     script = bench.node.call("validateaddress", bench.addresses[name])["scriptPubKey"]
     output = bench.node.call("gettxout", txid, index, False)
     assert output["scriptPubKey"]["hex"] == script
+    # To nobody's script: the node's wallet would broadcast what pays to it again.
+    away = bench.node.call("decodescript", "51")["segwit"]["addresses"][0]
     raw = bench.node.call(
         "createrawtransaction", [{"txid": txid, "vout": index}],
-        [{bench.node.home: f"{float(output['value']) - 0.001:.8f}"}])
+        [{away: f"{float(output['value']) - 0.001:.8f}"}])
     keys = [SeedKeys(WORDS).wif(0, number) for number in range(1, 6)]
     signed = bench.node.call("signrawtransactionwithkey", raw, keys)
     assert signed["complete"], signed
@@ -182,8 +214,12 @@ def test_a_coin_that_is_spent_elsewhere_is_seen(bench):
     assert not bench.node.call("getrawmempool")
     # Where a reorganisation takes the theft away the payment goes on.
     bench.node.call("invalidateblock", bench.node.call("getbestblockhash"))
+    bench.node.flush()
+    bench.node.kill()
+    (bench.node.folder / "regtest" / "mempool.dat").unlink(missing_ok=True)
+    bench.node.start()
     bench.node.call("generateblock", bench.node.home, [])
-    bench.node.mine()
+    bench.node.call("generateblock", bench.node.home, [])
     bench.await_("sound", lambda: bench.status["payouts"]["isSound"])
     bench.await_paid()
     bench.check_paid([(there, COIN // 2)])
