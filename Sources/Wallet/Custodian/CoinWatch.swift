@@ -68,8 +68,8 @@ struct CoinWatch {
         }
         // None is asked for twice in one look: the second question is for a later state.
         var asked = Array(doubted.prefix(Self.checksMax))
-        asked += spent.keys.lazy.filter { missing[$0] == nil && !doubted.contains($0) }
-            .prefix(Self.checksMax - asked.count)
+        asked += spent.keys.filter { missing[$0] == nil && !doubted.contains($0) }.prefix(
+            Self.checksMax - asked.count)
         let rest = Self.checksMax - asked.count
         asked += queue.suffix(rest)
         queue.removeLast(min(rest, queue.count))

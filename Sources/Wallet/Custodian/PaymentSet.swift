@@ -1,5 +1,7 @@
 // Payments that pay the same withdrawals, and what is known of those that wait for their blocks.
 
+internal import Deposits
+internal import Nodes
 internal import Payments
 internal import Terms
 internal import UTXO
@@ -106,6 +108,12 @@ struct PaymentWaits {
     func isFinal(_ id: TransactionID, _ reader: ChainReader) -> Bool {
         guard let height = lost[id]?.height, let kept = reader.keptFrom else { return false }
         return height < kept
+    }
+
+    /// Whether the node takes no replacement of the set, whatever it pays: Litecoin's do not unless
+    /// they are told to. One whose fee it calls too low is replaced once more.
+    func replacesNothing(_ set: PaymentSet) -> Bool {
+        kept[set.newest].map { !$0.contains("fee") } ?? false
     }
 
     /// Takes the sets that there are now, and forgets what it knows of others.
