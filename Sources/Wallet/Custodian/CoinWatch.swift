@@ -37,6 +37,8 @@ struct CoinWatch {
     private(set) var fault: NodeError?
     /// Coins for which a stop of withdrawals was asked.
     var told: Set<OutPoint> = []
+    /// Coins that a block was seen to spend, by no payment of the log.
+    private var spent: [OutPoint: VanishedCoin] = [:]
     /// Coins that the node lacked once: the chain may have gone on between two questions.
     private var doubted: Set<OutPoint> = []
     /// Coins that the node lacks.
@@ -59,7 +61,7 @@ struct CoinWatch {
                 && (coins.payments[outPoint.transaction] == nil
                     || reader.isInBlock(outPoint.transaction))
         }
-        let spent = foreignSpends(coins, reader)
+        takeSpends(coins, reader)
         missing = missing.filter { isDue($0.key) }
         doubted = doubted.filter(isDue)
         if queue.isEmpty, let tip = reader.tip, tip.block != queueTip?.block {
@@ -73,7 +75,7 @@ struct CoinWatch {
         let rest = Self.checksMax - asked.count
         asked += queue.suffix(rest)
         queue.removeLast(min(rest, queue.count))
-        ask(asked, spent, coins, node, isDue)
+        ask(asked, coins, node, isDue)
         if queue.isEmpty, doubted.isEmpty, fault == nil {
             (height, doneTime) = (queueTip?.height, Clock.monotonicNanos())
         }
@@ -81,22 +83,23 @@ struct CoinWatch {
         told.formIntersection(vanished.keys)
     }
 
-    /// What the blocks that are kept spend of the coins, by no payment of the log.
-    private func foreignSpends(
-        _ coins: ChainCoins, _ reader: ChainReader
-    ) -> [OutPoint: VanishedCoin] {
-        var found: [OutPoint: VanishedCoin] = [:]
+    /// Takes what the kept blocks spend of the coins, by no payment of the log. What a block spent
+    /// that is final by now stays known; what a reorganisation took away does not.
+    private mutating func takeSpends(_ coins: ChainCoins, _ reader: ChainReader) {
+        let kept = reader.keptFrom ?? 0
+        spent = spent.filter { outPoint, lost in
+            coins.coins[outPoint] != nil && lost.spend.map { $0.height < kept } ?? false
+        }
         for (spend, height) in reader.spends where coins.payments[spend.spender] == nil {
             let outPoint = OutPoint(spend.transaction, spend.index)
-            guard let coin = coins.coins[outPoint], found.count < Self.vanishedMax else { continue }
-            found[outPoint] = VanishedCoin(amount: coin.amount, spend: (spend.spender, height))
+            guard let coin = coins.coins[outPoint], spent.count < Self.vanishedMax else { continue }
+            spent[outPoint] = VanishedCoin(amount: coin.amount, spend: (spend.spender, height))
         }
-        return found
     }
 
     private mutating func ask(
-        _ asked: [OutPoint], _ spent: [OutPoint: VanishedCoin], _ coins: ChainCoins,
-        _ node: some PaymentNode, _ isDue: (OutPoint) -> Bool
+        _ asked: [OutPoint], _ coins: ChainCoins, _ node: some PaymentNode,
+        _ isDue: (OutPoint) -> Bool
     ) {
         let deadline = Clock.monotonicNanos() + Self.nanosMax
         fault = nil

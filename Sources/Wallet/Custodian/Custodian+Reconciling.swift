@@ -22,14 +22,13 @@ extension Custodian {
         books.block = chain.watch.height
         (books.condition, books.text, books.sides) = compared(terms, chain)
         chain.books = books
-        guard books.condition.stopsWithdrawals, session.isLed,
-            !session.replica.engine.isWithdrawalStopped(terms.asset)
-        else { return }
+        guard books.condition.stopsWithdrawals, session.isLed else { return }
         // A coin that vanished and is made up for stops them once: who has seen it resumes them.
         let vanished = Set(chain.watch.vanished.keys).subtracting(writtenOff)
         let isMadeUpFor = books.sides.map { $0.difference >= 0 } ?? false
-        if isMadeUpFor, vanished.isSubset(of: chain.watch.told) { return }
+        let isTold = isMadeUpFor && vanished.isSubset(of: chain.watch.told)
         chain.watch.told.formUnion(vanished)
+        if isTold || session.replica.engine.isWithdrawalStopped(terms.asset) { return }
         _ = try submit(
             StopWithdrawals(asset: terms.asset, reason: String(books.text.prefix(120))))
     }

@@ -16,6 +16,7 @@ class SecondNode(LitecoinNode):
         self.folder.mkdir(parents=True)
         self.port = free_port()
         self.process = None
+        self.options = []
         self.first = first
         self.start()
 
