@@ -50,8 +50,9 @@ func environment(_ name: String, _ fallback: Int) -> Int {
         #expect(waits.kills > 50, "kill switches waited \(waits.kills) times")
         #expect(waits.states > 4, "states waited for a flight")
         #expect(waits.payments > 10_000, "payments waited \(waits.payments) times")
-        // Thirty-one kinds, and ends for every reason.
-        let kindsMost = 31 + EndReason.allCases.count
+        #expect(waits.proposals > 5_000, "proposals waited \(waits.proposals) times")
+        // Thirty-eight kinds, and ends for every reason.
+        let kindsMost = 38 + EndReason.allCases.count
         #expect(kinds.count == kindsMost, "kinds of event that happened: \(kinds)")
     }
 

@@ -186,6 +186,8 @@ func `a faulty order gets the API's own error`(query: String, error: APIError) {
         (.networkUnknown, -1001, ""), (.withdrawalUnknown, -1001, ""),
         (.transactionUnknown, -1001, ""), (.addressInvalid, -1001, ""),
         (.withdrawalsStopped, -1001, ""), (.approvalInvalid, -1001, ""),
+        (.approvalRequired, -1001, ""), (.operatorUnknown, -1001, ""),
+        (.proposalUnknown, -1001, ""), (.auditHeadUnknown, -1001, ""),
     ]
     #expect(Set(rows.map(\.0)) == Set(Refusal.allCases), "a row for each refusal")
     for (refusal, code, text) in rows {

@@ -404,7 +404,7 @@ import Wire
         }
 
         let transaction = TransactionID(high: 1, low: 2)
-        let operators: [any CommandPayload] = [
+        var operators: [any CommandPayload] = [
             SetAsset(code: text, scale: 8, audit: audit),
             SetInstrument(
                 symbol: text, base: AssetID(1), quote: AssetID(2), tickMantissa: 1, tickScale: 2,
@@ -454,6 +454,7 @@ import Wire
                 network: NetworkID(1), addresses: 0, height: 1, block: BlockID(high: 0, low: 1),
                 chainRecord: 1),
         ]
+        operators += OperatorIngressTests.commands(audit)
         let kinds = (traders + operators).map { type(of: $0).kind }
         let others: Set<CommandKind> = [
             .genesis, .tick, .hashMark, .epochMark, .setRules, .voidSequence, .openSession,

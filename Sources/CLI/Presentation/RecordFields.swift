@@ -21,6 +21,8 @@ extension Command {
             .cancelWithdrawal, .assignAddress, .noteDeposit, .signWithdrawals, .settleTransaction,
             .dropTransaction, .stopWithdrawals, .setChain, .checkBlock:
             custodyFields
+        case .setOperator, .setCustodyPolicy, .propose, .endorse, .withdrawProposal, .signDecision:
+            operatorFields
         }
     }
 

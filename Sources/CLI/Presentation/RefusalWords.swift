@@ -17,6 +17,7 @@ extension Refusal {
         case .deadlinePassed: "its deadline had passed before it was sequenced"
         case .venueKilled: "the venue's kill switch is on"
         case .accountUnknown: "there is no such account"
+        case .approvalRequired: "operators have keys: it has to be proposed, or signed"
         case .accountKilled: "the account's kill switch is on"
         case .instrumentUnknown: "there is no such instrument"
         case .messageRate: "the account exceeds its limit of messages per second"
@@ -65,6 +66,9 @@ extension Refusal {
         case .addressInvalid: "the address is empty"
         case .withdrawalsStopped: "withdrawals of the asset are stopped, or closed on that network"
         case .approvalInvalid: "who asked for it, or has approved it, cannot approve it"
+        case .operatorUnknown: "the log has no operator of that name with that key and role"
+        case .proposalUnknown: "there is no such open proposal"
+        case .auditHeadUnknown: "the log has another past than the one that was signed for"
         default: "refused"
         }
     }

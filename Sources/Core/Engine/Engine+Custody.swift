@@ -36,22 +36,31 @@ extension Engine {
         guard let withdrawal = custody.withdrawals[c.withdrawal.number] else {
             return .refused(.withdrawalUnknown)
         }
-        if !c.approves {
+        return decide(withdrawal, by: c.audit.operatorName, approves: c.approves)
+    }
+
+    mutating func decide(
+        _ withdrawal: WithdrawalView, by name: Text40, approves: Bool
+    ) -> Outcome {
+        if !approves {
             if withdrawal.status == .signed { return .refused(.stateInvalid) }
             return release(withdrawal, .refused)
         }
         if withdrawal.status != .requested { return .refused(.stateInvalid) }
-        let name = c.audit.operatorName
-        if name == withdrawal.requester || withdrawal.approvers.contains(name) {
+        // Who may not approve any more does not count any more.
+        let approvers = withdrawal.approvers.filter {
+            operators.isEmpty || operators.find($0)?.approves == true
+        }
+        if name == withdrawal.requester || approvers.contains(name) {
             return .refused(.approvalInvalid)
         }
-        let isLast = withdrawal.approvers.count + 1 >= Int(withdrawal.approvals)
-        custody.change(c.withdrawal.number) {
-            $0.approvers.append(name)
+        let isLast = approvers.count + 1 >= Int(withdrawal.approvals)
+        custody.change(withdrawal.id.number) {
+            $0.approvers = approvers + [name]
             if isLast { $0.status = .approved }
         }
-        events.append(.withdrawalChanged(c.withdrawal, isLast ? .approved : .requested))
-        return Outcome(id: c.withdrawal.number)
+        events.append(.withdrawalChanged(withdrawal.id, isLast ? .approved : .requested))
+        return Outcome(id: withdrawal.id.number)
     }
 
     mutating func resumeWithdrawals(_ c: ResumeWithdrawals) -> Outcome {

@@ -10,6 +10,7 @@ extension Engine {
     public borrowing func checkInvariants() -> String? {
         checkConservation() ?? checkHolds() ?? checkBooks() ?? checkFlights() ?? checkElections()
             ?? checkIndices() ?? checkLists() ?? checkMassCancels() ?? checkCustody()
+            ?? checkOperators()
     }
 
     // MARK: Money

@@ -52,7 +52,9 @@ extension Engine {
         sum += instruments * 4 * MemoryLayout<Ladder>.stride
         sum += instruments * Int(l.feeTiers) * MemoryLayout<FeeSlot>.stride
         sum += Int(l.apiKeys) * key + Int(l.orderLimits) * row
-        sum += Int(l.sessions) * (MemoryLayout<SessionView>.stride + 2 * name) + Custody.bytesMax
+        sum +=
+            Int(l.sessions) * (MemoryLayout<SessionView>.stride + 2 * name) + Custody.bytesMax
+            + Operators.bytesMax
         return sum + Int(l.references) * reference + eventsMax(l) * MemoryLayout<Event>.stride
     }
 }

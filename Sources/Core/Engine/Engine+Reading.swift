@@ -2,7 +2,7 @@
 
 internal import Slabs
 public import Terms
-internal import Wire
+public import Wire
 
 extension Engine {
     /// Assets; their ids are 1 … count.
@@ -354,5 +354,27 @@ extension Engine {
         for payment in custody.payments.values.sorted(by: { $0.sequence < $1.sequence }) {
             body(payment)
         }
+    }
+}
+
+// MARK: Operators
+
+extension Engine {
+    /// Operators with a key, in the order of the log, those without a role included.
+    public var operatorViews: [OperatorView] { operators.list }
+
+    /// How many endorse a proposal beside its proposer.
+    public var endorsements: UInt8 { operators.endorsements }
+
+    /// Open proposals, in the order of the log.
+    public var proposals: [ProposalView] { operators.proposals }
+
+    /// The end of the audit chain.
+    public var auditHead: AuditHead { operators.head }
+
+    /// The command that the last record applied because it was proposed; nil: none.
+    public var appliedProposal: Command? {
+        guard let applied = operators.applied, applied.sequence == sequence else { return nil }
+        return applied.command
     }
 }

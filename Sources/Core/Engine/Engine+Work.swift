@@ -253,7 +253,8 @@ extension Engine {
 
     // MARK: Ticks
 
-    /// A tick of the clock: continues waiting work, then ends GTD orders whose time has come.
+    /// A tick of the clock: continues waiting work, then ends GTD orders and proposals whose time
+    /// has come.
     mutating func tick() -> Outcome {
         let most = Int(limits.turnSteps)
         while let instrument = flights.first {
@@ -284,6 +285,7 @@ extension Engine {
             steps += 1
             end(slot, .expired, .expireTime)
         }
+        expireProposals()
         return Outcome()
     }
 }

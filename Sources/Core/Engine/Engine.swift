@@ -9,7 +9,7 @@ public import Wire
 /// Pure: no clock, no randomness, no input or output, no threads. One owner at a time. Its memory
 /// is reserved in `init` and does not grow, except for the tables of administration (accounts'
 /// names, sessions, API keys), bounded by `limits`, the ranges of elected stops, bounded by the
-/// number of stops, and custody's tables, bounded by `Limits`, from the first network on.
+/// number of stops, and the tables of custody and of operators' proposals, bounded by `Limits`.
 public struct Engine: ~Copyable {
     /// The sizes of its tables.
     public internal(set) var limits: EngineLimits
@@ -43,6 +43,7 @@ public struct Engine: ~Copyable {
     var keys: APIKeys
     var references: References
     var custody = Custody()
+    var operators = Operators()
     var events: EventLog
     var lastOrder: UInt64 = 0
     /// `timestamp` in whole seconds.
@@ -103,9 +104,11 @@ public struct Engine: ~Copyable {
     }
 
     /// Maximum events of one turn: a step emits at most a trade, a slice and two ends; a change of
-    /// all instruments one each, and a payment one for each withdrawal.
+    /// all instruments one each, a payment one for each withdrawal, and a removed operator one for
+    /// each proposal.
     static func eventsMax(_ limits: EngineLimits) -> Int {
-        4 * Int(limits.turnSteps) + Int(limits.instruments) + Limits.payeesMax + 64
+        4 * Int(limits.turnSteps) + Int(limits.instruments) + Limits.payeesMax
+            + Limits.proposalsMax + 64
     }
 
     // MARK: Reporting orders
@@ -182,7 +185,10 @@ public struct Engine: ~Copyable {
     public var nextTimer: Int64? {
         if hasWork { return timestamp }
         let slot = orders.firstTimer
-        return slot == none ? nil : orders.cold[slot].expireTime
+        let order = slot == none ? nil : orders.cold[slot].expireTime
+        // The deadline itself is still in time.
+        if operators.firstDeadline == .max { return order }
+        return min(order ?? .max, operators.firstDeadline + 1)
     }
 
     /// Advances to the record's sequence, time and session number.
@@ -230,7 +236,11 @@ public struct Engine: ~Copyable {
         }
     }
 
-    private mutating func execute(_ command: Command) -> Outcome {
+    @inline(__always) private mutating func execute(_ command: Command) -> Outcome {
+        rules >= 3 && command.isOfOperators ? executeOfOperators(command) : carryOut(command)
+    }
+
+    mutating func carryOut(_ command: Command) -> Outcome {
         switch command {
         case .place(let c): place(c)
         case .cancel(let c): cancel(c, .request)
@@ -274,6 +284,12 @@ public struct Engine: ~Copyable {
         case .stopWithdrawals(let c): stopWithdrawals(c)
         case .setChain(let c): setChain(c)
         case .checkBlock(let c): checkBlock(c)
+        case .setOperator(let c): setOperator(c)
+        case .setCustodyPolicy(let c): setCustodyPolicy(c)
+        case .propose(let c): propose(c)
+        case .endorse(let c): endorse(c)
+        case .withdrawProposal(let c): withdrawProposal(c)
+        case .signDecision(let c): signDecision(c)
         }
     }
 }

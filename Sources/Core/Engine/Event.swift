@@ -47,6 +47,12 @@ package import Wire
     case blockChecked(NetworkID, CheckStage, height: UInt64, BlockID)
     /// Withdrawals of an asset were stopped or resumed.
     case withdrawalsStopped(AssetID, isStopped: Bool)
+    /// An operator got a key, or other roles.
+    case operatorChanged(Text40)
+    /// Another number of operators endorses proposals.
+    case custodyPolicyChanged(endorsements: UInt8)
+    /// A proposal was made, endorsed, or has ended.
+    case proposalChanged(ProposalID, ProposalStatus)
     /// An asset was created.
     case assetChanged(AssetID)
     /// An instrument was created, its limits or state changed.

@@ -34,6 +34,9 @@ enum EventCode: UInt64 {
     case withdrawalsStopped = 25
     case chainChanged = 26
     case blockChecked = 27
+    case operatorChanged = 28
+    case custodyPolicyChanged = 29
+    case proposalChanged = 30
 }
 
 /// The kind of an order's event and what goes with it, as a word of the hash.
@@ -196,6 +199,14 @@ struct EventLog: ~Copyable {
             mix(&h, .networkChanged, UInt64(asset.number), UInt64(network.number), 0)
         case .withdrawalsStopped(let asset, let isStopped):
             mix(&h, .withdrawalsStopped, UInt64(asset.number), isStopped ? 1 : 0, 0)
+        case .operatorChanged(let name):
+            mix(&h, .operatorChanged, name.w0 ^ name.w3, name.w1 ^ name.w4, name.w2)
+        case .custodyPolicyChanged(let endorsements):
+            mix(&h, .custodyPolicyChanged, UInt64(endorsements), 0, 0)
+        case .proposalChanged(let id, let status):
+            mix(
+                &h, .proposalChanged, UInt64(truncatingIfNeeded: id.number),
+                UInt64(truncatingIfNeeded: id.number >> 64), UInt64(status.rawValue))
         case .chainChanged(let network): mix(&h, .chainChanged, UInt64(network.number), 0, 0)
         case .blockChecked(let network, let stage, let height, let block):
             let word = UInt64(truncatingIfNeeded: block.high ^ block.low)

@@ -49,7 +49,8 @@ extension Engine {
             limits: isSound ? limits : .small, keepsEvents: keepsEvents, rulesKnown: rulesKnown)
         guard isSound, readHead(&r), readMarkets(&r), readAccounts(&r), readBalances(&r),
             readWriters(&r), readReferences(&r), readOrders(&r), readFlights(&r),
-            readElections(&r), readKills(&r), readMassCancels(&r), rules < 2 || readCustody(&r)
+            readElections(&r), readKills(&r), readMassCancels(&r), rules < 2 || readCustody(&r),
+            rules < 3 || readOperators(&r)
         else { return nil }
         let end: UInt64 = r.integer()
         guard end == snapshotEnd, r.isValid, r.remaining == 0, isWhole(), unsafe isCanonical(bytes)

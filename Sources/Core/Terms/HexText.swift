@@ -75,8 +75,5 @@ func hexText(_ high: UInt128, _ low: UInt128) -> String {
 /// The halves of 64 digits; nil for any other text.
 func halves(hex: some StringProtocol) -> (high: UInt128, low: UInt128)? {
     guard hex.utf8.count == 64, let bytes = bytes(hex: hex) else { return nil }
-    func half(_ bytes: ArraySlice<UInt8>) -> UInt128 {
-        bytes.reversed().reduce(0) { $0 << 8 | UInt128($1) }
-    }
     return (half(bytes[..<16]), half(bytes[16...]))
 }

@@ -50,6 +50,18 @@ public enum Limits {
     @inlinable public static var replacementsMax: Int { 15 }
     /// Maximum withdrawals that one transaction pays.
     @inlinable public static var payeesMax: Int { 200 }
+    /// Maximum names of operators with a key, those included whose roles were taken away.
+    @inlinable public static var operatorsMax: Int { 256 }
+    /// Maximum open proposals.
+    @inlinable public static var proposalsMax: Int { 64 }
+    /// Maximum open proposals of one operator.
+    @inlinable public static var proposalsOfOperatorMax: Int { 16 }
+    /// Maximum bytes of a proposed command.
+    @inlinable public static var proposedBytesMax: Int { 2_048 }
+    /// How long a proposal may wait, on the log's clock: seven days.
+    @inlinable public static var proposalNanosMax: Int64 { 7 * 86_400_000_000_000 }
+    /// How many heads of the audit chain back a signed command may have seen.
+    @inlinable public static var auditHeadsMax: Int { 256 }
     /// Maximum bytes of a signed transaction.
     @inlinable public static var transactionBytesMax: Int { 100_000 }
     /// Maximum bytes of a sealed API key secret.

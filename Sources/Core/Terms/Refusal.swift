@@ -25,6 +25,8 @@
     case poisoned = 7
     /// The command's deadline had passed when it was sequenced.
     case deadlinePassed = 8
+    /// Operators have keys: the command has to be proposed and endorsed, or signed.
+    case approvalRequired = 9
 
     // Account and instrument.
     /// The venue's kill switch is on.
@@ -127,4 +129,12 @@
     case withdrawalsStopped = 74
     /// The approval of the one who asked for it, or a second one by the same operator.
     case approvalInvalid = 75
+
+    // Operators' keys.
+    /// No operator of that name with that key and the role that the command needs.
+    case operatorUnknown = 76
+    /// No open proposal of that id.
+    case proposalUnknown = 77
+    /// The head of the audit chain that the signer saw is none of the log's last ones.
+    case auditHeadUnknown = 78
 }

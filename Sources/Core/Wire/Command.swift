@@ -104,6 +104,20 @@ internal import Terms
     case setChain = 39
     /// All deposits of a chain are credited up to a block.
     case checkBlock = 56
+
+    // Operators with keys.
+    /// Gives an operator a key and roles.
+    case setOperator = 60
+    /// Sets how many endorse a proposal.
+    case setCustodyPolicy = 61
+    /// Proposes a guarded command.
+    case propose = 62
+    /// Endorses a proposal.
+    case endorse = 63
+    /// Takes an own proposal back.
+    case withdrawProposal = 64
+    /// A signed approval or refusal of a withdrawal.
+    case signDecision = 65
 }
 
 extension CommandKind {
@@ -114,6 +128,8 @@ extension CommandKind {
             .cancelWithdrawal, .assignAddress, .noteDeposit, .signWithdrawals, .settleTransaction,
             .dropTransaction, .stopWithdrawals, .setChain, .checkBlock:
             2
+        case .setOperator, .setCustodyPolicy, .propose, .endorse, .withdrawProposal, .signDecision:
+            3
         default: 1
         }
     }
@@ -217,6 +233,18 @@ public enum Command: Hashable, Sendable {
     case setChain(SetChain)
     /// See `CheckBlock`.
     case checkBlock(CheckBlock)
+    /// See `SetOperator`.
+    case setOperator(SetOperator)
+    /// See `SetCustodyPolicy`.
+    case setCustodyPolicy(SetCustodyPolicy)
+    /// See `Propose`.
+    case propose(Propose)
+    /// See `Endorse`.
+    case endorse(Endorse)
+    /// See `WithdrawProposal`.
+    case withdrawProposal(WithdrawProposal)
+    /// See `SignDecision`.
+    case signDecision(SignDecision)
 
     /// The payload.
     public var payload: any CommandPayload {
@@ -263,6 +291,12 @@ public enum Command: Hashable, Sendable {
         case .stopWithdrawals(let p): p
         case .setChain(let p): p
         case .checkBlock(let p): p
+        case .setOperator(let p): p
+        case .setCustodyPolicy(let p): p
+        case .propose(let p): p
+        case .endorse(let p): p
+        case .withdrawProposal(let p): p
+        case .signDecision(let p): p
         }
     }
 
@@ -315,6 +349,12 @@ public enum Command: Hashable, Sendable {
         case .stopWithdrawals: self = .stopWithdrawals(StopWithdrawals(from: &r))
         case .setChain: self = .setChain(SetChain(from: &r))
         case .checkBlock: self = .checkBlock(CheckBlock(from: &r))
+        case .setOperator: self = .setOperator(SetOperator(from: &r))
+        case .setCustodyPolicy: self = .setCustodyPolicy(SetCustodyPolicy(from: &r))
+        case .propose: self = .propose(Propose(from: &r))
+        case .endorse: self = .endorse(Endorse(from: &r))
+        case .withdrawProposal: self = .withdrawProposal(WithdrawProposal(from: &r))
+        case .signDecision: self = .signDecision(SignDecision(from: &r))
         }
         r.finish()
         guard r.isValid else { return nil }

@@ -110,7 +110,8 @@ public struct HistoryBatch: Sendable {
         // What history has of custody is a `CustodyChange`.
         case .depositNoted, .addressAssigned, .withdrawalChanged, .transactionSigned,
             .transactionSettled, .transactionDropped, .networkChanged, .withdrawalsStopped,
-            .chainChanged, .blockChecked:
+            .chainChanged, .blockChecked, .operatorChanged, .custodyPolicyChanged,
+            .proposalChanged:
             break
         case .orderRefused, .orderReplenished, .assetChanged, .instrumentChanged,
             .accountChanged, .venueChanged, .apiKeyChanged, .sessionOpened, .sessionClosed:

@@ -143,7 +143,8 @@ public struct MarketData: Sendable {
             .instrumentChanged, .accountChanged, .venueChanged, .apiKeyChanged, .sessionOpened,
             .sessionClosed, .depositNoted, .addressAssigned, .withdrawalChanged,
             .transactionSigned, .transactionSettled, .transactionDropped, .networkChanged,
-            .withdrawalsStopped, .chainChanged, .blockChecked:
+            .withdrawalsStopped, .chainChanged, .blockChecked, .operatorChanged,
+            .custodyPolicyChanged, .proposalChanged:
             return false
         }
     }

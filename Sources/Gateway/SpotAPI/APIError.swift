@@ -236,7 +236,8 @@ extension APIError {
             case .nameInvalid, .assetUnknown, .termsInvalid, .tableFull, .amountInvalid,
                 .apiKeyUnknown, .stateInvalid, .referenceDuplicate, .feesInsufficient,
                 .networkUnknown, .withdrawalUnknown, .transactionUnknown, .addressInvalid,
-                .withdrawalsStopped, .approvalInvalid:
+                .withdrawalsStopped, .approvalInvalid, .approvalRequired, .operatorUnknown,
+                .proposalUnknown, .auditHeadUnknown:
                 .internalFault
             }
     }

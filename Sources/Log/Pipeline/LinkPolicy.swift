@@ -1,6 +1,7 @@
 // Who may submit what.
 
 package import Link
+import Secrets
 import Terms
 package import Wire
 
@@ -14,6 +15,8 @@ package enum LinkPolicy {
         case malformed
         /// It is not one for the connection's role.
         case denied
+        /// Its signature is not the one of the key in it, over it and this journal.
+        case forged
     }
 
     private static let placeBytes = Place(
@@ -41,6 +44,14 @@ package enum LinkPolicy {
     static func refusal(
         _ verdict: Verdict, _ role: LinkRole, _ writer: Text40? = nil
     ) -> LinkRefusal {
+        if verdict == .forged {
+            return LinkRefusal(
+                .access,
+                """
+                the signature is not of the operator's key, of this command and of this exchange's \
+                log: sign it again with the operator's key file
+                """)
+        }
         guard verdict == .denied else {
             return LinkRefusal(
                 .malformed,
@@ -110,6 +121,20 @@ package enum LinkPolicy {
             case .operator: isForOperators(command)
             }
         return isAllowed ? .taken : .denied
+    }
+
+    /// Whether a command that was taken is signed by the key that it names, if it is one that is
+    /// signed. Stateless: whose key it is, the engine knows.
+    static func isSealed(
+        _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer,
+        _ journal: (high: UInt64, low: UInt64)
+    ) -> Bool {
+        guard let kind = CommandKind(rawValue: entry.kind), kind.isSigned,
+            let signed = unsafe Command(kind: kind, payload: payload)?.signed
+        else { return true }
+        return Ed25519.isValid(
+            signed.seal.signature.bytes, publicKey: signed.seal.key.bytes,
+            signed.message(journalHigh: journal.high, journalLow: journal.low))
     }
 
     /// Whether a connection of this role, whose own sessions are `own`, may submit a command.

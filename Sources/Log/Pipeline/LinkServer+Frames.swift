@@ -171,6 +171,9 @@ extension LinkServer {
             guard verdict == .taken else { return }
             verdict = unsafe LinkPolicy.judge(
                 entry, payload, session: session, own: own, role, writer)
+            if verdict == .taken, unsafe !LinkPolicy.isSealed(entry, payload, options.journal) {
+                verdict = .forged
+            }
             if verdict == .taken {
                 unsafe put(entry, payload, session, caller, connection.gateway, &position)
                 last = entry.number

@@ -101,6 +101,40 @@ int bourse_ed25519_verify(
     return ok;
 }
 
+int bourse_ed25519_public(const uint8_t *secret32, uint8_t *key32) {
+    EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, secret32, 32);
+    size_t size = 32;
+    int ok = key && EVP_PKEY_get_raw_public_key(key, key32, &size) == 1 && size == 32;
+    EVP_PKEY_free(key);
+    if (!ok) ERR_clear_error();
+    return ok;
+}
+
+int bourse_ed25519_sign(
+    const uint8_t *secret32, const void *bytes, size_t count, uint8_t *signature64) {
+    EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, secret32, 32);
+    EVP_MD_CTX *context = key ? EVP_MD_CTX_new() : NULL;
+    static const unsigned char empty[1];
+    size_t size = 64;
+    int ok = context && EVP_DigestSignInit(context, NULL, NULL, NULL, key) == 1
+        && EVP_DigestSign(context, signature64, &size, bytes ? bytes : empty, count) == 1
+        && size == 64;
+    EVP_MD_CTX_free(context);
+    EVP_PKEY_free(key);
+    if (!ok) ERR_clear_error();
+    return ok;
+}
+
+int bourse_scrypt(
+    const void *password, size_t passwordCount, const void *salt, size_t saltCount, uint64_t n,
+    uint64_t r, uint64_t p, uint8_t *key32) {
+    uint64_t memory = 128 * n * r + 128 * r * p + (1 << 20);
+    int ok = EVP_PBE_scrypt(
+        password ? password : "", passwordCount, salt, saltCount, n, r, p, memory, key32, 32) == 1;
+    if (!ok) ERR_clear_error();
+    return ok;
+}
+
 int bourse_ed25519_public_pem(const void *pem, size_t count, uint8_t *key32) {
     if (count > INT_MAX) return 0;
     BIO *source = BIO_new_mem_buf(pem, (int)count);

@@ -74,6 +74,23 @@ public enum PBKDF2SHA512 {
     }
 }
 
+/// scrypt (RFC 7914).
+public enum Scrypt {
+    /// The 32-byte key of a password and a salt; nil without the memory for it, 128 × `n` × `r`
+    /// bytes, or where `n` is no power of two.
+    public static func key(
+        password: SecretBytes, salt: [UInt8], n: UInt64, r: UInt64 = 8, p: UInt64 = 1
+    ) -> SecretBytes? {
+        unsafe password.withBytes { password in
+            unsafe SecretBytes.made(count: 32) { key in
+                unsafe bourse_scrypt(
+                    password.baseAddress, password.count, salt, salt.count, n, r, p,
+                    key.assumingMemoryBound(to: UInt8.self).baseAddress!) == 1
+            }
+        }
+    }
+}
+
 /// RIPEMD-160, as Bitcoin's addresses have it.
 public enum RIPEMD160 {
     /// The 20-byte digest.
@@ -94,6 +111,31 @@ public enum Ed25519 {
             unsafe bourse_ed25519_public_pem($0.baseAddress, $0.count, &key)
         }
         return result == 1 ? key : nil
+    }
+
+    /// The 32-byte public key of a secret of 32 bytes; nil for other lengths.
+    public static func publicKey(of secret: SecretBytes) -> [UInt8]? {
+        guard secret.count == 32 else { return nil }
+        return unsafe secret.withBytes { secret in
+            unsafe filled(32) {
+                unsafe bourse_ed25519_public(
+                    secret.assumingMemoryBound(to: UInt8.self).baseAddress!, $0)
+            }
+        }
+    }
+
+    /// The 64-byte signature of `bytes` by a secret of 32 bytes; nil for other lengths.
+    public static func signature(of bytes: [UInt8], by secret: SecretBytes) -> [UInt8]? {
+        guard secret.count == 32 else { return nil }
+        return unsafe secret.withBytes { secret in
+            unsafe bytes.withUnsafeBytes { bytes in
+                unsafe filled(64) {
+                    unsafe bourse_ed25519_sign(
+                        secret.assumingMemoryBound(to: UInt8.self).baseAddress!,
+                        bytes.baseAddress, bytes.count, $0)
+                }
+            }
+        }
     }
 
     /// Whether `signature` (64 bytes) is of `bytes` by the owner of `publicKey` (32 bytes). False

@@ -53,6 +53,9 @@ public struct CoinTable: Sendable {
         if let kind = CommandKind(rawValue: header.kind), Self.kinds.contains(kind) {
             let payload = unsafe UnsafeRawBufferPointer(rebasing: record[RecordHeader.size...])
             command = unsafe Command(kind: kind, payload: payload)
+        } else {
+            // What operators proposed is in the record of the last endorsement.
+            command = engine.appliedProposal
         }
         see(header, command, outcome, engine)
     }

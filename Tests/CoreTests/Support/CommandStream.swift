@@ -31,6 +31,8 @@ struct CommandStream {
     let isPrompt: Bool
     /// The rules with which the log begins; older ones are raised in its midst.
     let firstRules: UInt32
+    /// Whether operators get keys in its midst.
+    let hasOperators: Bool
     /// References that were made so far.
     var references: Int64 = 0
     /// What the running hash is, for marks; the harness keeps it.
@@ -43,6 +45,7 @@ struct CommandStream {
         hasManyKills = seed % 3 == 0 && !isDeep
         isPrompt = seed / 4 % 2 == 0
         firstRules = seed % 5 == 0 ? 1 : seed % 5 == 3 ? 2 : 3
+        hasOperators = seed % 7 == 3 || seed % 10 == 4
         opening = []
         opening = Array(openingCommands().reversed())
     }
@@ -135,6 +138,9 @@ struct CommandStream {
             (5, .assignAddress), (30, .requestWithdrawal), (3, .cancelWithdrawal),
             (3, .noteDeposit), (16, .signWithdrawals), (6, .settleTransaction),
             (3, .dropTransaction), (1, .stopWithdrawals), (2, .setChain), (6, .checkBlock),
+            (hasOperators ? 10 : 0, .setOperator), (hasOperators ? 4 : 0, .setCustodyPolicy),
+            (hasOperators ? 6 : 1, .propose), (hasOperators ? 40 : 1, .endorse),
+            (hasOperators ? 3 : 1, .withdrawProposal), (hasOperators ? 20 : 1, .signDecision),
         ])
         let isEnding = [
             .massCancel, .setKillSwitch, .setAccountLimits, .setOrderLimits, .cancel,
@@ -176,8 +182,10 @@ struct CommandStream {
         case .setNetwork, .decideWithdrawal, .resumeWithdrawals, .assignAddress,
             .requestWithdrawal, .cancelWithdrawal, .noteDeposit, .signWithdrawals,
             .settleTransaction, .dropTransaction, .stopWithdrawals, .setChain, .checkBlock:
-            return custody(kind)
-        default: return administration(kind)
+            return guardedIfSo(custody(kind))
+        case .setOperator, .setCustodyPolicy, .propose, .endorse, .withdrawProposal, .signDecision:
+            return operators(kind)
+        default: return guardedIfSo(administration(kind))
         }
     }
 

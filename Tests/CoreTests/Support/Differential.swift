@@ -26,6 +26,7 @@ struct Waits {
     var elections = 0
     var states = 0
     var payments = 0
+    var proposals = 0
 
     mutating func add(_ other: Waits) {
         flights += other.flights
@@ -34,6 +35,7 @@ struct Waits {
         elections += other.elections
         states += other.states
         payments += other.payments
+        proposals += other.proposals
     }
 
     mutating func count(_ twin: SlowExchange) {
@@ -43,6 +45,7 @@ struct Waits {
         elections += twin.electing.isEmpty ? 0 : 1
         states += twin.statesToCome.isEmpty ? 0 : 1
         payments += twin.payments.isEmpty ? 0 : 1
+        proposals += twin.proposals.isEmpty ? 0 : 1
     }
 }
 
@@ -174,6 +177,9 @@ final class Differential {
         case .transactionDropped: "transactionDropped"
         case .networkChanged: "networkChanged"
         case .chainChanged: "chainChanged"
+        case .operatorChanged: "operatorChanged"
+        case .custodyPolicyChanged: "custodyPolicyChanged"
+        case .proposalChanged(_, let status): "proposalChanged to \(status)"
         case .blockChecked: "blockChecked"
         case .withdrawalsStopped: "withdrawalsStopped"
         case .assetChanged: "assetChanged"

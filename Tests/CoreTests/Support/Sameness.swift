@@ -31,6 +31,9 @@ func same(_ a: Event, _ b: Event) -> Bool {
     case (.transactionDropped(let x), .transactionDropped(let y)): x == y
     case (.networkChanged(let x, let p), .networkChanged(let y, let q)): x == y && p == q
     case (.chainChanged(let x), .chainChanged(let y)): x == y
+    case (.operatorChanged(let x), .operatorChanged(let y)): x == y
+    case (.custodyPolicyChanged(let x), .custodyPolicyChanged(let y)): x == y
+    case (.proposalChanged(let x, let p), .proposalChanged(let y, let q)): x == y && p == q
     case (.blockChecked(let x, let s, let p, let n), .blockChecked(let y, let t, let q, let m)):
         x == y && s == t && p == q && n == m
     case (.withdrawalsStopped(let x, let p), .withdrawalsStopped(let y, let q)):

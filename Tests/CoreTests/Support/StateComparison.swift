@@ -19,7 +19,7 @@ func firstDifference(_ engine: borrowing Engine, _ twin: SlowExchange) -> String
     if let d = differ("references", engine.referenceCount, twin.references.count) { return d }
     if let d = differ("next timer", engine.nextTimer, twin.nextTimer) { return d }
     return differenceOfAdministration(engine, twin) ?? differenceOfBalances(engine, twin)
-        ?? differenceOfCustody(engine, twin)
+        ?? differenceOfCustody(engine, twin) ?? differenceOfOperators(engine, twin)
         ?? differenceOfOrders(engine, twin) ?? differenceOfBooks(engine, twin)
 }
 
@@ -83,6 +83,18 @@ private func differenceOfBalances(_ engine: borrowing Engine, _ twin: SlowExchan
         if a != b { return "\(asset.code) of the house: engine \(a), twin \(b)" }
     }
     return nil
+}
+
+private func differenceOfOperators(_ engine: borrowing Engine, _ twin: SlowExchange) -> String? {
+    if engine.operatorViews != twin.operators {
+        return "operators: engine \(engine.operatorViews), twin \(twin.operators)"
+    }
+    if engine.endorsements != twin.endorsements { return "how many endorse" }
+    if engine.proposals != twin.proposals {
+        return "proposals: engine \(engine.proposals), twin \(twin.proposals)"
+    }
+    let head = AuditHead(count: UInt64(twin.heads.count - 1), digest: twin.heads.last!)
+    return engine.auditHead == head ? nil : "the audit chain's end"
 }
 
 private func differenceOfCustody(_ engine: borrowing Engine, _ twin: SlowExchange) -> String? {

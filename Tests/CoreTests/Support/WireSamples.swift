@@ -115,7 +115,53 @@ struct WireSamples {
         case .noteDeposit, .signWithdrawals, .settleTransaction, .dropTransaction,
             .stopWithdrawals, .checkBlock:
             wallet(kind)
+        case .setOperator, .setCustodyPolicy, .propose, .endorse, .withdrawProposal, .signDecision:
+            operators(kind)
         default: administration(kind)
+        }
+    }
+
+    private func half() -> UInt128 { UInt128(truncatingIfNeeded: wide()) }
+
+    private func digest() -> Digest256 { Digest256(high: half(), low: half()) }
+
+    private func seal() -> OperatorSeal {
+        OperatorSeal(
+            name: text(), key: OperatorKey(high: half(), low: half()),
+            seen: AuditHead(count: integer(), digest: digest()),
+            signature: OperatorSignature(first: digest(), second: digest()))
+    }
+
+    private func operators(_ kind: CommandKind) -> Command {
+        switch kind {
+        case .setOperator:
+            return .setOperator(
+                SetOperator(
+                    name: text(), key: OperatorKey(high: half(), low: half()), approves: flag(),
+                    administers: flag(), audit: audit()))
+        case .setCustodyPolicy:
+            return .setCustodyPolicy(SetCustodyPolicy(endorsements: integer(), audit: audit()))
+        case .propose:
+            let inner = Command.setCustodyPolicy(
+                SetCustodyPolicy(endorsements: integer(), audit: audit()))
+            var proposal = Propose(
+                id: ProposalID(half()), deadline: integer(), inner, seal: seal())
+            if flag() { (proposal.proposedKind, proposal.payload) = (integer(), blob(most: 300)) }
+            return .propose(proposal)
+        case .endorse:
+            return .endorse(
+                Endorse(proposal: ProposalID(half()), digest: digest(), seal: seal()))
+        case .withdrawProposal:
+            return .withdrawProposal(
+                WithdrawProposal(proposal: ProposalID(half()), seal: seal()))
+        default:
+            return .signDecision(
+                SignDecision(
+                    withdrawal: WithdrawalID(integer()), approves: flag(),
+                    account: AccountID(integer()), asset: AssetID(integer()),
+                    network: NetworkID(integer()), amount: Amount(units: wide()),
+                    fee: Amount(units: wide()), address: text(), tag: text(),
+                    reason: audit().reason, seal: seal()))
         }
     }
 

@@ -289,6 +289,7 @@ extension SlowExchange {
             steps += 1
             end(order, .expired, .expireTime)
         }
+        expireProposals()
         return Outcome()
     }
 
@@ -301,6 +302,7 @@ extension SlowExchange {
     /// When the next tick is due.
     var nextTimer: Int64? {
         if isWorkLeft { return timestamp }
-        return open.filter { $0.view.timeInForce == .gtd }.map(\.view.expireTime).min()
+        let orders = open.filter { $0.view.timeInForce == .gtd }.map(\.view.expireTime)
+        return (orders + proposals.map { $0.proposal.deadline + 1 }).min()
     }
 }

@@ -53,21 +53,30 @@ extension SlowExchange {
         let name = c.audit.operatorName
         if name.isEmpty { return .refused(.nameInvalid) }
         guard let found = withdrawal(c.withdrawal) else { return .refused(.withdrawalUnknown) }
-        if !c.approves {
+        return decide(found, name, c.approves)
+    }
+
+    func decide(_ withdrawal: WithdrawalView, _ name: Text40, _ approves: Bool) -> Outcome {
+        var found = withdrawal
+        if !approves {
             return found.status == .signed ? .refused(.stateInvalid) : end(found, .refused)
         }
         if found.status != .requested { return .refused(.stateInvalid) }
+        if !operators.isEmpty, flaw != .removedApproverCounts {
+            found.approvers.removeAll { operatorNamed($0)?.approves != true }
+        }
         if name == found.requester, flaw != .requesterApproves {
             return .refused(.approvalInvalid)
         }
         if found.approvers.contains(name), flaw != .approvedTwiceByOne {
             return .refused(.approvalInvalid)
         }
-        change(c.withdrawal) { $0.approvers.append(name) }
-        let isEnough = withdrawal(c.withdrawal)!.approvers.count == Int(found.approvals)
-        if isEnough { change(c.withdrawal) { $0.status = .approved } }
-        events.append(.withdrawalChanged(c.withdrawal, isEnough ? .approved : .requested))
-        return Outcome(id: c.withdrawal.number)
+        found.approvers.append(name)
+        let isEnough = found.approvers.count == Int(found.approvals)
+        if isEnough { found.status = .approved }
+        change(found.id) { $0 = found }
+        events.append(.withdrawalChanged(found.id, isEnough ? .approved : .requested))
+        return Outcome(id: found.id.number)
     }
 
     func resumeWithdrawals(_ c: ResumeWithdrawals) -> Outcome {

@@ -90,6 +90,7 @@ enum SlowReference: Hashable {
     case text(Text64)
     case withdrawal(AccountID, Text40)
     case settled(NetworkID, TransactionID)
+    case proposal(ProposalID)
     case output(NetworkID, AssetID, high: UInt128, low: UInt128, output: UInt32)
 }
 
@@ -127,6 +128,9 @@ enum Flaw: String, CaseIterable, Sendable {
     case feeNotAgreed
     case addressesIgnored
     case transferBeforeItsRules, transfersEndTogether
+    case guardedIsTaken, keyIsChanged, keyOfTwo, lastIsRemoved, removedStillCounts, anyPastIsTaken
+    case proposedAgain, otherIsEndorsed, proposerEndorses, endorsedTwiceByOne, addressIsNotSigned
+    case timeIsNotChained, removedApproverCounts
 }
 
 /// An exchange that is slow and plain.
@@ -169,6 +173,13 @@ final class SlowExchange {
     /// In the order of the log.
     var payments: [PaymentView] = []
 
+    var operators: [OperatorView] = []
+    var endorsements: UInt8 = 0
+    /// In the order of the log.
+    var proposals: [ProposalView] = []
+    /// The audit chain's ends, from the one without a command on.
+    var heads: [Digest256] = [.none]
+
     /// Steps that the command at hand has taken.
     var steps = 0
     /// Incoming orders that ran out of steps, in the order in which they took off.
@@ -190,7 +201,11 @@ final class SlowExchange {
         begin(header)
         if let refusal = enter(header) { return .refused(refusal) }
         guard let command, command.kind.rules <= rules else { return .refused(.malformed) }
-        return carryOut(command)
+        let hasOperators = rules > 2
+        if hasOperators, needsTwo(command) { return .refused(.approvalRequired) }
+        let outcome = carryOut(command)
+        if hasOperators, outcome.refusal == .none { chain(command) }
+        return outcome
     }
 
     /// Passes over a voided command.
@@ -234,7 +249,7 @@ final class SlowExchange {
         return Outcome()
     }
 
-    private func carryOut(_ command: Command) -> Outcome {
+    func carryOut(_ command: Command) -> Outcome {
         switch command {
         case .genesis(let c):
             genesis(c)
@@ -273,6 +288,12 @@ final class SlowExchange {
         case .stopWithdrawals(let c): stopWithdrawals(c)
         case .setChain(let c): setChain(c)
         case .checkBlock(let c): checkBlock(c)
+        case .setOperator(let c): setOperator(c)
+        case .setCustodyPolicy(let c): setCustodyPolicy(c)
+        case .propose(let c): propose(c)
+        case .endorse(let c): endorse(c)
+        case .withdrawProposal(let c): withdrawProposal(c)
+        case .signDecision(let c): signDecision(c)
         case .place(let c): place(c, isCounted: false)
         case .cancel(let c): cancel(c)
         case .amend(let c): amend(c)

@@ -39,6 +39,16 @@ int bourse_aes256gcm_open(
 int bourse_ed25519_verify(
     const uint8_t *_Nonnull key32, const void *_Nullable bytes, size_t count,
     const uint8_t *_Nonnull signature64);
+/// The public key of a 32-byte Ed25519 secret (RFC 8032, 5.1.5) to 32 bytes.
+int bourse_ed25519_public(const uint8_t *_Nonnull secret32, uint8_t *_Nonnull key32);
+/// The signature of these bytes by a 32-byte Ed25519 secret to 64 bytes.
+int bourse_ed25519_sign(
+    const uint8_t *_Nonnull secret32, const void *_Nullable bytes, size_t count,
+    uint8_t *_Nonnull signature64);
+/// scrypt (RFC 7914) to 32 bytes; 0 without the memory for it, 128 × n × r bytes.
+int bourse_scrypt(
+    const void *_Nullable password, size_t passwordCount, const void *_Nonnull salt,
+    size_t saltCount, uint64_t n, uint64_t r, uint64_t p, uint8_t *_Nonnull key32);
 /// 1 when the PEM text (RFC 7468) is an Ed25519 public key (RFC 8410), which goes to `key32`.
 int bourse_ed25519_public_pem(
     const void *_Nullable pem, size_t count, uint8_t *_Nonnull key32);

@@ -1,0 +1,196 @@
+// What operators with keys decide. RULES.md, "Operators".
+
+internal import Terms
+internal import Wire
+
+extension Engine {
+    /// Applies a command of operators: not alone if it is guarded, and into the audit chain.
+    mutating func executeOfOperators(_ command: Command) -> Outcome {
+        if !operators.isEmpty {
+            if command.isGuarded { return .refused(.approvalRequired) }
+            if case .decideWithdrawal(let c) = command, c.approves {
+                return .refused(.approvalRequired)
+            }
+        }
+        let outcome = carryOut(command)
+        if outcome.refusal == .none {
+            operators.chain(
+                operators.head.next(
+                    sequence: sequence, timestamp: timestamp, kind: command.kind.rawValue,
+                    payload: command.payload.payloadBytes()))
+        }
+        return outcome
+    }
+
+    // MARK: Operators
+
+    mutating func setOperator(_ c: SetOperator) -> Outcome {
+        if c.name.isEmpty { return .refused(.nameInvalid) }
+        if c.key.isWeak { return .refused(.termsInvalid) }
+        if let known = operators.find(c.name) {
+            if known.key != c.key { return .refused(.nameInvalid) }
+        } else {
+            if !c.approves && !c.administers { return .refused(.termsInvalid) }
+            if operators.list.contains(where: { $0.key == c.key }) {
+                return .refused(.referenceDuplicate)
+            }
+            if operators.list.count >= Limits.operatorsMax { return .refused(.tableFull) }
+        }
+        let others = operators.administrators(without: c.name)
+        if others + (c.administers ? 1 : 0) <= Int(operators.endorsements) {
+            return .refused(.stateInvalid)
+        }
+        operators.set(
+            OperatorView(
+                name: c.name, key: c.key, approves: c.approves, administers: c.administers))
+        events.append(.operatorChanged(c.name))
+        if !c.administers {
+            for proposal in operators.proposals where proposal.proposer == c.name {
+                end(proposal.id, .withdrawn)
+            }
+            operators.disown(c.name)
+        }
+        return Outcome()
+    }
+
+    mutating func setCustodyPolicy(_ c: SetCustodyPolicy) -> Outcome {
+        if c.endorsements > Limits.approvalsMax { return .refused(.termsInvalid) }
+        if operators.administrators() <= Int(c.endorsements) { return .refused(.stateInvalid) }
+        operators.endorsements = c.endorsements
+        events.append(.custodyPolicyChanged(endorsements: c.endorsements))
+        return Outcome()
+    }
+
+    /// Why a seal is not one of this log; its signature was checked before the log.
+    private func refusal(of seal: OperatorSeal, _ role: KeyPath<OperatorView, Bool>) -> Refusal? {
+        guard let known = operators.find(seal.name), known.key == seal.key, known[keyPath: role]
+        else { return .operatorUnknown }
+        return operators.knows(seal.seen) ? nil : .auditHeadUnknown
+    }
+
+    // MARK: Proposals
+
+    mutating func propose(_ c: Propose) -> Outcome {
+        if timestamp > c.deadline { return .refused(.deadlinePassed) }
+        if let refusal = refusal(of: c.seal, \.administers) { return .refused(refusal) }
+        guard c.id.number != 0, c.deadline - timestamp <= Limits.proposalNanosMax,
+            let command = c.command, command.guardedAudit?.operatorName == c.seal.name
+        else { return .refused(.termsInvalid) }
+        let reference = ReferenceHash.of(proposal: c.id, hashKey)
+        if references.contains(reference) { return .refused(.referenceDuplicate) }
+        // Room for the command's own one too.
+        if references.count + 1 >= references.capacity
+            || operators.proposals.count >= Limits.proposalsMax
+            || operators.proposals.count(where: { $0.proposer == c.seal.name })
+                >= Limits.proposalsOfOperatorMax
+        {
+            return .refused(.tableFull)
+        }
+        if operators.endorsements > 0 {
+            references.insert(reference)
+            operators.open(ProposalView(proposal: c, sequence: sequence))
+            events.append(.proposalChanged(c.id, .open))
+            return Outcome()
+        }
+        let outcome = apply(command, of: c.id)
+        if outcome.refusal == .none { references.insert(reference) }
+        return outcome
+    }
+
+    mutating func endorse(_ c: Endorse) -> Outcome {
+        if let refusal = refusal(of: c.seal, \.administers) { return .refused(refusal) }
+        guard let open = operators.proposal(c.proposal) else {
+            return .refused(.proposalUnknown)
+        }
+        if timestamp > open.proposal.deadline { return .refused(.deadlinePassed) }
+        if c.digest != open.proposal.digest { return .refused(.termsInvalid) }
+        let name = c.seal.name
+        if name == open.proposer || open.endorsers.contains(name) {
+            return .refused(.approvalInvalid)
+        }
+        if open.endorsers.count + 1 < Int(operators.endorsements) {
+            operators.endorse(c.proposal, name)
+            events.append(.proposalChanged(c.proposal, .endorsed))
+            return Outcome()
+        }
+        guard let command = open.proposal.command else {
+            preconditionFailure("what is proposed decodes")
+        }
+        return apply(command, of: c.proposal)
+    }
+
+    /// Applies a proposed command; if it is refused, the record changes nothing.
+    private mutating func apply(_ command: Command, of id: ProposalID) -> Outcome {
+        let outcome = carryOut(command)
+        if outcome.refusal != .none { return outcome }
+        operators.note(command, at: sequence)
+        end(id, .applied)
+        return outcome
+    }
+
+    mutating func withdrawProposal(_ c: WithdrawProposal) -> Outcome {
+        if let refusal = refusal(of: c.seal, \.administers) { return .refused(refusal) }
+        guard let open = operators.proposal(c.proposal) else {
+            return .refused(.proposalUnknown)
+        }
+        if open.proposer != c.seal.name { return .refused(.approvalInvalid) }
+        end(c.proposal, .withdrawn)
+        return Outcome()
+    }
+
+    private mutating func end(_ id: ProposalID, _ status: ProposalStatus) {
+        operators.close(id)
+        events.append(.proposalChanged(id, status))
+    }
+
+    /// Ends proposals whose deadline has passed, each a step, while there are steps.
+    mutating func expireProposals() {
+        while operators.firstDeadline < timestamp, steps < Int(limits.turnSteps) {
+            guard let first = operators.proposals.first(where: { $0.proposal.deadline < timestamp })
+            else { preconditionFailure("a proposal is due") }
+            steps += 1
+            end(first.id, .expired)
+        }
+    }
+
+    // MARK: Withdrawals
+
+    mutating func signDecision(_ c: SignDecision) -> Outcome {
+        if let refusal = refusal(of: c.seal, \.approves) { return .refused(refusal) }
+        guard let withdrawal = custody.withdrawals[c.withdrawal.number] else {
+            return .refused(.withdrawalUnknown)
+        }
+        if c.account != withdrawal.account || c.asset != withdrawal.asset
+            || c.network != withdrawal.network || c.amount != withdrawal.amount
+            || c.fee != withdrawal.fee || c.address != withdrawal.address
+            || c.tag != withdrawal.tag
+        {
+            return .refused(.termsInvalid)
+        }
+        return decide(withdrawal, by: c.seal.name, approves: c.approves)
+    }
+
+    // MARK: What always holds
+
+    /// Each proposal and endorsement is an administrator's, and there are as many of these as the
+    /// policy asks for.
+    func checkOperators() -> String? {
+        if operators.isEmpty {
+            return operators.proposals.isEmpty && operators.endorsements == 0
+                ? nil : "nobody has a key, and something is proposed"
+        }
+        if operators.administrators() <= Int(operators.endorsements) {
+            return "\(operators.administrators()) administer, \(operators.endorsements) endorse"
+        }
+        for open in operators.proposals {
+            let names = open.endorsers + [open.proposer]
+            if !names.allSatisfy({ operators.administers($0) }) || Set(names).count != names.count
+                || open.endorsers.count >= Int(Limits.approvalsMax)
+            {
+                return "proposal \(open.id.hex) is endorsed wrongly"
+            }
+        }
+        let first = operators.proposals.map(\.proposal.deadline).min() ?? .max
+        return first == operators.firstDeadline ? nil : "the first deadline is wrong"
+    }
+}
