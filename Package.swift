@@ -334,7 +334,7 @@ let package = Package(
             "CLITests",
             [
                 "Terms", "JSON", "Wire", "Engine", "Addresses", "AgentAPI", "Configuration",
-                "Presentation", "BoursectlCommands",
+                "Secrets", "Presentation", "BoursectlCommands",
             ]),
         tests(
             "WalletTests",

@@ -46,7 +46,8 @@ struct BoursectlCommand: ParsableCommand {
             EXIT STATUS
               0 done   1 refused or failed   3 matchd is not running (status)
               check: 0 ok   1 warning   2 critical   3 unknown
-              64 usage error   76 the journal needs an operator (init)
+              64 usage error   75 proposed: others have to endorse it
+              76 the journal needs an operator (init)
               78 configuration error
             """, version: Version.text, subcommands: [],
         groupedSubcommands: [
@@ -68,7 +69,11 @@ struct BoursectlCommand: ParsableCommand {
                     AccountGroup.self, KeyGroup.self, LimitsGroup.self, CreditCommand.self,
                     DebitCommand.self, OrdersCommand.self, CancelAllCommand.self, KillCommand.self,
                 ]),
-            CommandGroup(name: "Custody", subcommands: [WalletGroup.self]),
+            CommandGroup(
+                name: "Custody",
+                subcommands: [
+                    WalletGroup.self, OperatorGroup.self, ProposalGroup.self, AuditGroup.self,
+                ]),
             CommandGroup(
                 name: "Two hosts and a witness",
                 subcommands: [

@@ -13,6 +13,8 @@ struct CommandError: Error {
         /// The program that has to answer is not running. `status` ends with it; other commands end
         /// with `failed`.
         case notRunning = 3
+        /// Not done yet: it is proposed, and others have to endorse it. EX_TEMPFAIL
+        case proposed = 75
         /// An operator has to look at the journal first; matchd ends with the same status.
         case journal = 76
         /// EX_USAGE

@@ -53,7 +53,7 @@ struct Exchange {
 
     /// A session that takes an operator's commands.
     func session(_ who: OperatorOption) throws(CommandError) -> OperatorSession {
-        try OperatorSession(self, operator: who.text())
+        try OperatorSession(self, operator: who)
     }
 
     /// The name of connections that belong to no operator.

@@ -21,6 +21,9 @@ final class ExchangeReplica: LogReplica {
     /// The state.
     var engine: Engine { _read { yield follower.engine } }
 
+    /// The identity of the log that it follows.
+    var journal: (high: UInt64, low: UInt64) { (follower.journalHigh, follower.journalLow) }
+
     /// The last record applied.
     var sequence: UInt64 { engine.sequence }
 

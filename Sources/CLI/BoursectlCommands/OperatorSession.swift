@@ -24,6 +24,7 @@ final class OperatorSession {
     private let session: CommandSession<ExchangeReplica>
     private let name: Text40
     private let counter = CancelCounter()
+    private let who: OperatorOption
 
     /// Maximum attempts of a command that other sessions of the same operator interrupt.
     static let attemptsMax = 20
@@ -32,7 +33,9 @@ final class OperatorSession {
     var replica: ExchangeReplica { session.replica }
 
     /// A session for an operator of that name.
-    init(_ exchange: Exchange, operator name: Text40) throws(CommandError) {
+    init(_ exchange: Exchange, operator who: OperatorOption) throws(CommandError) {
+        let name = try who.text()
+        self.who = who
         guard let name = Text40("\(LinkProtocol.operatorPrefix)\(name)") else {
             preconditionFailure("an operator's name fits the session's")
         }
@@ -52,11 +55,26 @@ final class OperatorSession {
         } catch { throw CommandError(error, behind: 0) }
     }
 
-    /// Submits a command and waits until it is in the log. Throws a refusal; `meanings` explains
-    /// some of them for this command.
+    /// Submits a command and waits until it is in the log; where operators have keys, a guarded one
+    /// as a proposal, and throws that others have to endorse it. Throws a refusal; `meanings`
+    /// explains some of them for this command.
     @discardableResult
     func submit(
         _ payload: some CommandPayload, meanings: [Refusal: String] = [:]
+    ) throws(CommandError) -> CommandReceipt {
+        guard let proposal = try proposal(of: payload, who) else {
+            return try submitAlone(payload, meanings: meanings)
+        }
+        let receipt = try submitAlone(proposal, meanings: meanings)
+        // Applied at once where the policy asks for nobody else.
+        guard replica.engine.proposals.contains(where: { $0.id == proposal.id }) else {
+            return receipt
+        }
+        throw CommandError(proposed: proposal, receipt, replica.engine.endorsements)
+    }
+
+    private func submitAlone(
+        _ payload: some CommandPayload, meanings: [Refusal: String]
     ) throws(CommandError) -> CommandReceipt {
         for attempt in 1...Self.attemptsMax {
             let logged = try wrapping { session throws(CommandSessionError) in

@@ -14,8 +14,23 @@ struct OperatorOption: ParsableArguments {
             "Who makes the change, for the journal. Default: your login.", valueName: "name"))
     var name: String?
 
-    /// The operator's name.
+    @Option(
+        name: .customLong("operator-key"),
+        help: ArgumentHelp(
+            "The operator's key file; signs what has to be signed.", valueName: "file"))
+    var keyFile: String?
+
+    /// The operator's name: the one in its key file, where that is given.
     func text() throws(CommandError) -> Text40 {
+        if let keyFile {
+            let known = try OperatorKeyFile.load(keyFile).name
+            guard name == nil || name == "\(known)" else {
+                throw CommandError(
+                    "\(keyFile) is the key of \(known), not of \(name ?? "")",
+                    repair: "leave --operator away", code: .usage)
+            }
+            return known
+        }
         let given = name ?? Self.login()
         // The session's name is `operator/` and this, in 40 bytes.
         guard let given, let text = Text40(given), text.count > 0, text.count <= 31 else {

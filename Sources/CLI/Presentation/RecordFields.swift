@@ -2,10 +2,11 @@
 
 package import JSON
 package import Terms
-import Wire
+package import Wire
 
 extension Command {
-    var fields: [JSONValue.Member] {
+    /// The payload's fields, by name.
+    package var fields: [JSONValue.Member] {
         switch self {
         case .genesis, .tick, .hashMark, .epochMark, .setRules, .openSession, .closeSession:
             systemFields

@@ -31,14 +31,22 @@ struct WithdrawalApproveCommand: ParsableCommand {
         let session = try common.exchange().walletSession(signature.who)
         let view = try session.replica.withdrawal(id)
         let who = "\(audit.operatorName)"
-        let receipt = try session.submit(
-            DecideWithdrawal(withdrawal: view.id, approves: true, audit: audit),
-            meanings: [
-                .approvalInvalid: "\(who) "
-                    + (view.requester == audit.operatorName ? "asked for" : "has approved")
-                    + " withdrawal \(id): another operator has to approve it",
-                .stateInvalid: "withdrawal \(id) is \(view.status): it needs no more approvals",
-            ])
+        let meanings: [Refusal: String] = [
+            .approvalInvalid: "\(who) "
+                + (view.requester == audit.operatorName ? "asked for" : "has approved")
+                + " withdrawal \(id): another operator has to approve it",
+            .stateInvalid: "withdrawal \(id) is \(view.status): it needs no more approvals",
+            .termsInvalid: "withdrawal \(id) is another one in the log than the one signed for",
+            .operatorUnknown: "\(who) has no key in the log with the role to approve",
+        ]
+        let receipt =
+            if session.replica.engine.operatorViews.isEmpty {
+                try session.submit(
+                    DecideWithdrawal(withdrawal: view.id, approves: true, audit: audit),
+                    meanings: meanings)
+            } else {
+                try session.submit(decision(view, session), meanings: meanings)
+            }
         let after = session.replica.engine.withdrawal(view.id)
         let table = WithdrawalTable(session.replica)
         common.out.give(
@@ -50,6 +58,28 @@ struct WithdrawalApproveCommand: ParsableCommand {
                 "\(table.sentence(view)): approved by \(who). \(receipt.text)",
                 after?.next ?? "It has ended already.",
             ])
+    }
+
+    /// What the operator's key signs: all that is shown of the withdrawal, and its approval.
+    private func decision(
+        _ view: WithdrawalView, _ session: OperatorSession
+    ) throws(CommandError) -> SignDecision {
+        guard signature.who.keyFile != nil else {
+            throw CommandError(
+                "operators have keys, so an approval has to be signed",
+                repair: "repeat it with --operator-key FILE")
+        }
+        let replica = session.replica
+        Terminal.warn(
+            "\(WithdrawalTable(replica).sentence(view)), to \(view.address)"
+                + (view.tag.isEmpty ? "" : " with the tag \(view.tag)"))
+        let signer = try session.signer(signature.who)
+        return try signer.sign(for: replica) {
+            SignDecision(
+                withdrawal: view.id, approves: true, account: view.account, asset: view.asset,
+                network: view.network, amount: view.amount, fee: view.fee, address: view.address,
+                tag: view.tag, reason: signature.reason, seal: $0)
+        }
     }
 }
 

@@ -1,0 +1,74 @@
+// Guarded commands in an operator's session: proposed where operators have keys.
+
+import Engine
+import Platform
+import Presentation
+import Terms
+import Wire
+
+extension Exchange {
+    /// A session for the commands of operators with keys. Throws where the log's rules are older.
+    func operatorsSession(_ who: OperatorOption) throws(CommandError) -> OperatorSession {
+        let session = try session(who)
+        let rules = session.replica.engine.rules
+        guard rules >= CommandKind.propose.rules else {
+            throw CommandError(
+                "the exchange's log follows rules \(rules), and operators' keys are part of rules "
+                    + "\(CommandKind.propose.rules)",
+                repair: "rules rise by themselves once all its hosts run this version: see "
+                    + "`boursectl cluster status`")
+        }
+        return session
+    }
+}
+
+extension OperatorSession {
+    /// How long a proposal waits, unless its operator takes it back.
+    private static let proposalNanos: Int64 = 3 * 86_400_000_000_000
+
+    /// The operator's key, which has to be given.
+    func signer(_ who: OperatorOption) throws(CommandError) -> OperatorSigner {
+        guard let path = who.keyFile else {
+            throw CommandError(
+                "this is signed by an operator's key",
+                repair: "give its file: --operator-key FILE", code: .usage)
+        }
+        return try OperatorSigner(OperatorKeyFile.load(path))
+    }
+
+    /// The proposal of a guarded command where operators have keys; nil: it is submitted as it is.
+    func proposal(
+        of payload: some CommandPayload, _ who: OperatorOption
+    ) throws(CommandError) -> Propose? {
+        let kind = type(of: payload).kind
+        let bytes = payload.payloadBytes()
+        let command = unsafe bytes.withUnsafeBytes { unsafe Command(kind: kind, payload: $0) }
+        guard let command, command.isGuarded, !replica.engine.operatorViews.isEmpty else {
+            return nil
+        }
+        guard who.keyFile != nil else {
+            throw CommandError(
+                "operators have keys, so this has to be proposed and signed",
+                repair: "repeat it with --operator-key FILE; see `boursectl proposal --help`")
+        }
+        let signer = try signer(who)
+        let random = SystemRandom.bytes(16)
+        let id = ProposalID(random.reduce(1) { $0 << 8 | UInt128($1) })
+        let deadline = replica.engine.timestamp + Self.proposalNanos
+        return try signer.sign(for: replica) {
+            Propose(id: id, deadline: deadline, command, seal: $0)
+        }
+    }
+}
+
+extension CommandError {
+    /// Not an error: what was given waits for others.
+    init(proposed proposal: Propose, _ receipt: CommandReceipt, _ endorsements: UInt8) {
+        self.init(
+            "proposed, not done: \(endorsements) "
+                + (endorsements == 1 ? "other administrator has" : "other administrators have")
+                + " to endorse proposal \(proposal.id.hex). \(receipt.text)",
+            repair: "boursectl proposal approve \(proposal.id.hex) --operator-key FILE",
+            code: .proposed)
+    }
+}
