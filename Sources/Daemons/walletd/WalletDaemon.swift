@@ -50,8 +50,8 @@ struct WalletDaemon {
                 guard let endpoint = HTTPEndpoint(node.url), !endpoint.isSecure else {
                     return (
                         "walletd.nodes",
-                        "\(node.url) is no address of a node: expected http://HOST:PORT, on this host "
-                            + "or through a tunnel, as nodes have no TLS"
+                        "\(node.url) is no address of a node: expected http://HOST:PORT, on this "
+                            + "host or through a tunnel, as nodes have no TLS"
                     )
                 }
                 return nil

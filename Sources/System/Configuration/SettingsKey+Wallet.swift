@@ -62,8 +62,8 @@ extension SettingsKey {
             .text(
                 "walletd", "assets", "\"\"",
                 "Which assets EVM chains carry, as \"ETH=ethereum USDT=ethereum:0xdAC1…:6\": an "
-                    + "asset's\ncode, its chain, and of a token its contract and decimals. No other "
-                    + "contract is\ncredited or called; the signer reads the same list."
+                    + "asset's\ncode, its chain, and of a token its contract and decimals. No "
+                    + "other contract is\ncredited or called; the signer reads the same list."
             ) {
                 $0.walletd.assets = $1.split(separator: " ").map(String.init)
                 return nil

@@ -29,7 +29,8 @@ struct WalletInitCommand: ParsableCommand {
             There is no passphrase.
 
             It prints the extended public key of each kind of chain, m/84'/coin'/0' (BIP84), or \
-            m/44'/60'/0' (BIP44) of EVM chains, which is given to `boursectl wallet chain set`, and its first deposit address.
+            m/44'/60'/0' (BIP44) of EVM chains, which is given to `boursectl wallet chain set`, \
+            and its first deposit address.
 
             JSON: {"seed", "chains"}; seed is the file, and chains is as in `boursectl wallet key`.
 

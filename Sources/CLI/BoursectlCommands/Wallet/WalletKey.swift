@@ -10,9 +10,10 @@ struct WalletKeyCommand: ParsableCommand {
         commandName: "key", abstract: "Shows the public keys of the wallet's seed.",
         discussion: """
             Shows the extended public key of m/84'/coin'/0' (BIP84) of this host's seed for each \
-            kind of chain, that of m/44'/60'/0' (BIP44) for EVM chains, as `boursectl wallet chain set` takes it, and the first deposit \
-            address. Only who may read the seed can do it: root, on an installed host. Who has \
-            this key can see all deposits, and spend nothing.
+            kind of chain, that of m/44'/60'/0' (BIP44) for EVM chains, as `boursectl wallet \
+            chain set` takes it, and the first deposit address. Only who may read the seed can do \
+            it: root, on an installed host. Who has this key can see all deposits, and spend \
+            nothing.
 
             JSON: an array of {"chain", "path", "key", "firstAddress"}.
 
