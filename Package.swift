@@ -124,7 +124,7 @@ let package = Package(
         // Payments of withdrawals: planned by the wallet, reviewed and signed by the signer. Pure.
         wing(
             "Wallet", "Payments",
-            ["Terms", "JSON", "Wire", "Engine", "Secrets", "Addresses", "Keys", "UTXO"]),
+            ["Terms", "JSON", "Wire", "Engine", "Secrets", "Addresses", "Keys", "UTXO", "EVM"]),
         // Proof of liabilities: a Merkle sum tree over all accounts of an asset; pure.
         wing("Wallet", "Liabilities", ["Terms", "JSON", "Secrets"]),
         // What is asked of chains' nodes, over their JSON-RPC.
@@ -145,7 +145,7 @@ let package = Package(
             "Wallet", "Signing",
             [
                 "Terms", "JSON", "Wire", "Engine", "Platform", "Secrets", "Addresses", "Keys",
-                "UTXO", "Payments", "SignerAPI", "Journal", "Link", "Follower",
+                "UTXO", "EVM", "Payments", "SignerAPI", "Journal", "Link", "Follower",
             ]),
         // What the agent says, as types and as JSON, and the client of its socket.
         wing("Host", "AgentAPI", ["Terms", "JSON", "Platform"]),
@@ -255,8 +255,8 @@ let package = Package(
         daemon(
             "signerd",
             [
-                "Terms", "Platform", "Configuration", "DaemonKit", "Keys", "Payments", "Link",
-                "Signing", logging,
+                "Terms", "Platform", "Configuration", "DaemonKit", "Keys", "EVM", "Payments",
+                "Link", "Signing", logging,
             ]),
         daemon("poller", ["Platform", "Configuration", "DaemonKit", "DevicePoller"]),
         daemon("snmp", ["Platform", "Configuration", "DaemonKit", "Subagent"]),

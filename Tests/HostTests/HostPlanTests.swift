@@ -109,7 +109,9 @@ import Testing
         return machine.findings.first { $0.name == "wallet.payouts/bitcoin" }
     }
 
-    @Test(arguments: ["no signer", "signer refuses", "log refuses", "node refuses"])
+    @Test(arguments: [
+        "no signer", "signer refuses", "log refuses", "node refuses", "failed",
+    ])
     func `withdrawals that are not paid are critical where there are some`(condition: String) {
         #expect(payouts(condition, waiting: 1, open: 0)?.state == .critical)
         #expect(payouts(condition, waiting: 0, open: 1)?.state == .critical)

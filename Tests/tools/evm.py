@@ -13,6 +13,7 @@ the process, whenever it is killed: its blocks are there again, what was pending
 Beside Ethereum's methods:
 
     evm_mine(count)                 blocks, of which the first holds what is pending; their hashes
+    evm_hold(flag)                  whether blocks leave out what was broadcast, as too cheap
     evm_snapshot(), evm_revert(id)  a reorganisation: blocks above the snapshot leave the chain
     test_deploy(name)               deploys contracts/NAME.vy; its address. Takes a block
     test_call(to, signature, arguments, value)    a transaction of the first account
@@ -81,6 +82,9 @@ class Chain:
         self.first = next(iter(self.keys))
         self.snapshots = {}
         self.compiled = {}
+        # What was broadcast and is in no block, by sender and nonce; it does not outlive the process.
+        self.pool = {}
+        self.holds = False
         self.store = store and Path(store)
         if self.store and self.store.exists():
             saved = pickle.loads(self.store.read_bytes())
@@ -283,7 +287,11 @@ class Chain:
 
     def eth_getTransactionCount(self, address, place="latest"):
         if place == "pending":
-            return quantity(self.chain.get_vm().state.get_nonce(decode_hex(address)))
+            sender = decode_hex(address)
+            nonce = self.chain.get_vm().state.get_nonce(sender)
+            while (sender, nonce) in self.pool:
+                nonce += 1
+            return quantity(nonce)
         return quantity(self.state(place).get_nonce(decode_hex(address)))
 
     def eth_call(self, call, place="latest"):
@@ -325,7 +333,22 @@ class Chain:
         }
 
     def eth_estimateGas(self, call, place="latest"):
-        return quantity(GAS_MAX)
+        vm = self.chain.get_vm(at_header=self.header(place))
+        receiver, sender = decode_hex(call["to"]), decode_hex(call.get("from", "0x" + "00" * 20))
+        code, value = vm.state.get_code(receiver), number(call.get("value", "0x0"))
+        payload = decode_hex(call.get("data", "0x"))
+        if value > vm.state.get_balance(sender):
+            raise RPCError(-32000, "insufficient funds for transfer")
+        words = 21_000 + sum(16 if byte else 4 for byte in payload)
+        if not code:
+            return quantity(words)
+        result = vm.execute_bytecode(
+            origin=sender, gas_price=0, gas=CALL_GAS_MAX, to=receiver, sender=sender, value=value,
+            data=payload, code=code)
+        if result.is_error:
+            raise RPCError(3, "execution reverted", data(result.output))
+        # What a call leaves of its gas counts, and a sixty-fourth that it may not pass on.
+        return quantity(words + (CALL_GAS_MAX - result.get_gas_remaining()) * 65 // 64)
 
     def eth_accounts(self):
         return [data(one) for one in self.keys]
@@ -333,13 +356,34 @@ class Chain:
     def eth_sendRawTransaction(self, raw):
         raw = decode_hex(raw)
         wanted = self.chain.get_vm().get_transaction_builder().decode(raw)
-        if any(one.hash == wanted.hash for one in self.chain.get_block().transactions):
+        if any(one.hash == wanted.hash for one in [
+                *self.chain.get_block().transactions, *self.pool.values()]):
             raise RPCError(-32000, "already known")
         following = self.state("latest").get_nonce(wanted.sender)
         if wanted.nonce < following:
             raise RPCError(-32000, f"nonce too low: next nonce {following},"
                                    f" tx nonce {wanted.nonce}")
-        return data(self.backend.send_raw_transaction(raw))
+        cost = wanted.gas * wanted.max_fee_per_gas + wanted.value
+        if cost > self.state("latest").get_balance(wanted.sender):
+            raise RPCError(-32000, "insufficient funds for gas * price + value")
+        other = self.pool.get((wanted.sender, wanted.nonce))
+        if other and 10 * wanted.max_fee_per_gas < 11 * other.max_fee_per_gas:
+            raise RPCError(-32000, "replacement transaction underpriced")
+        self.pool[wanted.sender, wanted.nonce] = wanted
+        return data(wanted.hash)
+
+    def fill(self):
+        """Puts into the block that is being made what it takes of the pool."""
+        for key in sorted(self.pool, key=lambda key: key[1]):
+            wanted = self.pool[key]
+            if wanted.nonce < self.chain.get_vm().state.get_nonce(wanted.sender):
+                del self.pool[key]
+                continue
+            try:
+                self.backend.send_raw_transaction(wanted.encode())
+            except (ValidationError, VMError):
+                continue
+            del self.pool[key]
 
     def eth_sendTransaction(self, wanted):
         sender = decode_hex(wanted.get("from", data(self.first)))
@@ -362,10 +406,15 @@ class Chain:
 
     def evm_mine(self, count=1):
         count = count if isinstance(count, int) else number(count)
+        if not self.holds:
+            self.fill()
         # Each with random bytes: a block that left the chain does not come back by itself.
         mined = [data(one) for one in self.backend.mine_blocks(count)]
         self.save()
         return mined
+
+    def evm_hold(self, flag):
+        self.holds = flag
 
     def evm_snapshot(self):
         name = quantity(len(self.snapshots) + 1)

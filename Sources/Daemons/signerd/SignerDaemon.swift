@@ -2,6 +2,7 @@
 
 import Configuration
 import DaemonKit
+import EVM
 import Keys
 import Link
 import Logging
@@ -107,25 +108,34 @@ struct SignerDaemon {
 
     private func signer(_ master: ExtendedPrivateKey) throws -> Signer {
         let socket = settings.matchd.socket
-        let limits = try limits()
+        let assets = try assets()
+        let limits = try limits(assets)
         return try Signer(
-            place, master: master, limits: limits,
+            place, master: master, limits: limits, assets: assets,
             connect: { name, nanos throws(LinkError) in
                 try LinkClient.connect(
                     unix: socket, name: name, wantsAcks: false, timeoutNanos: nanos)
             }, report: { log.log(level: $0 ? .warning : .notice, "\($1)") })
     }
 
-    func limits() throws(SettingsError) -> [SpendingLimit] {
+    /// What the assets of EVM chains are: this host's list, and no word of the log or the wallet.
+    private func assets() throws(SettingsError) -> EVMAssetList {
+        do throws(EVMAssetListError) { return try EVMAssetList(settings.walletd.assets) } catch {
+            throw SettingsError(file: settings.file, key: "walletd.assets", text: "\(error)")
+        }
+    }
+
+    func limits(_ assets: EVMAssetList) throws(SettingsError) -> [SpendingLimit] {
         let limits = settings.signerd.limits.map {
-            SpendingLimit(chain: $0.chain, capacity: $0.capacity, refill: $0.refill)
+            SpendingLimit(
+                chain: $0.chain, capacity: $0.capacity, refill: $0.refill, assets: assets)
         }
         for limit in limits where !limit.isOfKnownChain || limit.units == nil {
             let text =
                 limit.isOfKnownChain
-                ? "the limit of \(limit.chain) is none in whole units of eight decimals"
+                ? "the limit of \(limit.chain) is none in whole units of its base unit"
                 : "\"\(limit.chain)\" is no chain: expected one as \"litecoin\" or "
-                    + "\"bitcoin-regtest\""
+                    + "\"bitcoin-regtest\", or a token of [walletd] assets as \"ethereum:USDT\""
             throw SettingsError(file: settings.file, key: "signerd.limits", text: text)
         }
         return limits

@@ -128,7 +128,9 @@ struct WalletDaemon {
         custodian.bumpNanos = settings.walletd.bumpSeconds * 1_000_000_000
         // Checked at the start.
         let assets = (try? EVMAssetList(settings.walletd.assets)) ?? EVMAssetList()
-        let evm = EVMCustodian(session, assets: assets, node: node)
+        let evm = EVMCustodian(
+            session, coins: coins, signer: SignerSocket(path: settings.signerd.socket),
+            assets: assets, node: node)
         var said: [NetworkID: ChainCondition] = [:]
         var saidOfPayouts: [NetworkID: PayoutCondition] = [:]
         var saidOfBooks: [NetworkID: BooksCondition] = [:]

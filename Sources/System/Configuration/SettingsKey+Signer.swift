@@ -23,7 +23,10 @@ extension SettingsKey {
                 "signerd", "limits", "\"\"",
                 "What may leave the wallet, as \"litecoin 50 10, bitcoin 2 0.5\": a chain, how "
                     + "much at once,\nand how much of that comes back in an hour, in coins, with "
-                    + "the miners' fees.\nNothing is signed for a chain that is not listed."
+                    + "the miners' fees.\nNothing is signed for a chain that is not listed. A "
+                    + "token of [walletd] assets has a limit\nof its own, as "
+                    + "\"ethereum:USDT 50000 5000\", "
+                    + "and its gas counts for the chain."
             ) {
                 let parts =
                     $1.isEmpty

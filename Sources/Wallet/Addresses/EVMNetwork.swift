@@ -37,7 +37,8 @@ public struct EVMNetwork: Hashable, Sendable {
             genesis: "25a5cc106eea7138acab33231d7160d69cb777ee0c2c553fcddf5138993e6dd9"),
         EVMNetwork(
             "ethereum-regtest", chainID: 31_337,
-            genesis: "8f66a5ebc4f1312c1f6edd7e115019e1483e7dee4406378e9dfd8beb6e004d0a"),
+            genesis: "8f66a5ebc4f1312c1f6edd7e115019e1483e7dee4406378e9dfd8beb6e004d0a",
+            blockSeconds: 1),
     ]
 
     /// The network of a name.

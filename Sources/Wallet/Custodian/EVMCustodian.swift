@@ -10,6 +10,7 @@ public import EVM
 internal import Engine
 public import Follower
 public import Nodes
+internal import Payments
 internal import Platform
 internal import Terms
 internal import Wire
@@ -33,6 +34,8 @@ public final class EVMCustodian {
     static var remarksMax: Int { 64 }
 
     let session: CommandSession<EngineReplica>
+    let signer: any SignatureSource
+    private let keeper: CoinKeeper
     private let list: EVMAssetList
     private let makeNode: (EVMNetwork) -> EVMNode?
     private var chains: [NetworkID: FollowedEVMChain] = [:]
@@ -40,13 +43,22 @@ public final class EVMCustodian {
     /// What was last seen of each chain of the log, by its number.
     public private(set) var reports: [ChainReport] = []
 
-    /// A custodian that submits in this session. `assets` are those that are credited; `node` gives
-    /// the node of a chain, or nil where there is none.
+    /// A custodian that submits in this session, whose records `coins` sees. `assets` are those
+    /// that are credited and paid; `node` gives the node of a chain, or nil where there is none.
     public init(
-        _ session: CommandSession<EngineReplica>, assets: EVMAssetList,
-        node: @escaping (EVMNetwork) -> EVMNode?
+        _ session: CommandSession<EngineReplica>, coins: CoinKeeper, signer: any SignatureSource,
+        assets: EVMAssetList, node: @escaping (EVMNetwork) -> EVMNode?
     ) {
-        (self.session, list, makeNode) = (session, assets, node)
+        (self.session, keeper, self.signer) = (session, coins, signer)
+        (list, makeNode) = (assets, node)
+    }
+
+    /// The wallet's payments, as the session's replica has the log.
+    var coins: CoinTable { keeper.table }
+
+    /// Keeps a remark until it is taken.
+    func remark(_ text: String) {
+        if remarks.count < Self.remarksMax { remarks.append(text) }
     }
 
     /// What an operator should know of blocks, since the last call: at most `remarksMax`.
@@ -86,20 +98,29 @@ public final class EVMCustodian {
             report(view, "", .unusable, error.text)
             return false
         }
+        // Past a block with a payment that is not known nobody would look for it again.
+        guard !coins.hasGap else {
+            report(view, "", .unusable, "records of the log were missed: restart walletd")
+            return false
+        }
+        let (paying, settling) = payments(view, chain)
         let before = chain.reader.height
         let begin = Clock.monotonicNanos()
         let steps = chain.read(
-            view, confirmations: Self.confirmations(networks), payments: [], settling: [],
+            view, confirmations: Self.confirmations(networks), payments: paying,
+            settling: settling,
             isBlockLate: { Clock.monotonicNanos() - begin >= Self.blockNanosMax },
             isLate: { Clock.monotonicNanos() - begin >= Self.lookNanosMax })
         remark(view, chain)
         report(view, chain, networks, .none)
         if chain.reader.isBroken { try stopWithdrawals(chain) }
         let done = try carryOut(steps, view, networks, chain)
+        try dropDead(view)
+        let isPaying = try pay(view, networks, chain)
         report(view, chain, networks, done.refusal)
         let isBehind =
             done.refusal == .none
-            && (done.isCut || done.count > 0 || chain.reader.height != before)
+            && (done.isCut || done.count > 0 || isPaying || chain.reader.height != before)
         let rest =
             done.refusal != .none
             ? Self.refusedNanos : chain.reader.hasNoNode ? Self.absenceNanos : Self.restNanos
@@ -125,7 +146,8 @@ public final class EVMCustodian {
             }
             let isLate = count > 0 && Clock.monotonicNanos() >= deadline
             if isLate || !isAsRead(view, networks) { return (count, .none, true) }
-            let refusal = try submit(step, view, chain)
+            // What the node does not answer about now comes again at the next look.
+            guard let refusal = try submit(step, view, chain) else { continue }
             if refusal == .stateInvalid, hasChanged(view, chain) { return (count, .none, true) }
             guard refusal == .none else { return (count, refusal, false) }
             chain.reader.done(step)
@@ -143,6 +165,20 @@ public final class EVMCustodian {
     private func hasChanged(_ view: ChainView, _ chain: FollowedEVMChain) -> Bool {
         session.replica.engine.chain(view.network)?.record != view.record
             || session.replica.engine.addressees(view.network).count != chain.addressCount
+    }
+
+    /// The payments of withdrawals, open and settled of late, and those that are to be settled once
+    /// they are final, in the order of the log: not those that are known to have failed, as they
+    /// would hold up the deposits behind them.
+    private func payments(
+        _ view: ChainView, _ chain: FollowedEVMChain
+    ) -> (paying: Set<TransactionID>, settling: [TransactionID]) {
+        guard let account = coins.account(view.network) else { return ([], []) }
+        let open = account.payments.sorted { $0.value.sequence < $1.value.sequence }
+        let paying = open.filter { !$0.value.withdrawals.isEmpty }.map(\.key)
+        let settling = open.map(\.key).filter { chain.payouts.isToBeSettled($0) }
+        // A dropped one that is final all the same brought what it brought.
+        return (Set(paying).union(account.settled).union(account.dropped.keys), settling)
     }
 
     // MARK: What a chain is
@@ -204,23 +240,24 @@ public final class EVMCustodian {
 
     // MARK: What goes into the log
 
-    /// Submits a step; what is in the log already counts as done.
+    /// Submits a step; what is in the log already counts as done. Nil: it waits.
     private func submit(
         _ step: ReaderStep, _ view: ChainView, _ chain: FollowedEVMChain
-    ) throws(CommandSessionError) -> Refusal {
-        let refusal: Refusal =
+    ) throws(CommandSessionError) -> Refusal? {
+        let refusal: Refusal? =
             switch step {
             case .note(let deposit, let confirmations):
                 try note(deposit, view, chain, confirmations, .pending)
             case .gone(let deposit): try note(deposit, view, chain, 0, .gone)
             case .credit(let deposit): try credit(deposit, view, chain)
-            case .settle: .none
+            case .settle(let payment, let height):
+                try settle(payment, height, chain.reader.block(of: payment) ?? .none, view, chain)
             case .finalize(let height, let block, let addresses):
                 try check(view, .final, height, block, addresses)
             case .check(let height, let block, let addresses):
                 try check(view, .credited, height, block, addresses)
             }
-        return refusal == .referenceDuplicate ? .none : refusal
+        return refusal == .referenceDuplicate ? Refusal.none : refusal
     }
 
     private func credit(
@@ -275,8 +312,8 @@ public final class EVMCustodian {
 
     /// What of the blocks that were read cannot be explained.
     private func remark(_ view: ChainView, _ chain: FollowedEVMChain) {
-        for found in chain.deposits.takeAnomalies() where remarks.count < Self.remarksMax {
-            remarks.append("\(view.chain): block \(found.height): \(found.anomaly)")
+        for found in chain.deposits.takeAnomalies() {
+            remark("\(view.chain): block \(found.height): \(found.anomaly)")
         }
     }
 
@@ -302,6 +339,7 @@ public final class EVMCustodian {
         report(view, shown?.listed.code ?? "", condition, text) {
             ($0.tip, $0.read) = (chain.reader.tip?.height, chain.reader.height)
             ($0.addresses, $0.pending) = (chain.addressCount, chain.reader.pending.count)
+            $0.payouts = chain.payouts.report
         }
     }
 

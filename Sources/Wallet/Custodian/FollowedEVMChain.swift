@@ -33,6 +33,9 @@ final class FollowedEVMChain {
     let node: EVMNode
     let deposits: EVMDepositNode<EVMNode>
     var reader = ChainReader()
+    var payouts = EVMPayouts()
+    /// Confirmations after which a block is final, as it was last read.
+    private(set) var confirmations: UInt32?
     /// When it is looked at again, monotonic.
     var nextLook: Int64 = 0
     /// The node's last block, and since when it is, monotonic.
@@ -78,6 +81,7 @@ final class FollowedEVMChain {
     ) -> [ReaderStep] {
         if deposits.watch.payments != payments { deposits.watch.payments = payments }
         deposits.isLate = isBlockLate
+        self.confirmations = confirmations
         let known = ReaderTerms(
             record: view.record, firstBlock: view.firstBlock, checkedHeight: view.checkedHeight,
             checkedBlock: view.checkedBlock, finalHeight: view.finalHeight,

@@ -32,6 +32,8 @@ public enum PayoutCondition: String, Hashable, Sendable, CaseIterable {
     case spentElsewhere = "coins spent elsewhere"
     /// A payment waits for a block for long, or could not be replaced for a higher fee.
     case slow
+    /// A payment is final and did not pay.
+    case failed
 
     /// Whether nobody has to do something.
     public var isSound: Bool { self == .idle || self == .paying || self == .stopped }

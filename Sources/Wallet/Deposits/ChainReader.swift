@@ -161,6 +161,11 @@ public struct ChainReader {
             .map { ($0.id, $0.height) }
     }
 
+    /// The block of those that are read and kept that has a payment of the wallet's.
+    public func block(of payment: TransactionID) -> BlockID? {
+        blocks.first { $0.transactions.contains(payment) }?.id
+    }
+
     /// Confirmations of a block: itself and those read behind it.
     private func depth(of block: ReadBlock) -> UInt64 {
         (blocks.last?.height ?? block.height) - block.height + 1
@@ -286,7 +291,7 @@ public struct ChainReader {
             blocks.append(
                 ReadBlock(
                     id: id, height: height, parent: block.parent, deposits: deposits,
-                    transactions: Set(block.outputs.lazy.map(\.transaction)),
+                    transactions: block.own.union(block.outputs.lazy.map(\.transaction)),
                     spends: spends(block, deposits, isCoin)))
             count += 1
         }

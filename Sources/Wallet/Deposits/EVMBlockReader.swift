@@ -16,6 +16,8 @@ public struct EVMFindings: Hashable, Sendable {
     public var deposits: [EVMDeposit]
     /// What is not credited, for the operator.
     public var anomalies: [EVMAnomaly]
+    /// The transactions that the wallet's own account sent.
+    public var own: Set<TransactionID> = []
 }
 
 /// Reads blocks, one after the other. A block costs two questions, one for each transaction that
@@ -67,9 +69,10 @@ public struct EVMBlockReader {
         }
         let balances = known.balances.filter { holdings.contains($0.key) }
         let (deposits, anomalies) = EVMDeposits.findings(facts, balances, watch)
+        let own = block.transactions.filter { watch.wallet.contains($0.sender) }.map(\.id)
         return EVMFindings(
             block: id, height: block.height, parent: block.parent, deposits: deposits,
-            anomalies: anomalies)
+            anomalies: anomalies, own: Set(own))
     }
 
     /// The block with its notices: known since the last call, or asked for.

@@ -121,7 +121,8 @@ public final class EVMDepositNode<Node: EVMChainNode>: ChainNode {
         }
         for anomaly in findings.anomalies { note(anomaly, findings) }
         return ChainBlock(
-            id: findings.block, height: findings.height, parent: findings.parent, outputs: outputs)
+            id: findings.block, height: findings.height, parent: findings.parent, outputs: outputs,
+            own: findings.own)
     }
 
     private func note(_ anomaly: EVMAnomaly, _ findings: EVMFindings) {

@@ -83,20 +83,37 @@ public struct SignedEVMTransaction: Hashable, Sendable {
     /// EIP-1559: chain id, nonce, priority fee, fee, gas limit, destination, value, data, access
     /// list, parity, r, s.
     private static func dynamic(_ fields: [RLPItem]) throws(EVMTransactionError) -> Found {
-        guard case .list(let accessList) = fields[8] else { throw .shape }
-        guard accessList.isEmpty else { throw .accessList }
+        let transaction = try EVMTransaction(dynamic: fields)
         let parity = try fields[9].uint64()
         guard parity <= 1 else { throw .signature }
-        let transaction = try EVMTransaction(
-            chainID: try fields[0].uint64(), nonce: try fields[1].uint64(),
-            fee: .dynamic(most: try fields[3].uint64(), priority: try fields[2].uint64()),
-            gasLimit: try fields[4].uint64(), destination: try fields[5].address(),
-            value: try fields[6].word(), data: try fields[7].content())
         return (transaction, UInt8(parity))
     }
 }
 
 extension EVMTransaction {
+    /// The fields of EIP-1559 before the signature: nine at least.
+    fileprivate init(dynamic fields: [RLPItem]) throws(EVMTransactionError) {
+        guard case .list(let accessList) = fields[8] else { throw .shape }
+        guard accessList.isEmpty else { throw .accessList }
+        try self.init(
+            chainID: try fields[0].uint64(), nonce: try fields[1].uint64(),
+            fee: .dynamic(most: try fields[3].uint64(), priority: try fields[2].uint64()),
+            gasLimit: try fields[4].uint64(), destination: try fields[5].address(),
+            value: try fields[6].word(), data: try fields[7].content())
+    }
+
+    /// Decodes `signingBytes` of EIP-1559, in the one way in which they are written.
+    public init(decodingUnsigned bytes: [UInt8]) throws(EVMTransactionError) {
+        guard let first = bytes.first else { throw .encoding(.truncated) }
+        guard first == Self.dynamicKind else { throw .kind(first) }
+        let item: RLPItem
+        do throws(RLPError) { item = try RLPItem(decoding: Array(bytes.dropFirst())) } catch {
+            throw .encoding(error)
+        }
+        guard case .list(let fields) = item, fields.count == 9 else { throw .shape }
+        try self.init(dynamic: fields)
+    }
+
     /// Signs it. The signature is the same each time (RFC 6979), and was verified.
     public func signed(by key: ExtendedPrivateKey) throws(KeyError) -> SignedEVMTransaction {
         let signature = try key.sign(digest: signingHash)

@@ -69,14 +69,16 @@ public struct ChainBlock: Hashable, Sendable {
     public var outputs: [ChainOutput]
     /// What its transactions spend; nothing on a chain of accounts.
     public var spends: [ChainSpend]
+    /// Transactions of the wallet's that `outputs` may lack.
+    public var own: Set<TransactionID>
 
     /// A block.
     public init(
         id: BlockID, height: UInt64, parent: BlockID, outputs: [ChainOutput],
-        spends: [ChainSpend] = []
+        spends: [ChainSpend] = [], own: Set<TransactionID> = []
     ) {
         (self.id, self.height, self.parent) = (id, height, parent)
-        (self.outputs, self.spends) = (outputs, spends)
+        (self.outputs, self.spends, self.own) = (outputs, spends, own)
     }
 }
 

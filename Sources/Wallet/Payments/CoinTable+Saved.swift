@@ -7,7 +7,7 @@ internal import UTXO
 internal import Wire
 
 extension CoinTable {
-    private static var version: UInt32 { 4 }
+    private static var version: UInt32 { 5 }
 
     /// The table as bytes; see `init(saved:)`. O(coins + bytes of open payments).
     public var saved: [UInt8] {
@@ -68,6 +68,11 @@ extension CoinTable {
                 out += payment.bytes
             }
         }
+        number(UInt32(accounts.count))
+        for (network, account) in accounts.sorted(by: { $0.key.number < $1.key.number }) {
+            number(network.number)
+            out += account.saved
+        }
         return out
     }
 
@@ -101,6 +106,13 @@ extension CoinTable {
                 Self.readPayments(&r, &chain)
             else { return false }
             chains[number] = chain
+        }
+        let accountCount = r.integer(UInt32.self)
+        guard accountCount <= Limits.networksMax else { return false }
+        for _ in 0..<accountCount {
+            let number = NetworkID(r.integer())
+            guard let account = EVMPayments(from: &r) else { return false }
+            accounts[number] = account
         }
         return true
     }

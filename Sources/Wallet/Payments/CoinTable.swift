@@ -26,6 +26,7 @@ public struct CoinTable: Sendable {
     /// Whether records were missed: the coins are not all, and nothing may be planned with them.
     public internal(set) var hasGap = false
     var chains: [NetworkID: ChainCoins] = [:]
+    var accounts: [NetworkID: EVMPayments] = [:]
     /// Whether open payments keep their bytes: whoever broadcasts them needs them, and a signer
     /// does not. They are up to 400 MB.
     let keepsBytes: Bool
@@ -35,6 +36,10 @@ public struct CoinTable: Sendable {
 
     /// The coins of a chain; nil where the log names none of this number that the wallet knows.
     public func coins(_ network: NetworkID) -> ChainCoins? { chains[network] }
+
+    /// The payments of an EVM chain; nil where the log names none of this number that the wallet
+    /// knows.
+    public func account(_ network: NetworkID) -> EVMPayments? { accounts[network] }
 
     /// How many coins there are.
     public var count: Int { chains.values.reduce(0) { $0 + $1.coins.count } }
@@ -75,10 +80,13 @@ public struct CoinTable: Sendable {
         case .signWithdrawals(let c):
             chains[c.network]?.sign(
                 c, at: header.sequence, header.timestamp, keepsBytes: keepsBytes)
+            accounts[c.network]?.sign(c, at: header.sequence)
         case .settleTransaction(let c):
             for network in chains.keys { chains[network]?.settle(c.transaction) }
+            for network in accounts.keys { accounts[network]?.settle(c.transaction) }
         case .dropTransaction(let c):
             for network in chains.keys { chains[network]?.drop(c.transaction) }
+            for network in accounts.keys { accounts[network]?.drop(c.transaction) }
         default: break
         }
     }
@@ -88,6 +96,10 @@ public struct CoinTable: Sendable {
     ]
 
     private mutating func set(_ c: SetChain) {
+        let account = accounts[c.network]
+        if account?.chain != c.chain || account?.key != c.key {
+            accounts[c.network] = EVMPayments(chain: c.chain, key: c.key)
+        }
         let known = chains[c.network]
         if let known, known.chain == c.chain, known.key == c.key { return }
         // The engine allows another chain or key only while it has no address.

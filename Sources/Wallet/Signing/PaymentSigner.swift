@@ -1,6 +1,7 @@
 // Decides on one request: what was signed before, what the log says, what may leave.
 
 internal import Addresses
+public import EVM
 public import Engine
 internal import JSON
 public import Journal
@@ -15,13 +16,18 @@ internal import UTXO
 public final class PaymentSigner {
     /// What it signed.
     public let list: SignedList
-    private let master: ExtendedPrivateKey
+    let master: ExtendedPrivateKey
+    /// What the assets of EVM chains are there.
+    let assets: EVMAssetList
     private let limits: [Text40: SpendingLimit]
     private var meter: SpendingMeter?
 
     /// A signer that has signed what `list` holds.
-    public init(_ list: SignedList, master: ExtendedPrivateKey, limits: [SpendingLimit]) {
-        (self.list, self.master) = (list, master)
+    public init(
+        _ list: SignedList, master: ExtendedPrivateKey, limits: [SpendingLimit],
+        assets: EVMAssetList = EVMAssetList()
+    ) {
+        (self.list, self.master, self.assets) = (list, master, assets)
         self.limits = Dictionary(limits.map { ($0.chain, $0) }, uniquingKeysWith: { a, _ in a })
     }
 
@@ -41,7 +47,9 @@ public final class PaymentSigner {
         let known = Set(list.entries.map(\.payment.transaction))
         var unknown: TransactionID?
         engine.forEachPayment {
-            let isOurs = coins.coins($0.network)?.payments[$0.id] != nil
+            let isOurs =
+                coins.coins($0.network)?.payments[$0.id] != nil
+                || coins.account($0.network)?.payments[$0.id] != nil
             if isOurs, !known.contains($0.id) { unknown = $0.id }
         }
         if let unknown {
@@ -93,6 +101,9 @@ public final class PaymentSigner {
     ) throws(PaymentReviewError) -> SigningAnswer {
         if let fault = list.fault { throw PaymentReviewError(.notKept, Self.notKept(fault)) }
         guard meter != nil else { throw PaymentReviewError(.behind, "the log is not read yet") }
+        if let account = coins.account(request.network) {
+            return try answer(request, of: account, engine, coins, now)
+        }
         guard let chain = coins.coins(request.network) else {
             throw PaymentReviewError(.otherKey, "the log names no UTXO chain \(request.network)")
         }
@@ -158,7 +169,7 @@ public final class PaymentSigner {
     private static var witnessBytesMax: Int { 1 + 1 + 73 + 1 + 33 }
 
     /// Writes the list anew where that takes something out of it and room is needed.
-    private func makeRoom(
+    func makeRoom(
         for entry: SignedEntry, _ engine: borrowing Engine
     ) throws(PaymentReviewError) {
         if list.hasRoom(for: entry) { return }
@@ -173,7 +184,7 @@ public final class PaymentSigner {
         }
     }
 
-    private static func notKept(_ fault: String) -> String {
+    static func notKept(_ fault: String) -> String {
         "what is signed cannot be kept: \(fault). Mend that, then restart the signer"
     }
 
@@ -253,8 +264,16 @@ public final class PaymentSigner {
         return payment
     }
 
+    /// The limits' time, ns since 1970; 0 before the signer has met the log.
+    var meterTime: Int64 { meter?.time ?? 0 }
+
+    /// Counts what is signed.
+    func take(_ limit: Text40, _ units: Int64, refill: Int64) {
+        meter?.take(limit, units, refill: refill)
+    }
+
     /// Whether the limit has room for so many base units.
-    private func admit(
+    func admit(
         _ chain: Text40, _ units: Int64, _ now: SpendingMoment
     ) throws(PaymentReviewError) -> (capacity: Int64, refill: Int64) {
         guard let limit = limits[chain]?.units else {

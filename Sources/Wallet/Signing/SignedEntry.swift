@@ -32,6 +32,36 @@ public struct SeenRecord: Hashable, Sendable {
     }
 }
 
+/// What leaves of a token with a payment of an EVM chain, in units of the token's limit.
+public struct TokenSpending: Hashable, Sendable {
+    /// The limit's name, as `ethereum:USDT`.
+    public var limit: Text40
+    /// What leaves.
+    public var leaving: Int64
+    /// What of that counted against the limit.
+    public var counted: Int64
+
+    /// So much of a token.
+    public init(limit: Text40, leaving: Int64, counted: Int64) {
+        (self.limit, self.leaving, self.counted) = (limit, leaving, counted)
+    }
+
+    var json: JSONValue {
+        [
+            "limit": .string("\(limit)"), "leaving": .number(leaving),
+            "counted": .number(counted),
+        ]
+    }
+
+    init?(_ json: JSONValue) {
+        guard let limit = json["limit"]?.text.flatMap({ Text40($0) }),
+            let leaving = json["leaving"]?.count.flatMap(Int64.init(exactly:)),
+            let counted = json["counted"]?.count.flatMap(Int64.init(exactly:))
+        else { return nil }
+        self.init(limit: limit, leaving: leaving, counted: counted)
+    }
+}
+
 /// A signed payment, as the signer keeps it.
 public struct SignedEntry: Hashable, Sendable {
     /// The chain's name, as `litecoin`: its number in the log may be another one tomorrow.
@@ -48,14 +78,16 @@ public struct SignedEntry: Hashable, Sendable {
     public var time: Int64
     /// The last record of the log that was followed then.
     public var seen: SeenRecord
+    /// What leaves of a token; nil: none does. `leaving` and `counted` are then gas.
+    public var token: TokenSpending?
 
     /// An entry.
     public init(
         chain: Text40, payment: SignedPayment, inputs: [OutPoint], leaving: Int64, counted: Int64,
-        time: Int64, seen: SeenRecord
+        time: Int64, seen: SeenRecord, token: TokenSpending? = nil
     ) {
         (self.chain, self.payment, self.inputs, self.leaving) = (chain, payment, inputs, leaving)
-        (self.counted, self.time, self.seen) = (counted, time, seen)
+        (self.counted, self.time, self.seen, self.token) = (counted, time, seen, token)
     }
 
     /// What it spends, as `TRANSACTION:OUTPUT`.
@@ -64,13 +96,17 @@ public struct SignedEntry: Hashable, Sendable {
     }
 
     var json: JSONValue {
-        [
+        var json: JSONValue = [
             "chain": .string("\(chain)"), "payment": payment.json,
             "inputs": .strings(inputNames),
             "leaving": .number(leaving), "counted": .number(counted), "time": .number(time),
             "sequence": .number(seen.sequence), "crc": .number(seen.crc),
             "hash": .string(seen.hash.hexText),
         ]
+        if let token, case .object(let members) = json {
+            json = .object(members + [.init("token", token.json)])
+        }
+        return json
     }
 
     init?(_ json: JSONValue) {
@@ -84,6 +120,10 @@ public struct SignedEntry: Hashable, Sendable {
         self.init(
             chain: chain, payment: payment, inputs: inputs, leaving: leaving, counted: counted,
             time: time, seen: seen)
+        if let found = json["token"] {
+            guard let token = TokenSpending(found) else { return nil }
+            self.token = token
+        }
     }
 
     private static func outPoint(_ json: JSONValue) -> OutPoint? {

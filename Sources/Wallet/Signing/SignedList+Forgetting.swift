@@ -13,6 +13,10 @@ extension SignedList {
         for entry in entries.dropFirst(base.entryCount) {
             let refill = limit(entry.chain)?.units?.refill ?? 0
             meter.replay(entry.chain, entry.counted, at: entry.time, refill: refill)
+            if let token = entry.token {
+                let refill = limit(token.limit)?.units?.refill ?? 0
+                meter.replay(token.limit, token.counted, at: entry.time, refill: refill)
+            }
         }
         return meter
     }

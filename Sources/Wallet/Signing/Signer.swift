@@ -1,5 +1,6 @@
 // The signer: follows the log, and answers once it has all of it.
 
+public import EVM
 public import Follower
 internal import Journal
 public import Keys
@@ -58,11 +59,13 @@ public final class Signer {
     /// take; `report` gets a line about what an operator should know.
     public init(
         _ place: SignerPlace, master: ExtendedPrivateKey, limits: [SpendingLimit],
+        assets: EVMAssetList = EVMAssetList(),
         connect: @escaping (Text40, Int64) throws(LinkError) -> LinkClient,
         report: @escaping (_ isFault: Bool, String) -> Void
     ) throws(SignedListError) {
         (self.place, self.connect, self.report) = (place, connect, report)
-        payments = PaymentSigner(try SignedList(place), master: master, limits: limits)
+        payments = PaymentSigner(
+            try SignedList(place), master: master, limits: limits, assets: assets)
         saveTime = Clock.monotonicNanos() + Self.saveNanos
         state = FollowedState(place.followedFile)
         if state == nil, Directory.exists(place.followedFile) {

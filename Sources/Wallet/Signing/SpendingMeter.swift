@@ -9,32 +9,48 @@
 // while the signer is down refills what an hour refills, and never more than the bucket holds.
 
 internal import Addresses
+public import EVM
+internal import Payments
 public import Terms
 
-/// What may leave of a chain, in coins.
+/// What may leave of a chain, in coins; of an EVM chain's token by a limit of its own, beside which
+/// its gas counts against the chain's.
 public struct SpendingLimit: Hashable, Sendable {
-    /// The chain's name, as `litecoin`.
+    /// The chain's name, as `litecoin`, or a token's, as `ethereum:USDT`.
     public var chain: Text40
     /// How much at once.
     public var capacity: DecimalText
     /// How much of that comes back in an hour.
     public var refill: DecimalText
+    /// Decimals of its base unit; nil: no payments of such a chain can be signed.
+    private let scale: Int?
 
-    /// A limit.
-    public init(chain: Text40, capacity: DecimalText, refill: DecimalText) {
+    /// A limit; `assets` are those of EVM chains.
+    public init(
+        chain: Text40, capacity: DecimalText, refill: DecimalText,
+        assets: EVMAssetList = EVMAssetList()
+    ) {
         (self.chain, self.capacity, self.refill) = (chain, capacity, refill)
+        scale = Self.scale(chain, assets)
     }
 
     /// Whether payments of such a chain can be signed.
-    public var isOfKnownChain: Bool { UTXONetwork.named("\(chain)") != nil }
+    public var isOfKnownChain: Bool { scale != nil }
 
-    /// Decimals of a coin of any UTXO chain.
-    private static var scale: Int { 8 }
+    private static func scale(_ chain: Text40, _ assets: EVMAssetList) -> Int? {
+        // Decimals of a coin of any UTXO chain.
+        if UTXONetwork.named("\(chain)") != nil { return 8 }
+        if EVMNetwork.named("\(chain)") != nil {
+            return Int(EVMSpending.scale(EVMAsset.nativeDecimals))
+        }
+        let token = assets.assets.first { $0.coin != .native && EVMSpending.limitName($0) == chain }
+        return token.map { Int(EVMSpending.scale($0.decimals)) }
+    }
 
     /// The limit in base units; nil: it is none in whole units below 2^63.
     public var units: (capacity: Int64, refill: Int64)? {
-        guard case .whole(let capacity) = capacity.steps(of: 1, scale: Self.scale),
-            case .whole(let refill) = refill.steps(of: 1, scale: Self.scale),
+        guard let scale, case .whole(let capacity) = capacity.steps(of: 1, scale: scale),
+            case .whole(let refill) = refill.steps(of: 1, scale: scale),
             let capacity = Int64(exactly: capacity), let refill = Int64(exactly: refill)
         else { return nil }
         return (capacity, refill)

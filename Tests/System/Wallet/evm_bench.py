@@ -1,6 +1,7 @@
 """An exchange with a wallet and a real EVM chain, and the checker that compares them: it reads the
 chain, and asks the wallet nothing."""
 import json
+import os
 import subprocess
 import time
 import urllib.request
@@ -84,6 +85,14 @@ class EVMNode:
         """A contract's address. Takes a block."""
         return self.call("test_deploy", name)
 
+    def refusal(self, method, *parameters):
+        """Why the node refuses a call; fails where it does not."""
+        try:
+            self.call(method, *parameters)
+        except NodeFault as fault:
+            return str(fault)
+        raise AssertionError(f"{method} was taken")
+
     def pay(self, address, wei):
         return self.call("eth_sendTransaction", {"to": address, "value": hex(wei)})
 
@@ -130,6 +139,7 @@ class EVMWalletBench(WalletBench):
         seed.touch(0o600)
         seed.write_text(WORDS + "\n")
         [key] = self.ctl_json("wallet", "key", "--chain", KIND)
+        self.hot = key["hotAddress"]
         self.ctl("wallet", "chain", "set", "1", KIND, "--key", key["key"], "--first-block", "1")
         for code in ["ETH", *self.tokens]:
             self.ctl("asset", "add", code, "--scale", SCALES.get(code, 6))
@@ -145,6 +155,75 @@ class EVMWalletBench(WalletBench):
             return self.node.pay(self.addresses[name], units * UNIT)
         return self.node.run(self.tokens[code], "transfer(address,uint256)",
                              self.addresses[name], units)
+
+    def begin_signer(self, limits=f"{KIND} 1000 0, {KIND}:TST 1000000 0"):
+        super().begin_signer(limits)
+
+    def supply(self, ether=100, tokens=10**12):
+        """Gives the account that pays coins, and of each token so many of its units."""
+        self.node.pay(self.hot, ether * WEI)
+        for contract in self.tokens.values():
+            self.node.run(contract, "transfer(address,uint256)", self.hot, tokens)
+        self.node.mine()
+
+    def fund(self, name, *units, code="ETH"):
+        for amount in units:
+            self.pay(name, amount, code)
+        self.node.mine(CONFIRMATIONS)
+        self.await_in_step()
+
+    def withdraw(self, name, address, units, code="ETH"):
+        """Requests a withdrawal; returns its id."""
+        scale = SCALES.get(code, 6)
+        amount = f"{units // 10 ** scale}.{units % 10 ** scale:0{scale}}"
+        return self.ctl_json("wallet", "withdraw", name, code, "1", address,
+                             amount)["withdrawal"]["id"]
+
+    @staticmethod
+    def address():
+        """One that nobody has."""
+        return "0x" + os.urandom(20).hex()
+
+    def sent(self, is_paid=True):
+        """What the account that pays has sent by the chain: (address, units, asset) of each
+        transaction that succeeded, or that failed."""
+        found = []
+        codes = {contract.lower(): code for code, contract in self.tokens.items()}
+        for transaction, receipt in self.node.transactions():
+            if transaction["from"] != self.hot.lower():
+                continue
+            if (receipt["status"] == "0x1") != is_paid:
+                continue
+            code = codes.get(transaction["to"])
+            if code:
+                call = transaction["input"]
+                assert call.startswith("0xa9059cbb") and len(call) == 2 + 8 + 128, call
+                assert transaction["value"] == "0x0"
+                found.append(("0x" + call[34:74], int(call[74:], 16), code))
+            else:
+                assert transaction["input"] == "0x"
+                wei = int(transaction["value"], 16)
+                assert wei % UNIT == 0
+                found.append((transaction["to"], wei // UNIT, "ETH"))
+        return found
+
+    def check_sent(self, due):
+        """`due` has (address, units, asset) of each withdrawal that was settled: the chain has
+        exactly one transaction for each, and the receivers have it."""
+        self.await_in_step()
+        assert sorted(self.sent()) == sorted((address.lower(), units, code)
+                                             for address, units, code in due)
+        for address, units, code in due:
+            token = self.tokens.get(code)
+            assert self.node.balance(address, token) == units * (UNIT if code == "ETH" else 1)
+
+    @property
+    def payouts(self):
+        return self.status["payouts"] if self.status else {}
+
+    def await_payouts(self, condition):
+        return self.await_(condition, lambda: self.payouts.get("condition") == condition
+                           and self.payouts)
 
     def balances(self, code="ETH"):
         """What each account has available, in units of the ledger."""

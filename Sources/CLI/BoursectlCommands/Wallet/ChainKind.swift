@@ -84,6 +84,14 @@ struct ChainAddressBook {
         }
     }
 
+    /// The account that withdrawals of an EVM chain are paid from; nil: of other chains.
+    var hot: String? {
+        switch book {
+        case .utxo: nil
+        case .evm(let addresses): "\(addresses.hot)"
+        }
+    }
+
     /// The address of an index.
     func address(_ index: UInt32) throws(KeyError) -> String {
         switch book {

@@ -29,6 +29,8 @@ struct SeedAccount {
     private let key: String
     /// The address of index 1, the first that is given to a customer.
     private let firstAddress: String
+    /// The account that withdrawals of an EVM chain are paid from; nil: of other chains.
+    private let hotAddress: String?
 
     /// The accounts of a seed.
     static func all(
@@ -49,21 +51,25 @@ struct SeedAccount {
         let account = try master.descendant(along: path).publicKey
         self.network = network
         key = account.text(isTest: network.hasTestKeys)
-        firstAddress = try ChainAddressBook(key, on: network).address(1)
+        let book = try ChainAddressBook(key, on: network)
+        (firstAddress, hotAddress) = (try book.address(1), book.hot)
     }
 
     private var path: String { network.pathText }
 
     /// For programs.
     var json: JSONValue {
-        [
-            "chain": .string(network.name), "path": .string(path), "key": .string(key),
-            "firstAddress": .string(firstAddress),
+        var members: [JSONValue.Member] = [
+            .init("chain", .string(network.name)), .init("path", .string(path)),
+            .init("key", .string(key)), .init("firstAddress", .string(firstAddress)),
         ]
+        if let hotAddress { members.append(.init("hotAddress", .string(hotAddress))) }
+        return .object(members)
     }
 
     /// For people.
     var lines: [String] {
         ["\(network.name)  \(path)", "  key            \(key)", "  first address  \(firstAddress)"]
+            + (hotAddress.map { ["  pays from      \($0)"] } ?? [])
     }
 }

@@ -33,7 +33,7 @@ struct WalletGroup: ParsableCommand {
             WalletStatusCommand.self, WalletChainGroup.self, WalletNetworkGroup.self,
             WalletAddressGroup.self, WithdrawalsCommand.self, WithdrawCommand.self,
             WithdrawalApproveCommand.self, WithdrawalRefuseCommand.self, WalletBumpCommand.self,
-            WalletDropCommand.self,
+            WalletDropCommand.self, WalletFailCommand.self,
             WithdrawalsStopCommand.self, WithdrawalsResumeCommand.self,
             WalletReconcileCommand.self, WalletRescanCommand.self,
             WalletLiabilitiesCommand.self, WalletVerifyLiabilitiesCommand.self,

@@ -15,7 +15,11 @@ struct WalletKeyCommand: ParsableCommand {
             it: root, on an installed host. Who has this key can see all deposits, and spend \
             nothing.
 
-            JSON: an array of {"chain", "path", "key", "firstAddress"}.
+            Withdrawals of an EVM chain are paid from one account, hotAddress, which has to be \
+            given coins and tokens: m/44'/60'/0'/1/0.
+
+            JSON: an array of {"chain", "path", "key", "firstAddress"}, of EVM chains also \
+            "hotAddress".
 
             EXAMPLE
               sudo boursectl wallet key --chain litecoin

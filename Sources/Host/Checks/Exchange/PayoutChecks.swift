@@ -82,6 +82,14 @@ struct PayoutCheck {
                     "pay coins in to the wallet, or refuse withdrawals: boursectl wallet refuse",
                 ]
             )
+        case "failed":
+            return (
+                harm,
+                [
+                    "see at a second node or an explorer whether the payment moved nothing",
+                    "boursectl wallet fail, then it is paid again; with --refuse it is not", log,
+                ]
+            )
         case "unpayable":
             return (.warning, ["boursectl wallet withdrawals", "boursectl wallet refuse"])
         case "coins spent elsewhere":

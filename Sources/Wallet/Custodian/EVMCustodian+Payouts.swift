@@ -1,0 +1,372 @@
+// Pays withdrawals of EVM chains: the signer signs, the bytes go into the log, and then the node
+// gets them.
+//
+// One account pays, one withdrawal with each transaction, and the log says which nonce is next. So
+// what was signed and did not get into the log conflicts with the payment that takes its nonce, and
+// two payments of one withdrawal can be final only where the log has said in between that the first
+// one's nonce is used and nothing was moved.
+
+internal import Addresses
+internal import Deposits
+internal import EVM
+internal import Engine
+internal import Follower
+internal import Nodes
+internal import Payments
+internal import Platform
+internal import Terms
+internal import Wire
+
+extension EVMCustodian {
+    /// Looks after a chain's payments. Returns whether more is to be paid at once.
+    func pay(
+        _ view: ChainView, _ networks: [NetworkView], _ chain: FollowedEVMChain
+    ) throws(CommandSessionError) -> Bool {
+        guard let account = coins.account(view.network), !coins.hasGap else { return false }
+        let waiting = approved(view.network)
+        let known = Set(account.payments.keys).union(account.dropped.keys)
+        chain.payouts.keep(known, waiting: Set(waiting.map(\.id)))
+        var report = PayoutReport(approved: waiting.count, open: account.payments.count)
+        (report.free, report.total) = (chain.payouts.report.free, chain.payouts.report.total)
+        var silence: String?
+        if chain.reader.condition == .inStep {
+            do throws(NodeError) {
+                try broadcast(account, chain)
+                try followUp(view, account, chain)
+            } catch { silence = "\(error)" }
+        }
+        let isBusy = try payWaiting(waiting, view, networks, chain, &report)
+        if let silence, report.condition.isSound {
+            (report.condition, report.text) = (
+                .nodeRefuses, "its node does not say what becomes of payments: \(silence)"
+            )
+        }
+        tellProblems(&report, chain)
+        chain.payouts.report = report
+        return isBusy
+    }
+
+    private func approved(_ network: NetworkID) -> [WithdrawalView] {
+        var waiting: [WithdrawalView] = []
+        session.replica.engine.forEachWithdrawal {
+            if $0.status == .approved, $0.network == network { waiting.append($0) }
+        }
+        return waiting.sorted { $0.id < $1.id }
+    }
+
+    /// Pays the next that waits, if nothing holds it up.
+    private func payWaiting(
+        _ waiting: [WithdrawalView], _ view: ChainView, _ networks: [NetworkView],
+        _ chain: FollowedEVMChain, _ report: inout PayoutReport
+    ) throws(CommandSessionError) -> Bool {
+        let account = coins.account(view.network)
+        let now = Clock.monotonicNanos()
+        guard session.isLed else {
+            if !waiting.isEmpty || account?.payments.isEmpty == false {
+                (report.condition, report.text) = (.stopped, "another host leads: it pays")
+            }
+            // This one may lead since it said so.
+            if !waiting.isEmpty, now >= chain.payouts.greetTime {
+                chain.payouts.greetTime = now + Payouts.greetNanos
+                session.greetAgain()
+            }
+            return false
+        }
+        guard !waiting.isEmpty || account?.payments.isEmpty == false else { return false }
+        report.condition = .paying
+        guard chain.reader.condition == .inStep else {
+            if !waiting.isEmpty {
+                (report.condition, report.text) = (
+                    .waiting, "nothing is signed until the chain is in step"
+                )
+            }
+            return false
+        }
+        guard now >= chain.payouts.planTime else {
+            // What was wrong stays so until it is tried again.
+            let last = chain.payouts.report
+            if !last.condition.isSound || last.condition == .stopped {
+                (report.condition, report.text) = (last.condition, last.text)
+            }
+            return false
+        }
+        do throws(NodeError) {
+            (report.condition, report.text) = try payNext(waiting, view, networks, chain, &report)
+        } catch {
+            (report.condition, report.text) = (
+                .waiting, "its node does not say what a payment needs: \(error)"
+            )
+        }
+        let isBusy = report.condition == .paying && report.text == Self.signedText
+        if isBusy { report.text = "" }
+        let rest =
+            report.condition == .logRefuses ? EVMPayouts.refusedNanos : EVMPayouts.retryNanos
+        chain.payouts.planTime = isBusy ? 0 : now + rest
+        return isBusy
+    }
+
+    /// What marks that something was signed, so that there may be more.
+    private static var signedText: String { "signed" }
+
+    /// What is wrong although payments go on.
+    private func tellProblems(_ report: inout PayoutReport, _ chain: FollowedEVMChain) {
+        if let (id, failure) = chain.payouts.failures.min(by: { $0.key < $1.key }) {
+            report.condition = .failed
+            report.text =
+                "the payment 0x\(id.hex) is final and did not pay: \(failure.text). See the "
+                + "same elsewhere, then: boursectl wallet fail \(id.hex)"
+        } else if let (id, why) = chain.payouts.refusals.min(by: { $0.key < $1.key }) {
+            report.condition = .nodeRefuses
+            report.text = "its node does not take the payment 0x\(id.hex): \(why)"
+        } else if report.condition.isSound, let left = chain.payouts.leftOutReport {
+            (report.condition, report.text) = left
+        }
+    }
+
+    // MARK: The next payment
+
+    /// Plans one payment, or a higher fee for one, has it signed and brings it into the log.
+    private func payNext(
+        _ waiting: [WithdrawalView], _ view: ChainView, _ networks: [NetworkView],
+        _ chain: FollowedEVMChain, _ report: inout PayoutReport
+    ) throws(NodeError) -> (PayoutCondition, String) {
+        guard let account = coins.account(view.network) else { return (.idle, "") }
+        let prices = try chain.node.gasPrices()
+        guard let fee = prices.fee else {
+            return (
+                .waiting,
+                "blocks take \(prices.nextBaseFee) wei per gas, and more than "
+                    + "\(EVMCeiling.feePerGas) is not paid"
+            )
+        }
+        // Whatever a nonce of the log waits for, nothing is signed behind it.
+        let funds = try EVMFunds(chain, account)
+        report.free = funds.ledgerUnits(.native, chain)
+        report.total = funds.ledgerTotal(chain)
+        if let answer = try raiseFee(account, prices, fee, view, chain) { return answer }
+        let count = try chain.node.transactionCount(of: chain.hot)
+        if count > account.nonceEnd {
+            return (
+                .stopped,
+                "the account \(chain.hot) has sent \(count) transactions, and the log knows of "
+                    + "\(account.nonceEnd): somebody else uses its key, or this is an older log"
+            )
+        }
+        if Set(account.payments.values.map(\.nonce)).count >= EVMPayouts.openMax {
+            return (.paying, "")
+        }
+        for withdrawal in waiting where !chain.payouts.isLeftOut(withdrawal.id) {
+            guard let asset = chain.setup.assets.first(where: { $0.id == withdrawal.asset }),
+                let terms = networks.first(where: { $0.asset == withdrawal.asset }),
+                session.replica.engine.account(withdrawal.account)?.isKilled == false
+            else { continue }
+            if let refusal = session.replica.engine.refusal(ofPaying: terms) {
+                chain.payouts.leave(withdrawal.id, .stopped, refusal)
+                continue
+            }
+            let plan = try plan(withdrawal, asset, fee, funds, account, count, chain)
+            switch plan {
+            case .failure(let left):
+                chain.payouts.leave(withdrawal.id, left.condition, left.text)
+            case .success(let transaction):
+                return submitSigned(
+                    SigningRequest(
+                        network: view.network, asset: asset.id,
+                        sequence: session.replica.engine.sequence, withdrawals: [withdrawal.id],
+                        transaction: transaction.signingBytes), chain)
+            }
+        }
+        return chain.payouts.leftOutReport ?? (.paying, "")
+    }
+
+    /// The transaction of a withdrawal, or why there is none.
+    private func plan(
+        _ withdrawal: WithdrawalView, _ asset: EVMChainAsset,
+        _ fee: (most: UInt64, priority: UInt64), _ funds: EVMFunds, _ account: EVMPayments,
+        _ count: UInt64, _ chain: FollowedEVMChain
+    ) throws(NodeError) -> Result<EVMTransaction, LeftOutError> {
+        guard let destination = try? EVMAddress(destination: "\(withdrawal.address)"),
+            let units = try? EVMWord(
+                withdrawal.amount, scale: asset.scale, decimals: asset.listed.decimals)
+        else {
+            return .failure(
+                LeftOutError(
+                    .unpayable, "its address or amount is none of the chain's; it can be refused"))
+        }
+        let nonce = chain.payouts.nonces[withdrawal.id].flatMap {
+            account.isSpent($0) ? nil : $0
+        }
+        if let nonce, account.isUsed(nonce) {
+            return .failure(
+                LeftOutError(
+                    .paying, "it waits for the payment that has nonce \(nonce), which it had before"
+                ))
+        }
+        let next = nonce ?? account.nextNonce
+        guard next >= count else {
+            return .failure(
+                LeftOutError(
+                    .waiting,
+                    "nonce \(next) is used on the chain, by a transaction that is not final yet"))
+        }
+        let due = asset.listed.transfer(to: destination, units)
+        guard funds.has(units, of: asset.coin) else {
+            return .failure(
+                LeftOutError(
+                    .short,
+                    "\(chain.hot) has too little \(asset.listed.code) to pay it: send some "
+                        + "there"))
+        }
+        let gas: UInt64
+        do throws(NodeError) {
+            gas = try chain.node.gas(
+                from: chain.hot, to: due.to, value: due.value, data: due.data)
+        } catch {
+            guard case .refused(_, _, let message) = error else { throw error }
+            return .failure(
+                LeftOutError(.unpayable, "its node says that it would fail: \(message)"))
+        }
+        let bounds = EVMCeiling.gas(asset.coin)
+        // What a contract needs may be a little more when it is executed.
+        let wished = gas <= bounds.lowerBound ? bounds.lowerBound : gas.addingClamped(gas / 4)
+        let limit = min(wished, bounds.upperBound)
+        guard gas <= limit,
+            let transaction = try? EVMTransaction(
+                chainID: account.network.chainID, nonce: next,
+                fee: .dynamic(most: fee.most, priority: fee.priority), gasLimit: limit,
+                destination: due.to, value: due.value, data: due.data)
+        else {
+            return .failure(
+                LeftOutError(
+                    .unpayable, "it needs \(gas) gas, and \(bounds.upperBound) is the most"))
+        }
+        guard funds.pays(transaction) else {
+            return .failure(
+                LeftOutError(
+                    .short,
+                    "\(chain.hot) has too little of the chain's coin for its gas: send some "
+                        + "there"))
+        }
+        return .success(transaction)
+    }
+
+    // MARK: Signer and log
+
+    /// Has a request signed and brings what comes back into the log.
+    private func submitSigned(
+        _ request: SigningRequest, _ chain: FollowedEVMChain
+    ) -> (PayoutCondition, String) {
+        let ids = request.withdrawals
+        switch signer.answer(request) {
+        case .failure(let absence): return (.noSigner, absence.text)
+        case .success(.earlier(let payments)):
+            for payment in payments {
+                guard let signed = try? SignedEVMTransaction(decoding: payment.bytes) else {
+                    continue
+                }
+                for id in ids {
+                    let nonce = signed.transaction.nonce
+                    // It was planned with this one, and that did not do.
+                    if chain.payouts.nonces[id] == nonce {
+                        chain.payouts.leave(id, .signerRefuses, "it was signed before otherwise")
+                    }
+                    chain.payouts.nonces[id] = nonce
+                }
+            }
+            return (.paying, Self.signedText)
+        case .success(.refused(let refusal, let text)):
+            let words = "\(refusal.rawValue): \(text)"
+            let isOfSome: Set<SigningRefusal> = [.limit, .notPayable, .signedBefore, .outputs]
+            if isOfSome.contains(refusal), request.replaces == .none {
+                for id in ids { chain.payouts.leave(id, .signerRefuses, words) }
+            }
+            return (.signerRefuses, words)
+        case .success(.signed(let payment)):
+            guard payment.network == request.network, payment.asset == request.asset else {
+                return (.signerRefuses, "its answer is of another chain")
+            }
+            let command = SignWithdrawals(
+                asset: payment.asset, network: payment.network, transaction: payment.transaction,
+                replaces: payment.replaces, withdrawals: payment.withdrawals, bytes: payment.bytes)
+            do throws(CommandSessionError) {
+                switch try submit(command) {
+                case .none, .referenceDuplicate: return (.paying, Self.signedText)
+                // It was cancelled or refused meanwhile: what takes its nonce conflicts with it.
+                case .withdrawalUnknown, .stateInvalid, .accountKilled: return (.paying, "")
+                case let refusal: return (.logRefuses, "the log refuses a payment: \(refusal)")
+                }
+            } catch { return (.waiting, "the log takes nothing now: \(error)") }
+        }
+    }
+
+    /// Raises the fee of the payment that all others wait for, where no block has it for long.
+    private func raiseFee(
+        _ account: EVMPayments, _ prices: EVMGasPrices, _ fee: (most: UInt64, priority: UInt64),
+        _ view: ChainView, _ chain: FollowedEVMChain
+    ) throws(NodeError) -> (PayoutCondition, String)? {
+        let waiting = account.newest.filter { !chain.reader.isInBlock($0.key) }
+        guard let (id, payment) = waiting.min(by: { $0.value.nonce < $1.value.nonce }),
+            let since = chain.payouts.firstTimes[id], !chain.payouts.elsewhere.contains(id),
+            case .dynamic(let most, let priority) = payment.signed.transaction.fee,
+            !payment.withdrawals.isEmpty
+        else { return nil }
+        let patience = EVMPayouts.bumpBlocks * account.network.blockSeconds * 1_000_000_000
+        guard Clock.monotonicNanos() - since >= patience else { return nil }
+        guard account.payments(of: payment.withdrawals).count <= Limits.replacementsMax else {
+            return (.slow, "the payment 0x\(id.hex) waits for a block at its last fee")
+        }
+        // Nodes take a replacement that offers an eighth more of both, at least.
+        let next = (
+            most: max(fee.most, most.addingClamped(most / 8 + 1)),
+            priority: max(fee.priority, priority.addingClamped(priority / 8 + 1))
+        )
+        let old = payment.signed.transaction
+        guard next.most <= EVMCeiling.feePerGas, next.priority <= EVMCeiling.priorityPerGas,
+            let transaction = try? EVMTransaction(
+                chainID: old.chainID, nonce: old.nonce,
+                fee: .dynamic(most: next.most, priority: next.priority), gasLimit: old.gasLimit,
+                destination: old.destination, value: old.value, data: old.data)
+        else {
+            return (.slow, "the payment 0x\(id.hex) waits for a block at the highest fee")
+        }
+        let answer = submitSigned(
+            SigningRequest(
+                network: view.network, asset: payment.asset,
+                sequence: session.replica.engine.sequence, withdrawals: payment.withdrawals,
+                replaces: id, transaction: transaction.signingBytes), chain)
+        guard answer.0 == .signerRefuses else { return answer }
+        // As where its account was killed meanwhile: the others do not wait for that.
+        chain.payouts.firstTimes[id] = Clock.monotonicNanos()
+        return nil
+    }
+}
+
+/// Why a withdrawal is left out for a while.
+struct LeftOutError: Error {
+    let condition: PayoutCondition
+    let text: String
+
+    init(_ condition: PayoutCondition, _ text: String) {
+        (self.condition, self.text) = (condition, text)
+    }
+}
+
+extension FixedWidthInteger {
+    /// The sum, or the largest number where it is above that.
+    func addingClamped(_ other: Self) -> Self {
+        let (sum, isOver) = addingReportingOverflow(other)
+        return isOver ? .max : sum
+    }
+}
+
+extension EVMPayments {
+    /// Of the open payments of each nonce the newest.
+    var newest: [TransactionID: EVMOpenPayment] {
+        var best: [UInt64: (TransactionID, EVMOpenPayment)] = [:]
+        for (id, payment) in payments where !isSpent(payment.nonce) {
+            if let found = best[payment.nonce], found.1.sequence > payment.sequence { continue }
+            best[payment.nonce] = (id, payment)
+        }
+        return Dictionary(uniqueKeysWithValues: best.values.map { ($0.0, $0.1) })
+    }
+}

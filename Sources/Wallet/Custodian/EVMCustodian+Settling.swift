@@ -1,0 +1,185 @@
+// What becomes of the payments of an EVM chain: broadcast until a block has them, settled once they
+// are final and the balance shows it.
+//
+// A payment that is final and moved nothing is not settled: its customer was not paid. It stays
+// open until an operator, who has seen the same elsewhere, drops it. A node alone could lie, and
+// the second payment would be one too many. Then the log is told what the chain has: the same
+// transaction as a transfer, which pays nobody, and its settlement. From there on its nonce is used
+// by a final transaction, for the signer as well, and the withdrawal may be paid with another one:
+// what has the used nonce, the first payment and every one that replaced it, can never be final
+// again.
+
+internal import Addresses
+internal import Deposits
+internal import EVM
+internal import Engine
+internal import Follower
+internal import Nodes
+internal import Payments
+internal import Platform
+internal import Terms
+internal import Wire
+
+extension EVMCustodian {
+    /// Gives the node the open payments that no block has, in the order of their nonces.
+    func broadcast(_ account: EVMPayments, _ chain: FollowedEVMChain) throws(NodeError) {
+        let now = Clock.monotonicNanos()
+        let due = account.newest.filter { !chain.reader.isInBlock($0.key) }
+            .sorted { $0.value.nonce < $1.value.nonce }
+        for (id, payment) in due where now >= chain.payouts.broadcastTimes[id] ?? 0 {
+            chain.payouts.broadcastTimes[id] = now + EVMPayouts.broadcastNanos
+            if chain.payouts.firstTimes[id] == nil { chain.payouts.firstTimes[id] = now }
+            switch try chain.node.broadcast(payment.signed) {
+            case .taken, .known:
+                chain.payouts.refusals[id] = nil
+                chain.payouts.elsewhere.remove(id)
+            case .nonceUsed:
+                chain.payouts.refusals[id] = nil
+                chain.payouts.elsewhere.insert(id)
+            case .refused(let why):
+                chain.payouts.broadcastTimes[id] = now + EVMPayouts.retryNanos
+                chain.payouts.refusals[id] = why
+            }
+        }
+        for id in account.payments.keys where chain.reader.isInBlock(id) {
+            // Once it leaves its block by a reorganisation, the node gets it at once.
+            chain.payouts.broadcastTimes[id] = nil
+            chain.payouts.refusals[id] = nil
+            chain.payouts.elsewhere.remove(id)
+        }
+    }
+
+    /// Looks by their receipts for payments that are in no block that was read, as the chain has
+    /// their nonces: those of blocks that were checked before the log had them, and dropped ones.
+    func followUp(
+        _ view: ChainView, _ account: EVMPayments, _ chain: FollowedEVMChain
+    ) throws(NodeError) {
+        let open = account.payments.filter { id, payment in
+            !chain.reader.isInBlock(id)
+                && account.newest.contains {
+                    $0.value.nonce == payment.nonce && chain.payouts.elsewhere.contains($0.key)
+                }
+        }
+        for (id, payment) in open.merging(account.dropped, uniquingKeysWith: { open, _ in open })
+        where chain.payouts.looksForReceipt(id) {
+            guard let receipt = try chain.node.receipt(id) else {
+                let others = account.payments.filter {
+                    $0.key != id && $0.value.nonce == payment.nonce
+                }
+                var isReplaced = false
+                for other in others.keys where try chain.node.receipt(other) != nil {
+                    isReplaced = true
+                }
+                if account.payments[id] != nil, !isReplaced {
+                    chain.payouts.refusals[id] =
+                        "another transaction of its account has nonce \(payment.nonce)"
+                }
+                continue
+            }
+            chain.payouts.refusals[id] = nil
+            let block = try chain.node.block(receipt.block)
+            guard try chain.node.block(at: block.height) == block.id,
+                let read = chain.reader.height, let confirmations = chain.confirmations,
+                block.height <= read, read - block.height + 1 >= UInt64(confirmations)
+            else { continue }
+            do throws(CommandSessionError) {
+                if account.payments[id] != nil {
+                    _ = try settle(id, block.height, block.id, view, chain)
+                } else {
+                    try bookDropped(id, payment, block, view, chain)
+                }
+            } catch { continue }
+        }
+    }
+
+    /// A payment is final in a block. It is settled where it did what the log says; a transfer in
+    /// any case. Nil: it waits.
+    func settle(
+        _ id: TransactionID, _ height: UInt64, _ block: BlockID, _ view: ChainView,
+        _ chain: FollowedEVMChain
+    ) throws(CommandSessionError) -> Refusal? {
+        guard let payment = coins.account(view.network)?.payments[id] else { return Refusal.none }
+        let outcome: EVMPaymentOutcome
+        do throws(NodeError) {
+            outcome = try EVMSettlement(chain.node, hot: chain.hot, block: block)
+                .outcome(payment.signed)
+        } catch { return nil }
+        switch outcome {
+        case .paid(let cost):
+            return try settle(id, cost, height, payment.asset, chain)
+        case .failed(let cost, _) where payment.withdrawals.isEmpty:
+            return try settle(id, cost, height, payment.asset, chain)
+        case .failed(_, let why), .unclear(let why):
+            chain.payouts.fail(id, why)
+            return nil
+        }
+    }
+
+    /// What the chain took is booked in its own coin, where the log has that as an asset there.
+    private func settle(
+        _ id: TransactionID, _ cost: EVMWord, _ height: UInt64, _ asset: AssetID,
+        _ chain: FollowedEVMChain
+    ) throws(CommandSessionError) -> Refusal {
+        var booked = (asset: asset, cost: Amount.zero)
+        if let native = chain.setup.assets.first(where: { $0.coin == .native }),
+            let (amount, rest) = try? cost.amount(
+                decimals: native.listed.decimals, scale: native.scale)
+        {
+            booked = (native.id, Amount(units: amount.units + (rest > .zero ? 1 : 0)))
+        }
+        let refusal = try submit(
+            SettleTransaction(
+                transaction: id, costAsset: booked.asset, cost: booked.cost, block: height))
+        if refusal == .none { chain.payouts.failures[id] = nil }
+        return refusal == .transactionUnknown ? .none : refusal
+    }
+
+    /// A dropped payment is final. What it paid is booked as paid where its withdrawal still waits;
+    /// where it moved nothing, or nobody waits for it, it is a transfer that used its nonce.
+    private func bookDropped(
+        _ id: TransactionID, _ payment: EVMOpenPayment, _ block: EVMBlock, _ view: ChainView,
+        _ chain: FollowedEVMChain
+    ) throws(CommandSessionError) {
+        guard session.isLed, session.replica.engine.rules >= 3 else { return }
+        let outcome: EVMPaymentOutcome
+        do throws(NodeError) {
+            outcome = try EVMSettlement(chain.node, hot: chain.hot, block: block.id)
+                .outcome(payment.signed)
+        } catch { return }
+        var paid: [WithdrawalID] = []
+        switch outcome {
+        case .failed: break
+        case .unclear(let why):
+            chain.payouts.receiptTimes[id] = Clock.monotonicNanos() + EVMPayouts.leaveNanos
+            return remark("\(view.chain): the dropped payment 0x\(id.hex) is final: \(why)")
+        case .paid:
+            paid = payment.withdrawals.filter {
+                session.replica.engine.withdrawal($0)?.status == .approved
+            }
+            if paid != payment.withdrawals {
+                paid = []
+                remark(
+                    "\(view.chain): the dropped payment 0x\(id.hex) is final and paid what is "
+                        + "refused or paid otherwise by now")
+            }
+        }
+        let refusal = try submit(
+            SignWithdrawals(
+                asset: payment.asset, network: view.network, transaction: id, withdrawals: paid,
+                bytes: payment.signed.bytes))
+        guard refusal == .none || refusal == .referenceDuplicate else {
+            chain.payouts.receiptTimes[id] = Clock.monotonicNanos() + EVMPayouts.leaveNanos
+            return remark("\(view.chain): the log does not take 0x\(id.hex) again: \(refusal)")
+        }
+        _ = try settle(id, block.height, block.id, view, chain)
+    }
+
+    /// Drops open payments that can never be final, as the log has a final one with their nonce:
+    /// what they pay may be paid again.
+    func dropDead(_ view: ChainView) throws(CommandSessionError) {
+        guard session.isLed, let account = coins.account(view.network) else { return }
+        for (id, payment) in account.payments where account.isSpent(payment.nonce) {
+            _ = try submit(DropTransaction(transaction: id))
+        }
+    }
+}

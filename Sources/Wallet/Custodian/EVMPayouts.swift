@@ -1,0 +1,122 @@
+// An EVM chain's withdrawals on their way out: what is remembered of them beside the log.
+
+internal import EVM
+internal import Nodes
+internal import Payments
+internal import Platform
+internal import Terms
+
+/// What a chain says of a transaction of the wallet's in a final block.
+enum EVMPaymentOutcome: Hashable {
+    /// It moved what it was to move; with what its gas cost.
+    case paid(EVMWord)
+    /// It is final and moved nothing but its gas: it was reverted, or the token did not move.
+    case failed(EVMWord, String)
+    /// The node contradicts itself, or a token moved something else. Nobody can say yet.
+    case unclear(String)
+}
+
+/// What is remembered of a chain's payments beside the log; all of it comes again after a restart.
+struct EVMPayouts {
+    /// How long a refusal rests before it is asked again.
+    static let retryNanos: Int64 = 3_000_000_000
+    /// How long the log rests after it refused a payment: each try is a record.
+    static let refusedNanos: Int64 = 30_000_000_000
+    /// How long a withdrawal is left out that cannot be paid, so that the others go on.
+    static let leaveNanos: Int64 = 60_000_000_000
+    /// How often the node is given a payment that is in no block.
+    static let broadcastNanos: Int64 = 30_000_000_000
+    /// How often a payment that no block that was read has is looked for by its receipt.
+    static let receiptNanos: Int64 = 5_000_000_000
+    /// Payments that are open at once: nodes keep few waiting transactions of one account.
+    static let openMax = 16
+    /// Blocks that a payment waits for before its fee is raised.
+    static let bumpBlocks: Int64 = 10
+
+    var report = PayoutReport()
+    /// When the next payment may be planned, monotonic.
+    var planTime: Int64 = 0
+    /// When the server was last greeted again because it does not lead, monotonic.
+    var greetTime: Int64 = 0
+    /// When an open payment is given to the node again, monotonic.
+    var broadcastTimes: [TransactionID: Int64] = [:]
+    /// When an open payment was first given to it and no block had it, monotonic.
+    var firstTimes: [TransactionID: Int64] = [:]
+    /// When a payment is looked for by its receipt, monotonic.
+    var receiptTimes: [TransactionID: Int64] = [:]
+    /// Why the node does not take a payment.
+    var refusals: [TransactionID: String] = [:]
+    /// Payments whose nonce the node says is used, by a transaction of a block that was not read.
+    var elsewhere: Set<TransactionID> = []
+    /// Payments that are final and did not pay, why, and until when that is believed, monotonic.
+    var failures: [TransactionID: (text: String, until: Int64)] = [:]
+    /// The nonce that a withdrawal's payment has to have: that of one that was signed before and is
+    /// not in the log.
+    var nonces: [WithdrawalID: UInt64] = [:]
+    /// Withdrawals that cannot be paid, until when they are left out, and why.
+    private var leftOut: [WithdrawalID: (until: Int64, condition: PayoutCondition, text: String)] =
+        [:]
+
+    /// Forgets what concerns payments that are open no more.
+    mutating func keep(_ open: Set<TransactionID>, waiting: Set<WithdrawalID>) {
+        let now = Clock.monotonicNanos()
+        broadcastTimes = broadcastTimes.filter { open.contains($0.key) }
+        firstTimes = firstTimes.filter { open.contains($0.key) }
+        receiptTimes = receiptTimes.filter { open.contains($0.key) }
+        refusals = refusals.filter { open.contains($0.key) }
+        failures = failures.filter { open.contains($0.key) }
+        elsewhere = elsewhere.filter { open.contains($0) }
+        nonces = nonces.filter { waiting.contains($0.key) }
+        leftOut = leftOut.filter { $0.value.until > now && waiting.contains($0.key) }
+    }
+
+    /// A withdrawal cannot be paid now: the others go on.
+    mutating func leave(_ id: WithdrawalID, _ condition: PayoutCondition, _ text: String) {
+        leftOut[id] = (
+            Clock.monotonicNanos() + Self.leaveNanos, condition,
+            "withdrawal \(id.number): \(text)"
+        )
+    }
+
+    /// Whether a withdrawal is left out now.
+    func isLeftOut(_ id: WithdrawalID) -> Bool { leftOut[id] != nil }
+
+    /// Why the oldest is left out; nil: none is.
+    var leftOutReport: (PayoutCondition, String)? {
+        leftOut.min { $0.key < $1.key }.map { ($0.value.condition, $0.value.text) }
+    }
+
+    /// A payment is final and did not pay.
+    mutating func fail(_ id: TransactionID, _ text: String) {
+        failures[id] = (text, Clock.monotonicNanos() + Self.leaveNanos)
+    }
+
+    /// Whether a payment is settled once it is final: one that failed is looked at again now and
+    /// then, and does not hold up in between what is behind it.
+    func isToBeSettled(_ id: TransactionID) -> Bool {
+        failures[id].map { $0.until <= Clock.monotonicNanos() } ?? true
+    }
+
+    /// Whether it is time to look for a payment by its receipt.
+    mutating func looksForReceipt(_ id: TransactionID) -> Bool {
+        let now = Clock.monotonicNanos()
+        guard now >= receiptTimes[id] ?? 0 else { return false }
+        receiptTimes[id] = now + Self.receiptNanos
+        return true
+    }
+}
+
+extension EVMGasPrices {
+    /// What a payment is to offer now, within the ceiling; nil: blocks take more than that.
+    var fee: (most: UInt64, priority: UInt64)? {
+        guard nextBaseFee < EVMCeiling.feePerGas else { return nil }
+        let priority = min(max(priorityFee, Self.priorityMin), EVMCeiling.priorityPerGas)
+        // Twice the base fee: it takes six full blocks to rise so far.
+        let wished = UInt128(nextBaseFee) * 2 + UInt128(priority)
+        let most = UInt64(min(wished, UInt128(EVMCeiling.feePerGas)))
+        return (most, min(priority, most))
+    }
+
+    /// A priority fee below this is not offered, wei per gas: there may be no blocks to go by.
+    private static var priorityMin: UInt64 { 100_000_000 }
+}

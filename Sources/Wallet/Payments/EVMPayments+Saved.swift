@@ -1,0 +1,91 @@
+// An EVM chain's payments as bytes, behind the coins of `CoinTable.saved`.
+
+internal import EVM
+internal import Terms
+internal import Wire
+
+extension EVMPayments {
+    /// As bytes, least significant first; see `init(from:)`.
+    var saved: [UInt8] {
+        var out: [UInt8] = []
+        func number(_ value: some FixedWidthInteger) {
+            for index in 0..<value.bitWidth / 8 {
+                out.append(UInt8(truncatingIfNeeded: value >> (8 * index)))
+            }
+        }
+        func text(_ value: String) {
+            number(UInt16(value.utf8.count))
+            out += value.utf8
+        }
+        func id(_ id: TransactionID) {
+            number(id.high)
+            number(id.low)
+        }
+        text("\(chain)")
+        text(key)
+        number(spentBelow)
+        number(nonceEnd)
+        number(UInt32(spentAbove.count))
+        for nonce in spentAbove.sorted() { number(nonce) }
+        number(UInt32(settled.count))
+        for one in settled { id(one) }
+        for table in [payments, dropped] {
+            number(UInt32(table.count))
+            for (transaction, payment) in table.sorted(by: { $0.key < $1.key }) {
+                id(transaction)
+                id(payment.replaces)
+                number(payment.asset.number)
+                number(payment.sequence)
+                number(UInt32(payment.withdrawals.count))
+                for withdrawal in payment.withdrawals { number(withdrawal.number) }
+                number(UInt32(payment.signed.bytes.count))
+                out += payment.signed.bytes
+            }
+        }
+        return out
+    }
+
+    /// Reads what `saved` gave; nil where it is something else.
+    init?(from r: inout WireReader) {
+        guard let name = Text40(r.string(most: 40)) else { return nil }
+        self.init(chain: name, key: r.string(most: Limits.chainKeyBytesMax))
+        spentBelow = r.integer()
+        nonceEnd = r.integer()
+        let above = Int(r.integer(UInt32.self))
+        guard above <= Self.spentMax, r.remaining >= 8 * above else { return nil }
+        for _ in 0..<above { spentAbove.insert(r.integer()) }
+        let count = Int(r.integer(UInt32.self))
+        guard count <= Self.settledMax, r.remaining >= 32 * count else { return nil }
+        settled = (0..<count).map { _ in r.transaction() }
+        guard let payments = Self.readPayments(&r), let dropped = Self.readPayments(&r) else {
+            return nil
+        }
+        (self.payments, self.dropped) = (payments, dropped)
+    }
+
+    private static func readPayments(
+        _ r: inout WireReader
+    ) -> [TransactionID: EVMOpenPayment]? {
+        let count = r.integer(UInt32.self)
+        guard count <= Limits.transactionsMax else { return nil }
+        var table: [TransactionID: EVMOpenPayment] = [:]
+        for _ in 0..<count {
+            let id = r.transaction()
+            let replaces = r.transaction()
+            let asset = AssetID(r.integer())
+            let sequence: UInt64 = r.integer()
+            let paid = Int(r.integer(UInt32.self))
+            guard paid <= Limits.payeesMax, r.remaining >= 8 * paid else { return nil }
+            let withdrawals = (0..<paid).map { _ in WithdrawalID(r.integer()) }
+            let bytes = r.bytes(
+                count: Int(r.integer(UInt32.self)), most: Limits.transactionBytesMax)
+            guard r.isValid, let signed = try? SignedEVMTransaction(decoding: bytes) else {
+                return nil
+            }
+            table[id] = EVMOpenPayment(
+                withdrawals: withdrawals, asset: asset, replaces: replaces, sequence: sequence,
+                signed: signed)
+        }
+        return table
+    }
+}

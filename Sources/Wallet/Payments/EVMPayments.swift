@@ -1,0 +1,172 @@
+// The payments of an EVM chain's hot account, as the log says, and its nonces.
+//
+// A nonce is to an account what a coin is to a UTXO wallet: of all transactions that have it, one
+// at most is ever final. So it is named like a coin, and the rules of coins hold for it: another
+// transaction of the same withdrawals has to share it with each earlier one that is not dead, and
+// what has a nonce that another final transaction used is dead. Which nonce is next says the log
+// alone: the lowest that no payment uses. A transaction that was signed and never got into the log
+// leaves its nonce free, and the payment that takes it conflicts with it.
+
+public import Addresses
+public import EVM
+internal import Keys
+public import Terms
+public import UTXO
+internal import Wire
+
+extension OutPoint {
+    /// A nonce of an account, as a coin: the account's 20 bytes and the nonce, in the place of a
+    /// transaction's name. No hash is such a name by chance: four of its bytes are zero.
+    public init(_ account: EVMAddress, nonce: UInt64) {
+        let high = account.bytes.prefix(12).reduce(UInt128(0)) { $0 << 8 | UInt128($1) }
+        let low = account.bytes.suffix(8).reduce(UInt128(0)) { $0 << 8 | UInt128($1) }
+        self.init(TransactionID(high: high, low: low << 64 | UInt128(nonce)), 0)
+    }
+}
+
+extension SignedEVMTransaction {
+    /// What the log calls it.
+    public var id: TransactionID {
+        guard let id = TransactionID(hex: hash.hexText) else {
+            preconditionFailure("a hash has 32 bytes")
+        }
+        return id
+    }
+}
+
+/// A payment of an EVM chain that is signed and not settled.
+public struct EVMOpenPayment: Hashable, Sendable {
+    /// What it pays, ascending.
+    public var withdrawals: [WithdrawalID]
+    /// The asset of these.
+    public var asset: AssetID
+    /// The payment that it replaces, or none.
+    public var replaces: TransactionID
+    /// The log's record that has it.
+    public var sequence: UInt64
+    /// The signed transaction.
+    public var signed: SignedEVMTransaction
+
+    /// Its place among the account's transactions.
+    public var nonce: UInt64 { signed.transaction.nonce }
+}
+
+/// The payments of a chain.
+public struct EVMPayments: Sendable {
+    /// Which chain it is, as `ethereum`.
+    public let chain: Text40
+    /// The extended public key of the wallet's account.
+    public let key: String
+    /// The chain.
+    public let network: EVMNetwork
+    /// The account that pays.
+    public let hot: EVMAddress
+    /// The payments that are not settled.
+    public internal(set) var payments: [TransactionID: EVMOpenPayment] = [:]
+    /// Payments that were settled of late, the newest last: what they brought to a customer's
+    /// address is a deposit, and may not be credited yet.
+    public internal(set) var settled: [TransactionID] = []
+    /// Payments that were dropped and whose nonce no final transaction has: somebody may have their
+    /// bytes, so one may be final some day, or is so already.
+    public internal(set) var dropped: [TransactionID: EVMOpenPayment] = [:]
+    /// All nonces below it are of final transactions.
+    var spentBelow: UInt64 = 0
+    /// Nonces of final transactions above it.
+    var spentAbove: Set<UInt64> = []
+    /// The lowest nonce above all that the log ever had.
+    public internal(set) var nonceEnd: UInt64 = 0
+
+    /// Maximum of `settled`: more than the payments of one block that are not settled.
+    static let settledMax = Limits.transactionsMax
+    /// Maximum of `dropped`: the oldest is forgotten.
+    static let droppedMax = 256
+    /// Maximum of `spentAbove`. A chain's nonces are final one after the other: more are of a log
+    /// that is not the wallet's.
+    static let spentMax = 65_536
+
+    init?(chain: Text40, key: String) {
+        guard let network = EVMNetwork.named("\(chain)"),
+            let addresses = try? EVMDepositAddresses(key: key)
+        else { return nil }
+        (self.chain, self.key, self.network) = (chain, key, network)
+        hot = addresses.hot
+    }
+
+    /// Whether a transaction with the nonce is final.
+    public func isSpent(_ nonce: UInt64) -> Bool {
+        nonce < spentBelow || spentAbove.contains(nonce)
+    }
+
+    /// Whether a nonce, as a coin, is of a final transaction of this account.
+    public func isSpent(_ coin: OutPoint) -> Bool {
+        let nonce = UInt64(truncatingIfNeeded: coin.transaction.low)
+        return coin == OutPoint(hot, nonce: nonce) && isSpent(nonce)
+    }
+
+    /// Whether a payment of the log has the nonce, final or not.
+    public func isUsed(_ nonce: UInt64) -> Bool {
+        isSpent(nonce) || payments.values.contains { $0.nonce == nonce }
+    }
+
+    /// The nonce of the next payment: the lowest that none has. O(open payments).
+    public var nextNonce: UInt64 {
+        let open = Set(payments.values.map(\.nonce))
+        var nonce = spentBelow
+        while open.contains(nonce) || spentAbove.contains(nonce) { nonce += 1 }
+        return nonce
+    }
+
+    /// Whether a payment that replaces none may have the nonce: one that none has, and no further
+    /// than the next one behind all that ever were, since nobody could use one beyond a gap.
+    public func mayUse(_ nonce: UInt64) -> Bool { !isUsed(nonce) && nonce <= nonceEnd }
+
+    /// The payments of a set of withdrawals, in the order of the log. Transfers, which pay none,
+    /// are of no set.
+    public func payments(of withdrawals: [WithdrawalID]) -> [(TransactionID, EVMOpenPayment)] {
+        withdrawals.isEmpty
+            ? []
+            : payments.filter { $0.value.withdrawals == withdrawals }
+                .map { ($0.key, $0.value) }.sorted { $0.1.sequence < $1.1.sequence }
+    }
+
+    // MARK: What the log says
+
+    mutating func sign(_ c: SignWithdrawals, at sequence: UInt64) {
+        // What the log took without being a transaction of this account pays nothing, and is never
+        // final; an operator drops it.
+        guard let signed = try? SignedEVMTransaction(decoding: c.bytes), signed.id == c.transaction,
+            signed.sender == hot, signed.transaction.chainID == network.chainID
+        else { return }
+        payments[c.transaction] = EVMOpenPayment(
+            withdrawals: c.withdrawals, asset: c.asset, replaces: c.replaces, sequence: sequence,
+            signed: signed)
+        dropped[c.transaction] = nil
+        // Below 2^64 − 1, as every nonce is.
+        nonceEnd = max(nonceEnd, signed.transaction.nonce + 1)
+    }
+
+    /// A payment is final: so is its nonce, and those of the same withdrawals end with it.
+    mutating func settle(_ id: TransactionID) {
+        guard let payment = payments.removeValue(forKey: id) else { return }
+        for (other, _) in payments(of: payment.withdrawals) { payments[other] = nil }
+        if spentAbove.count < Self.spentMax { spentAbove.insert(payment.nonce) }
+        while spentAbove.remove(spentBelow) != nil { spentBelow += 1 }
+        dropped = dropped.filter { $0.value.nonce != payment.nonce }
+        settled.append(id)
+        if settled.count > Self.settledMax { settled.removeFirst() }
+    }
+
+    /// A payment is not to become final: its nonce is free again. Somebody may have its bytes: the
+    /// next payment with that nonce conflicts with it.
+    mutating func drop(_ id: TransactionID) {
+        guard let payment = payments.removeValue(forKey: id), !isSpent(payment.nonce) else {
+            return
+        }
+        dropped[id] = payment
+        if dropped.count > Self.droppedMax,
+            let oldest = dropped.min(by: { $0.value.sequence < $1.value.sequence })
+        {
+            dropped[oldest.key] = nil
+        }
+    }
+}
