@@ -346,7 +346,7 @@ let package = Package(
             "SigningTests",
             [
                 "Terms", "Wire", "Engine", "Platform", "Secrets", "Addresses", "Keys", "UTXO",
-                "Payments", "SignerAPI", "Journal", "Link", "Signing",
+                "EVM", "Payments", "SignerAPI", "Journal", "Link", "Signing",
             ]),
         tests("TidyTests", []),
         .target(name: "CMachine", path: "Tests/PairSimulation/CMachine"),
