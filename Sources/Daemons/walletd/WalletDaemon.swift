@@ -125,11 +125,12 @@ struct WalletDaemon {
             node(network.name, 1).map { UTXONode($0, network: network) }
         }
         custodian.secondAbove = settings.walletd.secondAbove.map { ($0.asset, $0.amount) }
+        custodian.previousFolder = settings.walletd.previousFolder
         custodian.bumpNanos = settings.walletd.bumpSeconds * 1_000_000_000
         // Checked at the start.
         let assets = (try? EVMAssetList(settings.walletd.assets)) ?? EVMAssetList()
         let evm = EVMCustodian(
-            session, coins: coins, signer: SignerSocket(path: settings.signerd.socket),
+            session, coins: store.keeper, signer: SignerSocket(path: settings.signerd.socket),
             assets: assets, node: node)
         var said: [NetworkID: ChainCondition] = [:]
         var saidOfPayouts: [NetworkID: PayoutCondition] = [:]

@@ -156,6 +156,8 @@ public struct Settings: Hashable, Sendable {
         /// The file in which `boursectl wallet bump` asks for such a replacement.
         public var bumpFile: String { Path.join(state, "walletd.bump") }
 
+        /// The folder with the transactions of coins that a pruned node may forget.
+        public var previousFolder: String { Path.join(state, "walletd.previous") }
         /// The file with the wallet's coins as the log said, from which it goes on.
         public var coinsFile: String { Path.join(state, "walletd.coins") }
 

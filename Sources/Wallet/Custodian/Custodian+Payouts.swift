@@ -27,6 +27,7 @@ extension Custodian {
         if reader.condition == .inStep {
             chain.payouts.broadcast(known.payments, chain.node) { reader.isInBlock($0) }
             lookForForeignSpends(sets, known, chain)
+            keepPrevious(known, chain)
         }
         let waiting = approved(terms)
         _ = chain.payouts.leavesOut(waiting)
@@ -74,6 +75,16 @@ extension Custodian {
         return isBusy
     }
 
+    /// Keeps what a pruned node may forget.
+    private func keepPrevious(_ known: ChainCoins, _ chain: FollowedChain<Node>) {
+        guard chain.reader.tip?.isPruned == true, let previousFolder else { return }
+        chain.payouts.previous.folder = Directory.join(previousFolder, "\(known.chain)")
+        do throws(NodeError) {
+            try chain.payouts.previous.sweep(known, chain.node)
+            chain.payouts.keepFault = nil
+        } catch { chain.payouts.keepFault = "\(error)" }
+    }
+
     /// What waits and what there is; the sums are those of the last look where nothing changed.
     private func summary(
         _ waiting: Set<WithdrawalID>, _ known: ChainCoins, _ chain: FollowedChain<Node>
@@ -106,10 +117,12 @@ extension Custodian {
         } else if let (id, why) = chain.payouts.refusals.min(by: { $0.key < $1.key }) {
             report.condition = .nodeRefuses
             report.text = "its node does not take the payment \(id.hex): \(why)"
-        } else if report.condition.isSound,
+        } else if report.condition.isSound || report.condition == .short,
             let fault = chain.payouts.previous.faults.min(by: { $0.key < $1.key })
         {
             (report.condition, report.text) = (.coinsDiffer, "not spent: \(fault.value)")
+        } else if report.condition.isSound, let fault = chain.payouts.keepFault {
+            (report.condition, report.text) = (.coinsDiffer, fault)
         } else if report.condition.isSound, let left = chain.payouts.leftOutReport {
             (report.condition, report.text) = left
         } else if report.condition.isSound,
@@ -122,8 +135,8 @@ extension Custodian {
         {
             report.condition = .slow
             report.text =
-                "its node keeps an older payment in the place of \(id.hex): \(why). Does it replace "
-                + "transactions (mempoolreplacement=1)? Whichever is mined settles all"
+                "its node keeps an older payment in the place of \(id.hex): \(why). Does it "
+                + "replace transactions (mempoolreplacement=1)? Whichever is mined settles all"
         } else if report.condition.isSound, let hours = chain.hoursUnconfirmed {
             report.condition = .slow
             report.text =

@@ -36,6 +36,9 @@ public final class Custodian<Node: PaymentNode> {
 
     /// How long a payment waits for its block until it is replaced for a higher fee; 0: for ever.
     public var bumpNanos: Int64 = 7_200_000_000_000
+    /// The folder in which the transactions of coins are kept that a pruned node may forget; nil:
+    /// none are.
+    public var previousFolder: String?
     /// Withdrawals whose payment is to be replaced at once.
     var wanted: Set<WithdrawalID> = []
 

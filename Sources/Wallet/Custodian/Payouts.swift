@@ -66,6 +66,8 @@ struct Payouts {
     private var leftOut: [WithdrawalID: LeftOut] = [:]
     /// The transactions of coins.
     var previous = PreviousKeeper()
+    /// Why a transaction is not kept that a pruned node may forget.
+    var keepFault: String?
     /// Coins that the chain does not have, and until when that is believed.
     var absent: [OutPoint: Int64] = [:]
     /// When an open payment is given to the node again, monotonic.

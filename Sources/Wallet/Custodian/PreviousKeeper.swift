@@ -1,11 +1,13 @@
 // The transactions that payments spend from, as the node has them: the signer wants them as proof.
 //
-// They are asked for by the block that has them, as a node needs no index of transactions for that;
-// a pruned node has them for as long as it has the block.
+// They are asked for by the block that has them, as a node needs no index of transactions then. A
+// pruned node has them for as long as it has the block: of such a node those of all coins are kept
+// in files of their own, each named as its transaction, whose hash it is.
 
 internal import Addresses
 internal import Nodes
 internal import Payments
+internal import Platform
 internal import Terms
 internal import UTXO
 
@@ -15,6 +17,20 @@ struct PreviousKeeper {
     static let bytesMax = 32 << 20
     /// Maximum coins of which it is remembered what is wrong.
     static let faultsMax = 1_000
+    /// Transactions that one look asks a pruned node for.
+    static let sweepMax = 8
+
+    /// The folder of the files; nil: there are none.
+    var folder: String?
+    /// The files that are there; nil: not known yet.
+    private var files: Set<TransactionID>?
+    /// Coins that this round found no transaction for.
+    private var missed: Set<OutPoint> = []
+    /// How many coins and payments there were when all coins had their files, and when that is
+    /// looked at again, monotonic.
+    private var swept: (coins: Int, payments: Int, until: Int64) = (0, 0, 0)
+    /// How long nothing is looked at while there are as many.
+    static let sweepNanos: Int64 = 60_000_000_000
 
     private var kept: [TransactionID: [UInt8]] = [:]
     private var bytes = 0
@@ -49,6 +65,11 @@ struct PreviousKeeper {
             return nil
         }
         if let known = kept[id] { return known }
+        if let file = read(id, on: coins.network) {
+            note(place, nil)
+            keep(id, file)
+            return file
+        }
         let found: [UInt8]?
         if let open = coins.payments[id] {
             found = open.bytes
@@ -73,5 +94,65 @@ struct PreviousKeeper {
         if bytes + stripped.count > Self.bytesMax { (kept, bytes) = ([:], 0) }
         kept[id] = stripped
         bytes += stripped.count
+    }
+
+    // MARK: Of a pruned node
+
+    private func path(_ id: TransactionID) -> String? {
+        folder.map { Directory.join($0, id.hex) }
+    }
+
+    private func read(_ id: TransactionID, on network: UTXONetwork) -> [UInt8]? {
+        guard let path = path(id),
+            let bytes = try? File(path, .read).read(count: PreviousTransactions.bytesMax)
+        else { return nil }
+        return UTXOTransaction.withoutWitness(bytes, of: id, on: network)
+    }
+
+    /// Keeps the transactions of coins that have none on the disk yet, a few at a time, and removes
+    /// those of coins that are no more.
+    mutating func sweep(_ coins: ChainCoins, _ node: some PaymentNode) throws(NodeError) {
+        let now = Clock.monotonicNanos()
+        let isSame = (coins.coins.count, coins.payments.count) == (swept.coins, swept.payments)
+        guard let folder, !isSame || now >= swept.until else { return }
+        do throws(SystemError) { try sweepFiles(coins, folder) } catch {
+            throw .unreachable("what it may forget is not kept: \(error)")
+        }
+        var count = 0
+        for place in coins.coins.keys.sorted()
+        where files?.contains(place.transaction) == false && !missed.contains(place)
+            && coins.payments[place.transaction] == nil
+        {
+            // The others have their turn at the next look.
+            if count == Self.sweepMax { return }
+            count += 1
+            guard let output = try node.unspent(place.transaction, place.output),
+                let bytes = try transaction(of: place, output, coins, node),
+                let path = path(place.transaction)
+            else {
+                missed.insert(place)
+                continue
+            }
+            do throws(SystemError) { try File.replace(path, with: bytes) } catch {
+                throw .unreachable("what it may forget is not kept: \(error)")
+            }
+            files?.insert(place.transaction)
+        }
+        missed = []
+        swept = (coins.coins.count, coins.payments.count, now + Self.sweepNanos)
+    }
+
+    private mutating func sweepFiles(
+        _ coins: ChainCoins, _ folder: String
+    ) throws(SystemError) {
+        if files == nil {
+            try Directory.create(folder)
+            files = Set(try Directory.names(in: folder).compactMap { TransactionID(hex: $0) })
+        }
+        let wanted = Set(coins.coins.keys.map(\.transaction))
+        for id in files ?? [] where !wanted.contains(id) {
+            if let path = path(id) { try Directory.remove(path) }
+            files?.remove(id)
+        }
     }
 }

@@ -10,10 +10,15 @@ public struct ChainTip: Hashable, Sendable {
     public var block: BlockID
     /// The node has not caught up with its own headers, or says so.
     public var isSyncing: Bool
+    /// The node forgets old blocks.
+    public var isPruned: Bool
 
     /// A tip.
-    public init(height: UInt64, block: BlockID, isSyncing: Bool = false) {
-        (self.height, self.block, self.isSyncing) = (height, block, isSyncing)
+    public init(
+        height: UInt64, block: BlockID, isSyncing: Bool = false, isPruned: Bool = false
+    ) {
+        (self.height, self.block) = (height, block)
+        (self.isSyncing, self.isPruned) = (isSyncing, isPruned)
     }
 }
 

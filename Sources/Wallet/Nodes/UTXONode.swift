@@ -26,7 +26,9 @@ public final class UTXONode: PaymentNode {
             let chain = info["chain"]?.text
         else { throw .malformed(method: method, "lacks blocks, headers, bestblockhash or chain") }
         try check(chain)
-        return ChainTip(height: height, block: block, isSyncing: headers > height)
+        return ChainTip(
+            height: height, block: block, isSyncing: headers > height,
+            isPruned: info["pruned"]?.flag ?? false)
     }
 
     /// Regtest nodes of all chains call themselves alike: the first block tells them apart. It is

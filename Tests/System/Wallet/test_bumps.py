@@ -148,17 +148,21 @@ def test_killed_around_the_signature_of_a_replacement_it_pays_once(bench):
 def test_a_block_that_comes_while_a_payment_is_replaced_settles_it(bench, tmp_path, point):
     restart(bench, 0)
     ident, there, first = pay(bench)
+    raw = bench.node.call("getrawtransaction", first)
     bench.kill("walletd")
     bench.set("walletd", "bump_seconds", 1)
     time.sleep(1)
+
+    def block():
+        bench.node.call("generateblock", bench.node.home, [raw])
     if point == "signature":
         # Signed, and the answer lost with a block that has the payment.
         watch = SignerWatch(tmp_path / "watch", bench.state / "run" / "signer.sock", "after",
-                            bench.node.mine)
+                            block)
         bench.start_wallet(signer=tmp_path / "watch")
     else:
         watch = LinkWatch(tmp_path / "watch", bench.state / "run" / "match.sock", "sign", "after",
-                          bench.node.mine)
+                          block)
         bench.start_wallet(tmp_path / "watch")
     try:
         assert watch.has_struck.wait(60), bench.log_tail("walletd")

@@ -76,6 +76,8 @@ class WalletBench(Exchange):
         subprocess.run([str(BIN / "bourse-signerd"), "--config", str(self.config), "--begin"],
                        check=True, capture_output=True, timeout=60)
         self.start_signer()
+        # It has read its configuration, which a test may change now.
+        self.await_("the signer listens", (self.state / "run" / "signer.sock").exists)
 
     def start_signer(self):
         with open(self.logs / "signerd.log", "ab") as log:
