@@ -41,11 +41,12 @@ class ChainLedger:
 
     def read(self, confirmations=1):
         """Reads the chain up to so many confirmations: `coins` and `received` come from deposits,
-        `paid` is a list of (script, units) of what left, `fees` what the miners got. A payment that
+        `paid` is a list of (script, units) of what left, `fees` what the miners got, `raw` has each
+        transaction's bytes. A payment that
         has more than one output of change, or change to a deposit's address, did not come from the
         wallet as it is."""
         self.coins, self.paid, self.fees, self.received = {}, [], 0, defaultdict(int)
-        self.payments = {}
+        self.payments, self.raw = {}, {}
         for height in range(1, self.node.height - confirmations + 2):
             for transaction in self.block(height):
                 self._see(transaction)
@@ -60,6 +61,7 @@ class ChainLedger:
                 raise Theft(f"{transaction['txid']} spends the wallet's coins and others'")
             self.payments[transaction["txid"]] = []
         back = 0
+        self.raw[transaction["txid"]] = transaction["hex"]
         for output in transaction["vout"]:
             script, amount = output["scriptPubKey"].get("hex"), units(output["value"])
             place = (transaction["txid"], output["n"])

@@ -3,8 +3,8 @@ import json
 from collections import Counter
 
 from chain_ledger import ChainLedger, Theft
-from proxies import ask_signer
-from red_team import Transaction
+from proxies import SignerProxy, ask_signer
+from red_team import Input, Output, Transaction
 from wallet_bench import KEY
 
 # Base units of a payment of a few inputs: far below what the signer's ceiling is for it.
@@ -83,7 +83,6 @@ class Judge:
         """A request for these withdrawals from these coins, as walletd would make it."""
         change = withdrawals[0] if change is None else change
         tx = Transaction()
-        from red_team import Input, Output
         for txid, index in coins:
             tx.inputs.append(Input(bytes.fromhex(txid)[::-1], index))
         for number in withdrawals:
@@ -91,8 +90,11 @@ class Judge:
             tx.outputs.append(Output(units, bytes.fromhex(script)))
         rest = sum(self.coins[coin] for coin in coins) - sum(o.amount for o in tx.outputs) - fee
         tx.outputs.append(Output(rest, bytes.fromhex(self.change_script(change))))
+        previous = {txid: Transaction.read(bytes.fromhex(self.ledger.raw[txid])).bytes.hex()
+                    for txid, _ in coins}
         return {"network": 1, "asset": self.asset, "sequence": 0, "withdrawals": withdrawals,
-                "replaces": "0" * 64, "transaction": tx.bytes.hex()}
+                "replaces": "0" * 64, "transaction": tx.bytes.hex(),
+                "previous": list(previous.values())}
 
     def change_script(self, index):
         node = self.bench.node
@@ -103,7 +105,6 @@ class Judge:
 
 def captured_request(bench, path):
     """The first request that walletd makes, which the signer never gets."""
-    from proxies import SignerProxy
     seen = []
 
     def hold(request):

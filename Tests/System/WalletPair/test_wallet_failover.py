@@ -10,7 +10,8 @@ only: the signer's list, walletd's memory, and the tail of a journal that a cut 
 the lost host. `test_what_one_signer_signed_and_the_log_lacks` shows both halves of that. Whoever
 reads these places (root there, or walletd's user at that moment) can pay such a withdrawal a
 second time: to the address that the customer asked for, and not beyond what a signer's limit
-holds, as each host's signer has a bucket of its own.
+holds, as each host's signer has a bucket of its own. A payment of the other's that the log has
+binds a signer while it is open; one that was dropped does not.
 """
 import os
 import random
