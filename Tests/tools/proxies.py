@@ -1,4 +1,4 @@
-"""Sockets that stand between the wallet and what it talks to: matchd, the signer, and a chain's node.
+"""Sockets that stand between the wallet and what it talks to: matchd, the signer, a chain's node.
 
 Each passes on what its hook returns, which gets every message whole: None drops it, and closes the
 connection. A hook may take its time, and is called from several threads.

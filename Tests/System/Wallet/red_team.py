@@ -107,7 +107,7 @@ class Transaction:
 
     @classmethod
     def read(cls, data):
-        """The transaction of these bytes, with or without witnesses (BIP144), which are left out."""
+        """The transaction of these bytes, whose witnesses (BIP144) are left out."""
         place, made = 4, cls(struct.unpack_from("<i", data)[0])
 
         def take(count):

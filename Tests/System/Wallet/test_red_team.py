@@ -416,7 +416,8 @@ def test_commands_of_the_wallet_are_changed_on_their_way(bench, judge, tmp_path,
     bench.start_wallet()
     for _ in range(6):
         bench.node.mine()
-        bench.await_("it goes on", lambda: bench.status and bench.status["tip"] == bench.node.height)
+        bench.await_("it goes on", lambda: bench.status
+                     and bench.status["tip"] == bench.node.height)
     print(f"{len(forged)} commands of kinds {sorted(seen)}: {dict(done)}")
     assert {50, SIGN, SETTLE, 56} <= set(seen)
     check(judge, [number, *others_])

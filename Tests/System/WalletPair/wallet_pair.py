@@ -31,7 +31,7 @@ class Steps:
         self.signed, self.given, self.submitted = [], [], 0
         # Outputs that this host's node says to be spent.
         self.hidden = set()
-        self.armed, self.lock = None, threading.Lock()
+        self.armed, self.lock, self.has_credited = None, threading.Lock(), False
         run = self.host.state / "run"
         run.mkdir(exist_ok=True)
         self.link = LinkProxy(run / "red-match.sock", run / "match.sock", self.up, sent=self.sent)
@@ -66,7 +66,7 @@ class Steps:
         """The steps that a frame is."""
         for kind, payload in commands(frame):
             self.submitted += 1
-            self.has_credited = getattr(self, "has_credited", False) or kind == COMMANDS["credit"][0]
+            self.has_credited |= kind == COMMANDS["credit"][0]
             for step, (wanted, mark) in COMMANDS.items():
                 if kind == wanted and (mark is None or payload[mark[0]] == mark[1]):
                     if step != "credited block" or self.has_credited:
