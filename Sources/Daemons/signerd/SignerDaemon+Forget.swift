@@ -45,7 +45,7 @@ extension SignerDaemon {
         guard readLine() == transaction.hex else {
             throw ForgetError(description: "not confirmed; nothing was done")
         }
-        try list.forget(transaction, limits: try limits())
+        try list.forget(transaction, limits: try limits(try assets()))
         log.warning("forgot \(transaction.hex), which pays withdrawals \(ids): an operator's word")
         withExtendedLifetime(lock) {}
     }

@@ -119,7 +119,7 @@ struct SignerDaemon {
     }
 
     /// What the assets of EVM chains are: this host's list, and no word of the log or the wallet.
-    private func assets() throws(SettingsError) -> EVMAssetList {
+    func assets() throws(SettingsError) -> EVMAssetList {
         do throws(EVMAssetListError) { return try EVMAssetList(settings.walletd.assets) } catch {
             throw SettingsError(file: settings.file, key: "walletd.assets", text: "\(error)")
         }

@@ -65,11 +65,7 @@ extension EVMCustodian {
             if !waiting.isEmpty || account?.payments.isEmpty == false {
                 (report.condition, report.text) = (.stopped, "another host leads: it pays")
             }
-            // This one may lead since it said so.
-            if !waiting.isEmpty, now >= chain.payouts.greetTime {
-                chain.payouts.greetTime = now + Payouts.greetNanos
-                session.greetAgain()
-            }
+            if !waiting.isEmpty { greetLeader() }
             return false
         }
         guard !waiting.isEmpty || account?.payments.isEmpty == false else { return false }

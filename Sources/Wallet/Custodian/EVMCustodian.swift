@@ -39,6 +39,7 @@ public final class EVMCustodian {
     private let list: EVMAssetList
     private let makeNode: (EVMNetwork) -> EVMNode?
     private var chains: [NetworkID: FollowedEVMChain] = [:]
+    private var greetTime: Int64 = 0
     private var remarks: [String] = []
     /// What was last seen of each chain of the log, by its number.
     public private(set) var reports: [ChainReport] = []
@@ -113,9 +114,14 @@ public final class EVMCustodian {
             isLate: { Clock.monotonicNanos() - begin >= Self.lookNanosMax })
         remark(view, chain)
         report(view, chain, networks, .none)
-        if chain.reader.isBroken { try stopWithdrawals(chain) }
-        let done = try carryOut(steps, view, networks, chain)
-        try dropDead(view)
+        // The wallet of the host that leads writes, as on UTXO chains.
+        if session.isLed, chain.reader.isBroken { try stopWithdrawals(chain) }
+        let done =
+            session.isLed
+            ? try carryOut(steps, view, networks, chain)
+            : (count: 0, refusal: .none, isCut: false)
+        if !steps.isEmpty { greetLeader() }
+        if session.isLed { try dropDead(view) }
         let isPaying = try pay(view, networks, chain)
         report(view, chain, networks, done.refusal)
         let isBehind =
@@ -126,6 +132,13 @@ public final class EVMCustodian {
             ? Self.refusedNanos : chain.reader.hasNoNode ? Self.absenceNanos : Self.restNanos
         chain.nextLook = isBehind ? begin : Clock.monotonicNanos() + rest
         return isBehind
+    }
+
+    /// Greets the server again where its host may lead by now.
+    func greetLeader() {
+        guard !session.isLed, Clock.monotonicNanos() >= greetTime else { return }
+        greetTime = Clock.monotonicNanos() + Custodian<UTXONode>.greetNanos
+        session.greetAgain()
     }
 
     /// Submits steps in their order, up to the first that is refused; for no longer than a look,
@@ -149,6 +162,8 @@ public final class EVMCustodian {
             // What the node does not answer about now comes again at the next look.
             guard let refusal = try submit(step, view, chain) else { continue }
             if refusal == .stateInvalid, hasChanged(view, chain) { return (count, .none, true) }
+            // Another wallet wrote meanwhile: nothing of it is in the log, and it comes again.
+            if refusal == .sessionUnknown { return (count, .none, true) }
             guard refusal == .none else { return (count, refusal, false) }
             chain.reader.done(step)
             count += 1

@@ -36,8 +36,6 @@ struct EVMPayouts {
     var report = PayoutReport()
     /// When the next payment may be planned, monotonic.
     var planTime: Int64 = 0
-    /// When the server was last greeted again because it does not lead, monotonic.
-    var greetTime: Int64 = 0
     /// When an open payment is given to the node again, monotonic.
     var broadcastTimes: [TransactionID: Int64] = [:]
     /// When an open payment was first given to it and no block had it, monotonic.
