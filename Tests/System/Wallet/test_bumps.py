@@ -6,9 +6,9 @@ import time
 import pytest
 from exchange import BIN
 from link_watch import LinkWatch
-from red_keys import SeedKeys
 from signer_watch import SignerWatch
 from wallet_bench import CONFIRMATIONS, FEE, KEY, WORDS, WalletBench
+from wallet_keys import deposit_key
 
 COIN = 100_000_000
 
@@ -186,7 +186,7 @@ def spend(bench, name, txid, index=0):
     raw = bench.node.call(
         "createrawtransaction", [{"txid": txid, "vout": index}],
         [{away: f"{float(output['value']) - 0.001:.8f}"}])
-    keys = [SeedKeys(WORDS).wif(0, number) for number in range(1, 6)]
+    keys = [deposit_key(WORDS, number) for number in range(1, 6)]
     signed = bench.node.call("signrawtransactionwithkey", raw, keys)
     assert signed["complete"], signed
     return signed["hex"]

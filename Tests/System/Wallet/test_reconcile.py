@@ -200,4 +200,6 @@ def test_many_coins_are_all_looked_for_while_payments_spend_them(bench):
         bench.withdraw("cid", bench.node.call("getnewaddress"), COIN // 2)
         bench.mine_until("paid", lambda: not bench.withdrawals)
     bench.await_("all are looked for", lambda: bench.status["books"]["block"] == bench.node.height)
-    assert bench.status["books"]["condition"] == "balanced" and not is_stopped(bench)
+    # So many small inputs cost more than the withdrawals' fees.
+    assert bench.status["books"]["condition"] in ("balanced", "house owes")
+    assert not is_stopped(bench)
