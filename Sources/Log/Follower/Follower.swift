@@ -113,8 +113,9 @@ public struct Follower: ~Copyable {
         self.snapshotAtMost = snapshotAtMost
     }
 
-    /// Goes on from a state of its own instead: what `Engine.writeSnapshot` gave, and the CRC of its
-    /// last record. Before the first subscription. False where it does not load: it is empty then.
+    /// Goes on from a state of its own instead: what `Engine.writeSnapshot` gave, and the CRC of
+    /// its last record. Before the first subscription. False where it does not load: it is empty
+    /// then.
     public mutating func resume(_ snapshot: UnsafeRawBufferPointer, crc: UInt32) -> Bool {
         guard isFresh, engine.sequence == 0 else { return false }
         var own = unsafe Engine(snapshot: snapshot)
