@@ -129,6 +129,11 @@ private final class Office {
                     network: NetworkID(1), firstBlock: 1, chain: Text40("c")!, key: "k",
                     audit: audit)),
             .resumeWithdrawals(ResumeWithdrawals(asset: Venue.gold, audit: audit)),
+            .setKillSwitch(SetKillSwitch(account: Venue.ann, isOn: false, audit: audit)),
+            .requestWithdrawal(
+                RequestWithdrawal(
+                    account: Venue.ann, asset: Venue.gold, network: NetworkID(1),
+                    amount: Amount(units: 1), address: Text64("a")!, requester: Text40("olga")!)),
         ]
         #expect(guarded.allSatisfy { $0.isGuarded })
         for command in guarded {

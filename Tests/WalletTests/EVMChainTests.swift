@@ -243,7 +243,8 @@ private let transferSignature = "transfer(address,uint256)"
                 fee: .dynamic(
                     most: 2 * prices.nextBaseFee + prices.priorityFee,
                     priority: prices.priorityFee),
-                gasLimit: try node.gas(from: payer, to: token, value: 0, data: call.data),
+                gasLimit: try node.gas(
+                    from: payer, to: token, value: 0, data: call.data, most: 1_000_000),
                 destination: token, value: 0, data: call.data
             ).signed(by: key)
         }

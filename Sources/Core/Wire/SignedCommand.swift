@@ -144,6 +144,10 @@ extension Command {
         case .setNetwork, .setChain, .resumeWithdrawals, .setOperator, .setCustodyPolicy,
             .adjustBalance, .transferFees, .raiseLimits:
             true
+        // What it stopped would go on.
+        case .setKillSwitch(let c): !c.isOn
+        // Else its requester's name would be anybody's, and its approver another of his names.
+        case .requestWithdrawal(let c): !c.requester.isEmpty
         default: false
         }
     }
@@ -174,6 +178,8 @@ extension Command {
         case .adjustBalance(let c): c.audit
         case .transferFees(let c): c.audit
         case .raiseLimits(let c): c.audit
+        case .setKillSwitch(let c): c.audit
+        case .requestWithdrawal(let c): Audit(operatorName: c.requester, reason: "")
         default: nil
         }
     }

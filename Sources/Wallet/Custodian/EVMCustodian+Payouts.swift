@@ -15,6 +15,7 @@ internal import Nodes
 internal import Payments
 internal import Platform
 internal import Terms
+internal import UTXO
 internal import Wire
 
 extension EVMCustodian {
@@ -40,6 +41,9 @@ extension EVMCustodian {
             (report.condition, report.text) = (
                 .nodeRefuses, "its node does not say what becomes of payments: \(silence)"
             )
+        }
+        report.lost = chain.payouts.failures.filter(\.value.isSure).keys.sorted().prefix(100).map {
+            LostPayment(transaction: $0, coin: OutPoint($0, 0), isFinal: true)
         }
         tellProblems(&report, chain)
         chain.payouts.report = report
@@ -109,8 +113,12 @@ extension EVMCustodian {
         if let (id, failure) = chain.payouts.failures.min(by: { $0.key < $1.key }) {
             report.condition = .failed
             report.text =
-                "the payment 0x\(id.hex) is final and did not pay: \(failure.text). See the "
-                + "same elsewhere, then: boursectl wallet fail \(id.hex)"
+                failure.isSure
+                ? "the payment 0x\(id.hex) is final and did not pay: \(failure.text). See the "
+                    + "same elsewhere, then: boursectl wallet fail \(id.hex)"
+                : "the payment 0x\(id.hex) is final, and it is not clear whether it paid: "
+                    + "\(failure.text). It is looked at again; see whether it paid elsewhere, and "
+                    + "only if it did not: boursectl wallet fail \(id.hex) --force"
         } else if let (id, why) = chain.payouts.refusals.min(by: { $0.key < $1.key }) {
             report.condition = .nodeRefuses
             report.text = "its node does not take the payment 0x\(id.hex): \(why)"
@@ -205,6 +213,11 @@ extension EVMCustodian {
                     .waiting,
                     "nonce \(next) is used on the chain, by a transaction that is not final yet"))
         }
+        guard destination != chain.hot else {
+            return .failure(
+                LeftOutError(
+                    .unpayable, "it goes to the wallet's own account; it can be refused"))
+        }
         let due = asset.listed.transfer(to: destination, units)
         guard funds.has(units, of: asset.coin) else {
             return .failure(
@@ -213,16 +226,21 @@ extension EVMCustodian {
                     "\(chain.hot) has too little \(asset.listed.code) to pay it: send some "
                         + "there"))
         }
+        let bounds = EVMCeiling.gas(asset.coin)
         let gas: UInt64
         do throws(NodeError) {
             gas = try chain.node.gas(
-                from: chain.hot, to: due.to, value: due.value, data: due.data)
+                from: chain.hot, to: due.to, value: due.value, data: due.data,
+                most: bounds.upperBound)
         } catch {
-            guard case .refused(_, _, let message) = error else { throw error }
+            guard case .refused(_, _, let message) = error else {
+                // A contract that takes long to be tried holds up no other withdrawal.
+                return .failure(
+                    LeftOutError(.unpayable, "its node does not say what gas it needs: \(error)"))
+            }
             return .failure(
                 LeftOutError(.unpayable, "its node says that it would fail: \(message)"))
         }
-        let bounds = EVMCeiling.gas(asset.coin)
         // What a contract needs may be a little more when it is executed.
         let wished = gas <= bounds.lowerBound ? bounds.lowerBound : gas.addingClamped(gas / 4)
         let limit = min(wished, bounds.upperBound)

@@ -61,7 +61,7 @@ extension EVMCustodian {
                 }
         }
         for (id, payment) in open.merging(account.dropped, uniquingKeysWith: { open, _ in open })
-        where chain.payouts.looksForReceipt(id) {
+        where session.isLed && chain.payouts.looksForReceipt(id) {
             guard let receipt = try chain.node.receipt(id) else {
                 let others = account.payments.filter {
                     $0.key != id && $0.value.nonce == payment.nonce
@@ -84,7 +84,12 @@ extension EVMCustodian {
             else { continue }
             do throws(CommandSessionError) {
                 if account.payments[id] != nil {
-                    _ = try settle(id, block.height, block.id, view, chain)
+                    let refusal = try settle(id, block.height, block.id, view, chain)
+                    if let refusal, refusal != .none {
+                        chain.payouts.receiptTimes[id] =
+                            Clock.monotonicNanos() + EVMPayouts.leaveNanos
+                        chain.payouts.refusals[id] = "the log does not settle it: \(refusal)"
+                    }
                 } else {
                     try bookDropped(id, payment, block, view, chain)
                 }
@@ -103,16 +108,20 @@ extension EVMCustodian {
         do throws(NodeError) {
             outcome = try EVMSettlement(chain.node, hot: chain.hot, block: block)
                 .outcome(payment.signed)
-        } catch { return nil }
+        } catch {
+            // What is behind it goes on meanwhile.
+            chain.payouts.fail(id, "its node does not say whether it paid: \(error)", isSure: false)
+            return nil
+        }
         switch outcome {
         case .paid(let cost):
             return try settle(id, cost, height, payment.asset, chain)
         case .failed(let cost, _) where payment.withdrawals.isEmpty:
             return try settle(id, cost, height, payment.asset, chain)
-        case .failed(_, let why), .unclear(let why):
-            chain.payouts.fail(id, why)
-            return nil
+        case .failed(_, let why): chain.payouts.fail(id, why, isSure: true)
+        case .unclear(let why): chain.payouts.fail(id, why, isSure: false)
         }
+        return nil
     }
 
     /// What the chain took is booked in its own coin, where the log has that as an asset there.
@@ -147,6 +156,7 @@ extension EVMCustodian {
                 .outcome(payment.signed)
         } catch { return }
         var paid: [WithdrawalID] = []
+        var replaced = TransactionID.none
         switch outcome {
         case .failed: break
         case .unclear(let why):
@@ -156,7 +166,12 @@ extension EVMCustodian {
             paid = payment.withdrawals.filter {
                 session.replica.engine.withdrawal($0)?.status == .approved
             }
-            if paid != payment.withdrawals {
+            // It paid what another payment is to pay by now, which has its nonce or a later one.
+            let other = coins.account(view.network)?.payments
+                .first { $0.key != id && $0.value.withdrawals == payment.withdrawals }?.key
+            if let other {
+                (paid, replaced) = (payment.withdrawals, other)
+            } else if paid != payment.withdrawals {
                 paid = []
                 remark(
                     "\(view.chain): the dropped payment 0x\(id.hex) is final and paid what is "
@@ -165,8 +180,8 @@ extension EVMCustodian {
         }
         let refusal = try submit(
             SignWithdrawals(
-                asset: payment.asset, network: view.network, transaction: id, withdrawals: paid,
-                bytes: payment.signed.bytes))
+                asset: payment.asset, network: view.network, transaction: id, replaces: replaced,
+                withdrawals: paid, bytes: payment.signed.bytes))
         guard refusal == .none || refusal == .referenceDuplicate else {
             chain.payouts.receiptTimes[id] = Clock.monotonicNanos() + EVMPayouts.leaveNanos
             return remark("\(view.chain): the log does not take 0x\(id.hex) again: \(refusal)")

@@ -46,8 +46,17 @@ struct EVMPayouts {
     var refusals: [TransactionID: String] = [:]
     /// Payments whose nonce the node says is used, by a transaction of a block that was not read.
     var elsewhere: Set<TransactionID> = []
-    /// Payments that are final and did not pay, why, and until when that is believed, monotonic.
-    var failures: [TransactionID: (text: String, until: Int64)] = [:]
+    /// A payment that is final and was not seen to pay.
+    struct Failure {
+        var text: String
+        /// Whether receipt and balance say that it did not.
+        var isSure: Bool
+        /// Until when that is believed, monotonic.
+        var until: Int64
+    }
+
+    /// Payments that are final and were not seen to pay.
+    var failures: [TransactionID: Failure] = [:]
     /// The nonce that a withdrawal's payment has to have: that of one that was signed before and is
     /// not in the log.
     var nonces: [WithdrawalID: UInt64] = [:]
@@ -84,9 +93,10 @@ struct EVMPayouts {
         leftOut.min { $0.key < $1.key }.map { ($0.value.condition, $0.value.text) }
     }
 
-    /// A payment is final and did not pay.
-    mutating func fail(_ id: TransactionID, _ text: String) {
-        failures[id] = (text, Clock.monotonicNanos() + Self.leaveNanos)
+    /// A payment is final and was not seen to pay.
+    mutating func fail(_ id: TransactionID, _ text: String, isSure: Bool) {
+        failures[id] = Failure(
+            text: text, isSure: isSure, until: Clock.monotonicNanos() + Self.leaveNanos)
     }
 
     /// Whether a payment is settled once it is final: one that failed is looked at again now and

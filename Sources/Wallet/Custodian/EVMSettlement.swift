@@ -21,27 +21,29 @@ struct EVMSettlement {
     }
 
     /// What became of a transaction that is in the block. A transfer of native coin moves it
-    /// whenever it succeeds, and a token may move less, or nothing: its contract decides. In both
-    /// the balance has to have become less by as much as all of the account's transactions of the
-    /// block say, so that a node that lies about a receipt has to lie about the balance as well.
+    /// whenever it succeeds; a token may move less, or nothing: its contract decides, so the
+    /// balance has to have become less by as much as all of the account's transactions of the
+    /// block say. One that failed is only believed to have where the balance fits.
     func outcome(_ signed: SignedEVMTransaction) throws(NodeError) -> EVMPaymentOutcome {
         let receipt = try node.receipt(signed.id, in: block.id)
         // It would be booked.
         guard receipt.gasCost <= EVMWord(signed.transaction.feeMax) else {
             return .unclear("its receipt has a cost above what it offered")
         }
-        guard receipt.isSuccess else {
-            return .failed(receipt.gasCost, "it was reverted, or ran out of gas")
-        }
         guard block.height > 0 else { return .unclear("it is in the first block") }
         let transaction = signed.transaction
-        if transaction.data.isEmpty {
-            let (moved, due) = try native()
-            guard let moved, let due, moved >= due else {
-                return .unclear("its receipt says that it paid, and its account's balance does not")
+        guard receipt.isSuccess else {
+            // A failed one is paid again: the balance has to say so too.
+            let (moved, due) =
+                transaction.data.isEmpty ? try native() : try token(transaction.destination)
+            guard let moved, let due, moved <= due else {
+                return .unclear("its receipt says that it failed, and its account's balance does not")
             }
-            return .paid(receipt.gasCost)
+            return .failed(receipt.gasCost, "it was reverted, or ran out of gas")
         }
+        // Native coin moves whenever a transaction succeeds. What comes in within the same block,
+        // by any contract's call, may hide that in the balance.
+        if transaction.data.isEmpty { return .paid(receipt.gasCost) }
         let (moved, due) = try token(transaction.destination)
         guard let moved, let due else {
             return .unclear("the token does not say what its account has")

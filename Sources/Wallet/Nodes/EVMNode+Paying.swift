@@ -56,15 +56,17 @@ extension EVMNode {
         return EVMGasPrices(nextBaseFee: next, priorityFee: median)
     }
 
-    /// What gas a call would use now; an error of the contract's is `refused`. `eth_estimateGas`.
+    /// What gas a call would use now, of `most` at most; an error of the contract's is `refused`. `eth_estimateGas`.
     public func gas(
-        from sender: EVMAddress, to destination: EVMAddress, value: EVMWord, data: [UInt8]
+        from sender: EVMAddress, to destination: EVMAddress, value: EVMWord, data: [UInt8],
+        most: UInt64
     ) throws(NodeError) -> UInt64 {
         let method = "eth_estimateGas"
         let json: JSONValue = [
             "from": .string(EVMHex.text(sender.bytes)),
             "to": .string(EVMHex.text(destination.bytes)),
             "value": .string(EVMHex.text(value)), "data": .string(EVMHex.text(data)),
+            "gas": .string("0x" + String(most, radix: 16)),
         ]
         guard let gas = try client.call(method, json).evmUInt64 else {
             throw .malformed(method: method, "is no number of 64 bits")

@@ -8,6 +8,8 @@ public import Follower
 public import Journal
 public import Link
 public import Payments
+internal import Secrets
+internal import Terms
 public import Wire
 
 /// A replica of the engine with the wallet's coins, which the signer follows.
@@ -73,8 +75,27 @@ public final class SignerReplica: LogReplica {
         }
         return unsafe try follower.receive(frame) { header, bytes, outcome, engine in
             unsafe coins.see(header, bytes, outcome, engine)
+            unsafe checkSeal(header, bytes, outcome)
             pass()
             unsafe each(header, bytes, outcome, engine)
+        }
+    }
+
+    /// Checks what an operator signed once more: matchd did before it took it, and is not believed.
+    private func checkSeal(
+        _ header: RecordHeader, _ record: UnsafeRawBufferPointer, _ outcome: Outcome
+    ) {
+        guard outcome.refusal == .none, conflict == nil,
+            let kind = CommandKind(rawValue: header.kind), kind.isSigned
+        else { return }
+        let payload = unsafe UnsafeRawBufferPointer(rebasing: record[RecordHeader.size...])
+        guard let signed = unsafe Command(kind: kind, payload: payload)?.signed,
+            Ed25519.isValid(
+                signed.seal.signature.bytes, publicKey: signed.seal.key.bytes,
+                signed.message(journalHigh: journal.high, journalLow: journal.low))
+        else {
+            conflict = "record \(header.sequence) has a signature of an operator that is none"
+            return
         }
     }
 

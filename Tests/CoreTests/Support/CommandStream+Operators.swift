@@ -150,6 +150,12 @@ extension Command {
         case .raiseLimits(var c):
             c.audit = audit
             return .raiseLimits(c)
+        case .setKillSwitch(var c):
+            c.audit = audit
+            return .setKillSwitch(c)
+        case .requestWithdrawal(var c):
+            c.requester = name
+            return .requestWithdrawal(c)
         default: return self
         }
     }

@@ -11,6 +11,8 @@ extension SlowExchange {
     func needsTwo(_ command: Command) -> Bool {
         if operators.isEmpty || flaw == .guardedIsTaken { return false }
         if case .decideWithdrawal(let c) = command { return c.approves }
+        if case .setKillSwitch(let c) = command { return !c.isOn }
+        if case .requestWithdrawal(let c) = command { return !c.requester.isEmpty }
         return [28, 33, 34, 36, 38, 39, 60, 61].contains(command.kind.rawValue)
     }
 

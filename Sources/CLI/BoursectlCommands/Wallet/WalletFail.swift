@@ -1,6 +1,7 @@
 // wallet fail
 
 import ArgumentParser
+import Configuration
 import Engine
 import JSON
 import Presentation
@@ -18,7 +19,8 @@ struct WalletFailCommand: ParsableCommand {
 
             Its withdrawals are approved again. Unless they are refused now, with `boursectl \
             wallet refuse` or by --refuse, they are paid again, once the log has it that the \
-            first payment used its nonce. It asks for confirmation; --yes confirms beforehand.
+            first payment used its nonce. It asks for confirmation; --yes confirms beforehand. \
+            What bourse-walletd does not report as failed needs --force.
 
             JSON: {"sequence", "transaction", "withdrawals", "refused"}
 
@@ -31,6 +33,8 @@ struct WalletFailCommand: ParsableCommand {
     @Argument(help: "The payment's transaction, 64 digits.") var transaction: String
     @Flag(help: "Refuses its withdrawals: their money is available again.") var refuse = false
     @Flag(help: "Takes it as failed without confirmation.") var yes = false
+    @Flag(help: "Takes it as failed although bourse-walletd does not say that it did.")
+    var force = false
 
     func run() throws {
         let audit = try signature.audit()
@@ -60,6 +64,17 @@ struct WalletFailCommand: ParsableCommand {
                     + "failed payment used its nonce",
                 repair: "see `boursectl upgrade`")
         }
+        let seen = SeenChains(try common.exchange().settings.walletd.status)
+        let known = seen.warning == nil ? seen.chains?[payment.network]?.json : nil
+        let failed = (known?["payouts"]?["lost"]).flatMap { $0.rows { $0 } } ?? []
+        guard force || failed.contains(where: { $0["transaction"]?.text == id.hex }) else {
+            throw CommandError(
+                seen.warning ?? "bourse-walletd does not say that \(id.hex) is final and failed: it "
+                    + "may pay at any time, and its withdrawals would be paid twice",
+                repair: "wait, or look at it in two nodes, then add --force")
+        }
+        // All that pay the same: one of them alone would leave the others in its place.
+        let all = session.replica.payments.filter { $0.withdrawals == payment.withdrawals }
         let table = WithdrawalTable(session.replica)
         let views = payment.withdrawals.compactMap { session.replica.engine.withdrawal($0) }
         try Confirmation.agree(
@@ -67,6 +82,9 @@ struct WalletFailCommand: ParsableCommand {
                 "If \(id.hex) did pay after all, or still can, \(refuse ? "the exchange" : "it")"
                     + (refuse ? " loses what it paid." : " is paid twice.")
             ], "Take it as failed? Type yes: ", isGiven: yes)
+        for other in all where other.id != id && refuse {
+            try session.submit(DropTransaction(transaction: other.id))
+        }
         let receipt = try session.submit(DropTransaction(transaction: id))
         var refused: [UInt64] = []
         for id in payment.withdrawals where refuse {
