@@ -301,12 +301,13 @@ private final class Office {
                     name: Text16("GLD")!, audit: Office.audit("olga"))))
         #expect(office.endorse("otto").refusal == .none)
         func request(_ address: String, requester: String = "") -> WithdrawalView {
-            let outcome = venue.apply(
-                .requestWithdrawal(
-                    RequestWithdrawal(
-                        account: Venue.ann, asset: Venue.gold, network: NetworkID(1),
-                        amount: Amount(units: 50), address: Text64(address)!,
-                        requester: Text40(requester)!)))
+            let command = Command.requestWithdrawal(
+                RequestWithdrawal(
+                    account: Venue.ann, asset: Venue.gold, network: NetworkID(1),
+                    amount: Amount(units: 50), address: Text64(address)!,
+                    requester: Text40(requester)!))
+            if !requester.isEmpty { office.propose(command, by: requester) }
+            let outcome = requester.isEmpty ? venue.apply(command) : office.endorse("otto")
             return venue.engine.withdrawal(WithdrawalID(outcome.id))!
         }
         func decide(

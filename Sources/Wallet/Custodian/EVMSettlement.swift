@@ -37,7 +37,7 @@ struct EVMSettlement {
             let (moved, due) =
                 transaction.data.isEmpty ? try native() : try token(transaction.destination)
             guard let moved, let due, moved <= due else {
-                return .unclear("its receipt says that it failed, and its account's balance does not")
+                return .unclear("its receipt says that it failed, and the balance does not")
             }
             return .failed(receipt.gasCost, "it was reverted, or ran out of gas")
         }

@@ -131,7 +131,7 @@ struct Payouts {
                     }
                     refusals[set.newest] =
                         isBuried
-                        ? "it is in a block that was not read: boursectl wallet rescan, from that block"
+                        ? "it is in a block that was not read: boursectl wallet rescan, from there"
                         : nil
                     // Why it keeps an older one.
                     waits.kept[set.newest] = why

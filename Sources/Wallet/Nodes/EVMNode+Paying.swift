@@ -56,7 +56,8 @@ extension EVMNode {
         return EVMGasPrices(nextBaseFee: next, priorityFee: median)
     }
 
-    /// What gas a call would use now, of `most` at most; an error of the contract's is `refused`. `eth_estimateGas`.
+    /// What gas a call would use now, of `most` at most; an error of the contract's is `refused`.
+    /// `eth_estimateGas`.
     public func gas(
         from sender: EVMAddress, to destination: EVMAddress, value: EVMWord, data: [UInt8],
         most: UInt64

@@ -129,9 +129,11 @@ def office():
 
 
 def withdraw(office, by="omar"):
-    made = office.venue.ctl_json(
-        "wallet", "withdraw", "alice", "LTC", 1, CUSTOMER, "20", "--operator", by)
-    return made["withdrawal"]["id"]
+    before = {row["id"] for row in office.venue.ctl_json("wallet", "withdrawals")}
+    office.signed(by, "wallet", "withdraw", "alice", "LTC", 1, CUSTOMER, "20", code=PROPOSED)
+    office.endorse("olga" if by != "olga" else "otto")
+    (made,) = {row["id"] for row in office.venue.ctl_json("wallet", "withdrawals")} - before
+    return made
 
 
 def status(office, number):
@@ -158,6 +160,8 @@ def test_what_is_guarded_is_refused_unsigned(office):
             ("wallet", "network", "set", "LTC", 1, "--confirmations", 1),
             ("operator", "policy", "--endorsements", 0),
             ("operator", "remove", "otto"),
+            # A requester who is nobody could be approved by everybody.
+            ("wallet", "withdraw", "alice", "LTC", 1, CUSTOMER, "20", "--operator", "nobody"),
     ):
         assert "--operator-key" in office.refused(*words)
     # Stopping is always allowed.

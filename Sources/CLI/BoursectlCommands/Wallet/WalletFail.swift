@@ -69,7 +69,8 @@ struct WalletFailCommand: ParsableCommand {
         let failed = (known?["payouts"]?["lost"]).flatMap { $0.rows { $0 } } ?? []
         guard force || failed.contains(where: { $0["transaction"]?.text == id.hex }) else {
             throw CommandError(
-                seen.warning ?? "bourse-walletd does not say that \(id.hex) is final and failed: it "
+                seen.warning
+                    ?? "bourse-walletd does not say that \(id.hex) is final and failed: it "
                     + "may pay at any time, and its withdrawals would be paid twice",
                 repair: "wait, or look at it in two nodes, then add --force")
         }

@@ -57,7 +57,8 @@ struct WalletRescanCommand: ParsableCommand {
         }
         let lines = [
             "Chain \(before.network.number) is \(before.chain); \(view.code) comes in by it.",
-            "Its \(Readable.count(before.nextBlock - from)) blocks from \(Readable.count(from)) on are "
+            "Its \(Readable.count(before.nextBlock - from)) blocks from \(Readable.count(from)) on "
+                + "are "
                 + "read again, by a node that has them all. No deposit is credited a second time.",
             "No withdrawal of it is paid until that is done; to end it: boursectl wallet rescan "
                 + "\(view.code) \(before.nextBlock)",
