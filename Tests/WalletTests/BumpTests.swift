@@ -101,10 +101,23 @@ import Wire
         #expect(venue.refusal(request) == nil)
         // The change of a payment that no block has is not added (rule 2).
         #expect(venue.withdraw(2, 1_000_000, to: 3).refusal == .none)
-        let second = try venue.pay(try venue.request())
+        let second = try venue.pay(try venue.request { $0 != first.transaction })
         #expect(why(try bump(venue, first.transaction, rate: 400_000)) == missing)
         let later = try bump(venue, first.transaction, rate: 400_000) { $0 == second.transaction }
         #expect(why(later) == nil)
+    }
+
+    @Test func `a payment whose change another one spends is not replaced`() throws {
+        let venue = try PaymentVenue()
+        try venue.deposit(1, 50_000_000)
+        #expect(venue.withdraw(1, 20_000_000, to: 1).refusal == .none)
+        let first = try venue.pay(try venue.request())
+        #expect(why(try bump(venue, first.transaction)) == nil)
+        // There is no other coin.
+        #expect(venue.withdraw(1, 5_000_000, to: 4).refusal == .none)
+        _ = try venue.pay(try venue.request())
+        #expect(
+            why(try bump(venue, first.transaction)) == "another payment spends its change already")
     }
 
     @Test func `replacements are bounded in number and in what they cost`() throws {

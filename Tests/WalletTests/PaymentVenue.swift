@@ -128,18 +128,21 @@ final class PaymentVenue {
     }
 
     func proposal(
-        _ seed: UInt64 = 1, conflicts: [EarlierTransaction] = [], rate: Int64 = 5_000
+        _ seed: UInt64 = 1, conflicts: [EarlierTransaction] = [], rate: Int64 = 5_000,
+        isInBlock: (TransactionID) -> Bool = { _ in true }
     ) throws -> PaymentProposal {
         var conditions = PaymentConditions(
             feeRate: try #require(UTXOFeeRate(perKilobyte: rate)), seed: seed)
         conditions.conflicts = conflicts
         let found = engine.network(Self.asset, Self.network)
         let terms = try #require(found)
-        return PaymentProposal(terms, engine, table, conditions) { _ in true }
+        return PaymentProposal(terms, engine, table, conditions, isInBlock: isInBlock)
     }
 
-    func request(_ seed: UInt64 = 1) throws -> SigningRequest {
-        guard case .request(let request) = try proposal(seed) else {
+    func request(
+        _ seed: UInt64 = 1, isInBlock: (TransactionID) -> Bool = { _ in true }
+    ) throws -> SigningRequest {
+        guard case .request(let request) = try proposal(seed, isInBlock: isInBlock) else {
             throw NoRequest()
         }
         return try proved(request)
