@@ -242,6 +242,13 @@ class WalletPair(Pair):
     def both_in_sync(self):
         """Both hosts are in sync; three removals in 10 min put one out, and an operator adds it."""
         def holds():
+            # As systemd does: a matchd that has to cut its tail ends once more.
+            for name, host in self.hosts.items():
+                ended = [daemon for daemon, process in host.running.items()
+                         if process.poll() is not None]
+                for daemon in ended:
+                    host.running.pop(daemon)
+                self.spawn(name, *ended)
             found = self.document(self.leader)
             if found and "until standby add" in found["sentence"]:
                 self.obey(self.leader, "standby-add")
