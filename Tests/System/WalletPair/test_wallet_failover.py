@@ -104,6 +104,12 @@ def test_what_one_signer_signed_and_the_log_lacks(pair):
     spent = pair.node.call("decoderawtransaction", void["bytes"])["vin"]
     pair.steps[pair.other].hidden = {(one["txid"], one["vout"]) for one in spent}
     pair.went_over()
+    # At the next block its wallet takes them for stolen, and stops; an operator who knows better
+    # lets it go on.
+    pair.node.mine()
+    pair.await_("it stops", lambda: pair.lead.ctl_json(
+        "wallet", "status")["assets"][0]["stopped"])
+    pair.lead.ctl("wallet", "resume", "LTC", "--reason", "its node hides them")
     pair.settled()
     # The first half: no node ever got it from the product, and the other host's is final.
     assert not pair.was_given(void, before)

@@ -179,6 +179,8 @@ class WalletPair(Pair):
                 set_key(config, "matchd", "socket", steps.link.path)
                 set_key(config, "signerd", "socket", steps.signer.path)
                 set_key(config, "walletd", "nodes", steps.node.setting)
+                # Coins that a test hides stop withdrawals once, and not for good.
+                set_key(config, "walletd", "elsewhere", "LTC 1000")
             with open(host.logs / f"{daemon}.log", "ab") as log:
                 log.write(f"--- start of {daemon}\n".encode())
                 log.flush()
