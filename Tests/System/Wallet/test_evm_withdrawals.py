@@ -65,7 +65,7 @@ def test_withdrawals_by_ccxt(bench):
     bench.await_in_step()
     assert len(bench.withdrawals) == 2, "settled before they are final"
     bench.node.mine()
-    bench.await_("settled", lambda: not bench.withdrawals)
+    bench.mine_until("settled", lambda: not bench.withdrawals)
     bench.check_sent([(there[0], COIN, "ETH"), (there[1], 200 * TOKEN, "TST")])
     assert all(one["status"] == "ok" for one in client.fetch_withdrawals())
     hashes = {one["hash"] for one, _ in bench.node.transactions()
