@@ -132,9 +132,7 @@ struct WalletDaemon {
         let evm = EVMCustodian(
             session, coins: store.keeper, signer: SignerSocket(path: settings.signerd.socket),
             assets: assets, node: node)
-        var said: [NetworkID: ChainCondition] = [:]
-        var saidOfPayouts: [NetworkID: PayoutCondition] = [:]
-        var saidOfBooks: [NetworkID: BooksCondition] = [:]
+        let conditions = Conditions(log)
         var (isBehind, writeTime) = (false, Int64(0))
         while true {
             do throws(CommandSessionError) {
@@ -151,29 +149,7 @@ struct WalletDaemon {
             let reports = (custodian.reports + evm.reports)
                 .sorted { $0.network.number < $1.network.number }
             for remark in evm.takeRemarks() { log.warning("\(remark)") }
-            for report in reports where said[report.network] != report.condition {
-                said[report.network] = report.condition
-                let text = "\(report.chain): \(report.condition.rawValue): \(report.text)"
-                log.log(level: report.condition.isSound ? .notice : .error, "\(text)")
-            }
-            for report in reports
-            where saidOfPayouts[report.network] != report.payouts.condition {
-                let payouts = report.payouts
-                saidOfPayouts[report.network] = payouts.condition
-                let text = payouts.text.isEmpty ? "" : ": \(payouts.text)"
-                log.log(
-                    level: payouts.condition.isSound ? .notice : .error,
-                    "\(report.chain): withdrawals: \(payouts.condition.rawValue)\(text)")
-            }
-            for report in custodian.reports
-            where saidOfBooks[report.network] != report.books.condition {
-                let books = report.books
-                saidOfBooks[report.network] = books.condition
-                let text = books.text.isEmpty ? "" : ": \(books.text)"
-                log.log(
-                    level: books.condition.isSound ? .notice : .error,
-                    "\(report.chain): books: \(books.condition.rawValue)\(text)")
-            }
+            for report in reports { conditions.say(report) }
             ServiceManager.watchdog()
             let now = Clock.monotonicNanos()
             if now >= writeTime {
@@ -281,6 +257,38 @@ final class Complaint {
     }
 
     func isOver() { last = "" }
+}
+
+/// Says how each chain, its withdrawals and its books stand, when one of them stands otherwise.
+final class Conditions {
+    private struct Subject: Hashable {
+        let network: NetworkID
+        let part: String
+    }
+
+    private let log: Logger
+    private var said: [Subject: String] = [:]
+
+    init(_ log: Logger) { self.log = log }
+
+    func say(_ report: ChainReport) {
+        let (payouts, books) = (report.payouts, report.books)
+        say(report, "", report.condition.rawValue, report.condition.isSound, report.text)
+        say(
+            report, "withdrawals: ", payouts.condition.rawValue, payouts.condition.isSound,
+            payouts.text)
+        say(report, "books: ", books.condition.rawValue, books.condition.isSound, books.text)
+    }
+
+    private func say(
+        _ report: ChainReport, _ part: String, _ condition: String, _ isSound: Bool, _ text: String
+    ) {
+        let subject = Subject(network: report.network, part: part)
+        guard said[subject] != condition else { return }
+        said[subject] = condition
+        let reason = text.isEmpty ? "" : ": \(text)"
+        log.log(level: isSound ? .notice : .error, "\(report.chain): \(part)\(condition)\(reason)")
+    }
 }
 
 extension CommandSessionError {
