@@ -108,6 +108,8 @@ let package = Package(
         // System: files, threads, clocks, systemd; what every daemon starts with.
         wing("System", "Platform", ["CLinux", "CSystemd"]),
         wing("System", "Secrets", ["Platform", "CCrypto", "CSSL"]),
+        // Keys on PKCS#11 tokens, by libp11-kit: what asks no token does not link it.
+        wing("System", "Tokens", ["Terms", "Secrets", "CToken"]),
         wing("System", "Configuration", ["Terms", "Platform"]),
         wing("System", "DaemonKit", ["Platform", "Configuration", logging]),
         // JSON by HTTP POST to other servers, with NIO's client: etcd, chain nodes.
@@ -144,8 +146,8 @@ let package = Package(
         wing(
             "Wallet", "Signing",
             [
-                "Terms", "JSON", "Wire", "Engine", "Platform", "Secrets", "Addresses", "Keys",
-                "UTXO", "EVM", "Payments", "SignerAPI", "Journal", "Link", "Follower",
+                "Terms", "JSON", "Wire", "Engine", "Platform", "Secrets", "Tokens", "Addresses",
+                "Keys", "UTXO", "EVM", "Payments", "SignerAPI", "Journal", "Link", "Follower",
             ]),
         // What the agent says, as types and as JSON, and the client of its socket.
         wing("Host", "AgentAPI", ["Terms", "JSON", "Platform"]),
@@ -226,8 +228,8 @@ let package = Package(
             [
                 "Terms", "JSON", "Wire", "Engine", "Bench", "Failover", "Control", "Journal",
                 "Link", "Platform", "AgentAPI", "HelperAPI", "Checks", "Follower", "Configuration",
-                "Secrets", "Addresses", "Keys", "UTXO", "EVM", "Liabilities", "Presentation",
-                arguments,
+                "Secrets", "Tokens", "Addresses", "Keys", "UTXO", "EVM", "Liabilities",
+                "Presentation", arguments,
                 histogram,
             ]),
         // Daemons: compose only.
@@ -280,6 +282,11 @@ let package = Package(
         .target(
             name: "CSecp", path: "Sources/Shims/CSecp",
             linkerSettings: [.linkedLibrary("secp256k1")]),
+        .target(
+            name: "CToken", path: "Sources/Shims/CToken",
+            // Debian's only place of its headers; they include each other by their folder.
+            cSettings: [.unsafeFlags(["-I/usr/include/p11-kit-1"])],
+            linkerSettings: [.linkedLibrary("p11-kit")]),
         .target(
             name: "CSSL", path: "Sources/Shims/CSSL",
             linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),

@@ -9,9 +9,9 @@ enum TidyRules {
 
     /// The targets in their order: each imports only what stands before it. Shims come first.
     static let order = [
-        "CLinux", "CCycles", "CSystemd", "CCrypto", "CSSL", "CSecp", "CNetSNMP",
+        "CLinux", "CCycles", "CSystemd", "CCrypto", "CSSL", "CSecp", "CToken", "CNetSNMP",
         "Terms", "JSON", "Slabs", "Wire", "Engine", "Bench",
-        "Platform", "Secrets", "Configuration", "DaemonKit", "Requests",
+        "Platform", "Secrets", "Tokens", "Configuration", "DaemonKit", "Requests",
         "Addresses", "Keys", "UTXO", "EVM", "Payments", "Liabilities", "SignerAPI", "Nodes",
         "Deposits",
         "Failover", "Control", "Coordination",
@@ -45,6 +45,7 @@ enum TidyRules {
         "CCrypto": ["Secrets"],
         "CSSL": ["Secrets"],
         "CSecp": ["Keys"],
+        "CToken": ["Tokens"],
         "CNetSNMP": ["DevicePoller", "Subagent"],
     ]
 

@@ -94,6 +94,6 @@ package struct CommandArguments {
 
     /// The options of these verbs that have a value.
     private static let seedOptions = [
-        "--chain", "--words-file", "--config", "--state", "--output",
+        "--chain", "--words-file", "--token", "--pin-file", "--config", "--state", "--output",
     ]
 }

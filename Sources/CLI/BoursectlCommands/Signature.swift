@@ -17,13 +17,14 @@ struct OperatorOption: ParsableArguments {
     @Option(
         name: .customLong("operator-key"),
         help: ArgumentHelp(
-            "The operator's key file; signs what has to be signed.", valueName: "file"))
+            "The operator's key, which signs: a file, or pkcs11:… (see operator key).",
+            valueName: "key"))
     var keyFile: String?
 
     /// The operator's name: the one in its key file, where that is given.
     func text() throws(CommandError) -> Text40 {
         if let keyFile {
-            let known = try OperatorKeyFile.load(keyFile).name
+            let known = try OperatorKeyPlace.find(keyFile).name
             guard name == nil || name == "\(known)" else {
                 throw CommandError(
                     "\(keyFile) is the key of \(known), not of \(name ?? "")",

@@ -3,6 +3,7 @@
 public import Keys
 public import Platform
 internal import Secrets
+public import Tokens
 
 /// Why the seed cannot be used. It says nothing of the words.
 public enum WalletSeedError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -14,6 +15,8 @@ public enum WalletSeedError: Error, Hashable, Sendable, CustomStringConvertible 
     case owner(path: String, user: UInt32)
     /// It does not hold 24 words with their checksum.
     case notASeed(path: String)
+    /// It is sealed with a key on a token, which does not open it.
+    case token(path: String, TokenError)
 
     /// What happened, and what to do.
     public var description: String {
@@ -28,6 +31,7 @@ public enum WalletSeedError: Error, Hashable, Sendable, CustomStringConvertible 
         case .notASeed(let path):
             "\(path) does not hold the 24 words of a wallet in their order: compare it with the "
                 + "backup"
+        case .token(let path, let error): "\(path) cannot be opened by its token: \(error)"
         }
     }
 }
@@ -38,14 +42,14 @@ public enum WalletSeed {
     public static let wordCount = 24
 
     /// The master key of the words in a file, which only its owner (this process's user or root)
-    /// may access; without a passphrase.
+    /// may access; without a passphrase. The words may be sealed with a key on a token.
     public static func load(_ path: String) throws(WalletSeedError) -> ExtendedPrivateKey {
         let found: (isRegular: Bool, mode: UInt32, owner: UInt32)
         var bytes: [UInt8]
         do throws(SystemError) {
             let file = try File(path, .read)
             found = (try file.isRegular(), try file.permissions(), try file.owner())
-            bytes = try file.read(count: Mnemonic.textBytesMax + 1)
+            bytes = try file.read(count: TokenSealed.textBytesMax + 1)
         } catch { throw .system(error) }
         defer { cleanse(&bytes) }
         guard found.isRegular else { throw .notASeed(path: path) }
@@ -53,8 +57,14 @@ public enum WalletSeed {
         guard found.owner == Host.userID || found.owner == 0 else {
             throw .owner(path: path, user: found.owner)
         }
+        var text: SecretBytes? = SecretBytes(bytes)
+        if TokenSealed.isOne(bytes) {
+            do throws(TokenError) { text = try TokenSealed.open(bytes) } catch {
+                throw .token(path: path, error)
+            }
+        }
         // Why it is none would say what the words are like.
-        guard let words = try? Mnemonic(reading: SecretBytes(bytes)),
+        guard let text, let words = try? Mnemonic(reading: text),
             words.wordCount == wordCount, let seed = try? words.seed(),
             let master = try? ExtendedPrivateKey(seed: seed)
         else { throw .notASeed(path: path) }

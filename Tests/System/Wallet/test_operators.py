@@ -44,7 +44,7 @@ class Office:
             output = os.open(result, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             os.dup2(output, 1)
             os.dup2(output, 2)
-            os.execve(command[0], command, {"PATH": os.environ["PATH"], "TERM": "xterm"})
+            os.execve(command[0], command, os.environ | {"TERM": "xterm"})
         shown, left = "", list(lines)
         deadline = time.monotonic() + SECONDS_MAX
         while time.monotonic() < deadline:

@@ -23,7 +23,8 @@ struct OperatorGroup: ParsableCommand {
               boursectl operator policy --endorsements 1 --operator-key olga.key
             """,
         subcommands: [
-            OperatorKeygenCommand.self, OperatorListCommand.self, OperatorAddCommand.self,
+            OperatorKeygenCommand.self, OperatorKeyCommand.self, OperatorListCommand.self,
+            OperatorAddCommand.self,
             OperatorRemoveCommand.self, OperatorPolicyCommand.self,
         ])
 }

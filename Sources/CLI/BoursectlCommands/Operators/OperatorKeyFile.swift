@@ -108,37 +108,3 @@ package struct OperatorKeyFile: Equatable {
         }
     }
 }
-
-/// An operator whose key is open.
-struct OperatorSigner {
-    let name: Text40
-    let key: OperatorKey
-    private let secret: SecretBytes
-
-    /// Opens a key file; asks for its passphrase on the terminal.
-    init(_ file: OperatorKeyFile) throws(CommandError) {
-        (name, key) = (file.name, file.key)
-        let passphrase = try PassphraseTerminal.ask("Passphrase of \(file.name)'s key: ")
-        guard let secret = file.open(passphrase) else {
-            throw CommandError(
-                "that is not the passphrase; nothing was signed",
-                repair: "it takes 128 MiB of memory as well")
-        }
-        self.secret = secret
-    }
-
-    /// Signs what `make` gives for a seal, for the exchange of `replica` as it is now.
-    func sign<Signed: SignedCommand>(
-        for replica: ExchangeReplica, _ make: (OperatorSeal) -> Signed
-    ) throws(CommandError) -> Signed {
-        var command = make(OperatorSeal(name: name, key: key, seen: replica.engine.auditHead))
-        let message = command.message(
-            journalHigh: replica.journal.high, journalLow: replica.journal.low)
-        guard
-            let signature = Ed25519.signature(of: message, by: secret)
-                .flatMap(OperatorSignature.init(bytes:))
-        else { throw CommandError("libcrypto does not sign") }
-        command.seal.signature = signature
-        return command
-    }
-}

@@ -31,9 +31,9 @@ extension OperatorSession {
         guard let path = who.keyFile else {
             throw CommandError(
                 "this is signed by an operator's key",
-                repair: "give its file: --operator-key FILE", code: .usage)
+                repair: "give its file or token: --operator-key FILE", code: .usage)
         }
-        return try OperatorSigner(OperatorKeyFile.load(path))
+        return try OperatorSigner(OperatorKeyPlace.find(path))
     }
 
     /// The proposal of a guarded command where operators have keys; nil: it is submitted as it is.

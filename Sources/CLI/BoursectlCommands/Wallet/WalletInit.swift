@@ -6,6 +6,7 @@ import Keys
 import Platform
 import Presentation
 import Secrets
+import Tokens
 
 struct WalletInitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -28,6 +29,13 @@ struct WalletInitCommand: ParsableCommand {
             0600; with --recover they are read from it, and no one else may have access to it. \
             There is no passphrase.
 
+            --token seals the words with an RSA key on a PKCS#11 token, so that a copy of this \
+            host's files opens nothing without it: the signer asks the token at each start. Make \
+            the key first, as with `pkcs11-tool --module FILE --login --keypairgen --key-type \
+            rsa:3072 --usage-decrypt --label bourse-wallet`. The token's PIN is asked for on the \
+            terminal, or read from --pin-file, and kept beside the sealed words; the signer's user \
+            needs access to the token.
+
             It prints the extended public key of each kind of chain, m/84'/coin'/0' (BIP84), or \
             m/44'/60'/0' (BIP44) of EVM chains, which is given to `boursectl wallet chain set`, \
             and its first deposit address.
@@ -38,6 +46,8 @@ struct WalletInitCommand: ParsableCommand {
               sudo boursectl wallet init --chain litecoin
               sudo boursectl wallet init --recover
               boursectl --state ./state wallet init --words-file ./words
+              sudo boursectl wallet init --token \
+                'pkcs11:token=vault;object=bourse-wallet?module-path=/usr/lib/softhsm/libsofthsm2.so'
             """)
 
     private static let entropyBytes = 32
@@ -50,14 +60,24 @@ struct WalletInitCommand: ParsableCommand {
             "File for the words, or with them, instead of the terminal.", valueName: "file"))
     var wordsFile: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "The RSA key on a PKCS#11 token that seals the seed (RFC 7512).", valueName: "uri"))
+    var token: String?
+    @Option(
+        help: ArgumentHelp(
+            "File with the token's PIN, instead of the terminal.", valueName: "file"))
+    var pinFile: String?
+
     func run() throws {
         Host.disableCoreDumps()
         let networks = try chains.networks()
         let settings = try common.settings()
         let file = WalletSeedFile(settings)
         try file.checkIsNew()
+        let seal = try seal()
         let words = try recover ? recovered() : new()
-        do throws(CommandError) { try file.create(words) } catch {
+        do throws(CommandError) { try file.create(words, by: seal) } catch {
             // New words of no seed are of no use to anyone.
             if let wordsFile, !recover { try? Directory.remove(wordsFile) }
             throw error
@@ -81,6 +101,23 @@ struct WalletInitCommand: ParsableCommand {
                         + "address list"
                     : "Give the keys to the exchange: boursectl wallet chain set --help",
             ])
+    }
+
+    /// The token's key and its PIN, which are tried before anybody writes words down.
+    private func seal() throws(CommandError) -> (place: String, pin: SecretBytes)? {
+        guard let token else {
+            guard pinFile == nil else {
+                throw CommandError(
+                    "a PIN without its token", repair: "give --token as well", code: .usage)
+            }
+            return nil
+        }
+        let pin = try TokenPIN.read(pinFile, prompt: "PIN of the token: ")
+        try CommandError.wrapping { () throws(TokenError) in
+            var tried = try TokenSealed.text(of: SecretBytes([0]), by: token, pin: pin)
+            cleanse(&tried)
+        }
+        return (token, pin)
     }
 
     private func new() throws(CommandError) -> Mnemonic {

@@ -5,6 +5,7 @@ import Glibc
 import Keys
 import Platform
 import Secrets
+import Tokens
 
 /// The wallet's seed, wherever it is kept: 24 words (BIP39) in a line.
 struct WalletSeedFile {
@@ -51,10 +52,19 @@ struct WalletSeedFile {
         }
     }
 
-    /// Keeps a new seed, durably. Throws where there is one.
-    func create(_ words: Mnemonic) throws(CommandError) {
+    /// Keeps a new seed, durably, sealed by `seal` if that is given. Throws where there is one.
+    func create(
+        _ words: Mnemonic, by seal: (place: String, pin: SecretBytes)? = nil
+    ) throws(CommandError) {
         var line = words.line
         defer { cleanse(&line) }
+        if let seal {
+            let secret = SecretBytes(line)
+            cleanse(&line)
+            line = try CommandError.wrapping { () throws(TokenError) in
+                try TokenSealed.text(of: secret, by: seal.place, pin: seal.pin)
+            }
+        }
         if isEncrypted {
             try secret.createEncrypted(line)
         } else {
@@ -64,13 +74,25 @@ struct WalletSeedFile {
 
     /// Reads it.
     func load() throws(CommandError) -> Mnemonic {
-        guard let found, var bytes = try secret.bytes(max: Mnemonic.textBytesMax) else {
+        guard let found, var bytes = try secret.bytes(max: TokenSealed.textBytesMax) else {
             throw CommandError(
                 "this host has no seed: \(path) does not exist",
                 repair: "boursectl wallet init makes one, or recovers it from its words")
         }
         defer { cleanse(&bytes) }
-        return try Self.words(bytes, in: found)
+        guard TokenSealed.isOne(bytes) else { return try Self.words(bytes, in: found) }
+        let opened: SecretBytes?
+        do throws(TokenError) { opened = try TokenSealed.open(bytes) } catch {
+            throw CommandError("\(found) is sealed by a token: \(error)")
+        }
+        guard let opened else {
+            throw CommandError(
+                "\(found) was changed: its token's key does not open it",
+                repair: "remove it, and recover from the words: boursectl wallet init --recover")
+        }
+        var words = unsafe opened.withBytes { unsafe [UInt8]($0) }
+        defer { cleanse(&words) }
+        return try Self.words(words, in: found)
     }
 
     /// The words in a file. No error repeats one, nor says what one may be.
