@@ -257,8 +257,8 @@ let package = Package(
         daemon(
             "signerd",
             [
-                "Terms", "Platform", "Configuration", "DaemonKit", "Keys", "EVM", "Payments",
-                "Link", "Signing", logging,
+                "Terms", "Platform", "Tokens", "Configuration", "DaemonKit", "Keys", "EVM",
+                "Payments", "Link", "Signing", logging,
             ]),
         daemon("poller", ["Platform", "Configuration", "DaemonKit", "DevicePoller"]),
         daemon("snmp", ["Platform", "Configuration", "DaemonKit", "Subagent"]),

@@ -10,6 +10,7 @@ import Payments
 import Platform
 import Signing
 import Terms
+import Tokens
 
 extension SignerPlace {
     /// The files of these settings.
@@ -44,6 +45,10 @@ struct SignerDaemon {
             log.fatal("\(error)", status: DaemonExit.journal)
         } catch SignerFaultError.otherLog(let what) {
             log.fatal("\(SignerFaultError.otherLog(what))", status: DaemonExit.journal)
+        } catch let error as WalletSeedError {
+            guard case .token(_, .wrongPIN) = error else { throw error }
+            // Each start would be one of the few wrong PINs that the token allows.
+            log.fatal("\(error)", status: DaemonExit.configuration)
         }
     }
 

@@ -35,6 +35,16 @@ struct WalletDaemon {
         do throws(EVMAssetListError) { _ = try EVMAssetList(settings.walletd.assets) } catch {
             problems.append(("walletd.assets", "\(error)"))
         }
+        if let screen = settings.walletd.screening,
+            ScreeningClient(screen.url, loginFile: nil) == nil
+        {
+            problems.append(
+                (
+                    "walletd.screening",
+                    "\(screen.url) is no address of a service: expected http://HOST:PORT/PATH, on "
+                        + "this host or through a tunnel"
+                ))
+        }
         return problems
             + settings.walletd.nodes.compactMap { node in
                 if UTXONetwork.named(node.chain) == nil, EVMNetwork.named(node.chain) == nil {
@@ -126,12 +136,17 @@ struct WalletDaemon {
         }
         custodian.secondAbove = settings.walletd.secondAbove.map { ($0.asset, $0.amount) }
         custodian.previousFolder = settings.walletd.previousFolder
+        let screening = settings.walletd.screening.flatMap {
+            ScreeningClient($0.url, loginFile: $0.loginFile)
+        }.map { Screening($0) }
+        custodian.screening = screening
         custodian.bumpNanos = settings.walletd.bumpSeconds * 1_000_000_000
         // Checked at the start.
         let assets = (try? EVMAssetList(settings.walletd.assets)) ?? EVMAssetList()
         let evm = EVMCustodian(
             session, coins: store.keeper, signer: SignerSocket(path: settings.signerd.socket),
             assets: assets, node: node)
+        evm.screening = screening
         let conditions = Conditions(log)
         var (isBehind, writeTime) = (false, Int64(0))
         while true {

@@ -123,6 +123,9 @@ extension Settings {
                 Path.join(state, $0)
             }
         }
+        if let login = walletd.screening?.loginFile {
+            walletd.screening?.loginFile = Path.join(state, login)
+        }
         agent.socket = Path.join(state, agent.socket)
         agent.state = Path.join(state, agent.state)
         agent.helper = Path.join(state, agent.helper)

@@ -150,6 +150,25 @@ public struct Settings: Hashable, Sendable {
                 (self.asset, self.amount) = (asset, amount)
             }
         }
+        /// The service that is asked before a withdrawal goes out; nil: none is.
+        public var screening: ScreeningService?
+
+        /// A service at an address, as `http://127.0.0.1:8645/screen,/etc/bourse/screen.login`.
+        public struct ScreeningService: Hashable, Sendable {
+            /// Its address.
+            public var url: String
+            /// A file with `USER:PASSWORD`; nil: it asks for none.
+            public var loginFile: String?
+
+            /// Reads `URL` or `URL,FILE`; nil for anything else.
+            public init?(_ text: String) {
+                let parts = text.split(
+                    separator: ",", maxSplits: 1, omittingEmptySubsequences: false)
+                url = String(parts[0])
+                loginFile = parts.count == 2 ? String(parts[1]) : nil
+                guard !url.isEmpty, loginFile != "" else { return nil }
+            }
+        }
         /// Seconds that a payment waits for its block until one with a higher fee replaces it; 0:
         /// it waits for ever.
         public var bumpSeconds: Int64 = 7_200

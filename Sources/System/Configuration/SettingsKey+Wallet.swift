@@ -60,6 +60,20 @@ extension SettingsKey {
                 return nil
             },
             .text(
+                "walletd", "screening", "\"\"",
+                "A service that is asked by HTTP POST before a withdrawal goes out, as"
+                    + "\n\"http://127.0.0.1:8645/screen,/etc/bourse/screen.login\": see "
+                    + "bourse-walletd(8). While it is\naway, or holds one, that one waits. Empty: "
+                    + "nobody is asked."
+            ) {
+                guard !$1.isEmpty else { return nil }
+                guard let screen = Settings.Walletd.ScreeningService($1) else {
+                    return "expected http://HOST:PORT/PATH, and after a comma a file with its login"
+                }
+                $0.walletd.screening = screen
+                return nil
+            },
+            .text(
                 "walletd", "assets", "\"\"",
                 "Which assets EVM chains carry, as \"ETH=ethereum USDT=ethereum:0xdAC1…:6\": an "
                     + "asset's\ncode, its chain, and of a token its contract and decimals. No "

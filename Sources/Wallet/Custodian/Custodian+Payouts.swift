@@ -29,10 +29,19 @@ extension Custodian {
             lookForForeignSpends(sets, known, chain)
             keepPrevious(known, chain)
         }
-        let waiting = approved(terms)
+        var waiting = approved(terms)
         _ = chain.payouts.leavesOut(waiting)
         var report = summary(waiting, known, chain)
         let now = Clock.monotonicNanos()
+        var held: String?
+        chain.payouts.heldBack = []
+        if let screening, session.isLed, !waiting.isEmpty {
+            let (back, why) = screening.held(
+                waiting, session.replica.engine, chain: view.chain, now: now)
+            chain.payouts.heldBack = back
+            waiting.subtract(back)
+            held = why
+        }
         if waiting.isEmpty { chain.payouts.planTime = nil }
         var isBusy = false
         if let refusal = session.replica.engine.refusal(ofPaying: terms) {
@@ -68,6 +77,9 @@ extension Custodian {
             try bumpNext(sets, known, terms, chain)
         {
             isBusy = true
+        }
+        if let held, report.condition.isSound, report.condition != .stopped {
+            (report.condition, report.text) = (.held, held)
         }
         report.lost = lost(chain)
         tellProblems(&report, chain)
@@ -209,7 +221,7 @@ extension Custodian {
         var conditions = PaymentConditions(
             feeRate: try chain.payouts.feeRate(chain.node), seed: .random(in: 0 ... .max))
         conditions.conflicts = chain.payouts.conflicts(waiting, known)
-        conditions.leavesOut = chain.payouts.leavesOut(waiting)
+        conditions.leavesOut = chain.payouts.leavesOut(waiting).union(chain.payouts.heldBack)
         conditions.payeesMax = chain.payouts.payeesMax
         let reader = chain.reader
         let deadline = Clock.monotonicNanos() + Self.planNanosMax

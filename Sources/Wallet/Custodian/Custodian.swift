@@ -39,6 +39,8 @@ public final class Custodian<Node: PaymentNode> {
     /// The folder in which the transactions of coins are kept that a pruned node may forget; nil:
     /// none are.
     public var previousFolder: String?
+    /// Who is asked before a withdrawal goes out; nil: nobody.
+    public var screening: Screening?
     /// Withdrawals whose payment is to be replaced at once.
     var wanted: Set<WithdrawalID> = []
 

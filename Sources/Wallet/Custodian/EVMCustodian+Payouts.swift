@@ -24,7 +24,7 @@ extension EVMCustodian {
         _ view: ChainView, _ networks: [NetworkView], _ chain: FollowedEVMChain
     ) throws(CommandSessionError) -> Bool {
         guard let account = coins.account(view.network), !coins.hasGap else { return false }
-        let waiting = approved(view.network)
+        var waiting = approved(view.network)
         let known = Set(account.payments.keys).union(account.dropped.keys)
         chain.payouts.keep(known, waiting: Set(waiting.map(\.id)))
         var report = PayoutReport(approved: waiting.count, open: account.payments.count)
@@ -36,7 +36,18 @@ extension EVMCustodian {
                 try followUp(view, account, chain)
             } catch { silence = "\(error)" }
         }
+        var held: String?
+        if let screening, session.isLed, !waiting.isEmpty {
+            let (back, why) = screening.held(
+                Set(waiting.map(\.id)), session.replica.engine, chain: view.chain,
+                now: Clock.monotonicNanos())
+            waiting.removeAll { back.contains($0.id) }
+            held = why
+        }
         let isBusy = try payWaiting(waiting, view, networks, chain, &report)
+        if let held, report.condition.isSound, report.condition != .stopped {
+            (report.condition, report.text) = (.held, held)
+        }
         if let silence, report.condition.isSound {
             (report.condition, report.text) = (
                 .nodeRefuses, "its node does not say what becomes of payments: \(silence)"

@@ -41,6 +41,8 @@ public final class EVMCustodian {
     private var chains: [NetworkID: FollowedEVMChain] = [:]
     private var greetTime: Int64 = 0
     private var remarks: [String] = []
+    /// Who is asked before a withdrawal goes out; nil: nobody.
+    public var screening: Screening?
     /// What was last seen of each chain of the log, by its number.
     public private(set) var reports: [ChainReport] = []
 

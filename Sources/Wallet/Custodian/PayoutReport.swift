@@ -14,6 +14,8 @@ public enum PayoutCondition: String, Hashable, Sendable, CaseIterable {
     case stopped
     /// The chain is not in step with its node: nothing new is signed.
     case waiting = "waits for the chain"
+    /// The owner's screening service holds one back, or does not answer.
+    case held = "held by screening"
     /// The signer does not answer.
     case noSigner = "no signer"
     /// The signer refuses.

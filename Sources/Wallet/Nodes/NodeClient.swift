@@ -62,7 +62,8 @@ public final class NodeClient {
         let response: PostResponse
         do {
             response = try transport.postAndWait(
-                settings.endpoint, "/", request.compact, authorization: try authorization(),
+                settings.endpoint, "/", request.compact,
+                authorization: try Self.authorization(settings.loginFile),
                 milliseconds: isQuick
                     ? min(Self.quickMilliseconds, settings.answerMilliseconds)
                     : settings.answerMilliseconds)
@@ -97,8 +98,9 @@ public final class NodeClient {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    private func authorization() throws(SystemError) -> String? {
-        guard let path = settings.loginFile else { return nil }
+    /// The header's value for the login in a file; nil: none is asked for.
+    static func authorization(_ loginFile: String?) throws(SystemError) -> String? {
+        guard let path = loginFile else { return nil }
         let file = try File(path, .read)
         var bytes = try file.read(count: min(try file.size(), Self.loginBytesMax))
         while bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }

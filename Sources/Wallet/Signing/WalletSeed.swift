@@ -31,6 +31,9 @@ public enum WalletSeedError: Error, Hashable, Sendable, CustomStringConvertible 
         case .notASeed(let path):
             "\(path) does not hold the 24 words of a wallet in their order: compare it with the "
                 + "backup"
+        case .token(let path, .wrongPIN):
+            "\(path) cannot be opened by its token: the PIN in it is not the token's any more. "
+                + "Remove it, and recover from the words: boursectl wallet init --recover --token"
         case .token(let path, let error): "\(path) cannot be opened by its token: \(error)"
         }
     }

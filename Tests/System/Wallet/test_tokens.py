@@ -156,6 +156,11 @@ def test_a_seed_is_sealed_with_a_token(office):
         seed.write_text(garbage)
         done = signer_check(office)
         assert done.returncode not in (0, -4, -11), done.stdout
+    # A PIN that was changed is tried once: each restart would be one of the token's few.
+    (digits,) = [line for line in lines if line.startswith("pin ")]
+    seed.write_text(text.replace(digits, "pin " + b"00000000".hex()))
+    done = signer_check(office)
+    assert done.returncode == 78 and "not the token's any more" in done.stderr
     seed.write_text(text)
     assert "fingerprint 5436d724" in signer_check(office).stdout
     assert venue.ctl_json("wallet", "key") == plain

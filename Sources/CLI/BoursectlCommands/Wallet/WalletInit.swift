@@ -32,7 +32,7 @@ struct WalletInitCommand: ParsableCommand {
             --token seals the words with an RSA key on a PKCS#11 token, so that a copy of this \
             host's files opens nothing without it: the signer asks the token at each start. Make \
             the key first, as with `pkcs11-tool --module FILE --login --keypairgen --key-type \
-            rsa:3072 --usage-decrypt --label bourse-wallet`. The token's PIN is asked for on the \
+            rsa:3072 --usage-decrypt --label wallet`. The token's PIN is asked for on the \
             terminal, or read from --pin-file, and kept beside the sealed words; the signer's user \
             needs access to the token.
 
@@ -47,7 +47,7 @@ struct WalletInitCommand: ParsableCommand {
               sudo boursectl wallet init --recover
               boursectl --state ./state wallet init --words-file ./words
               sudo boursectl wallet init --token \
-                'pkcs11:token=vault;object=bourse-wallet?module-path=/usr/lib/softhsm/libsofthsm2.so'
+                'pkcs11:token=vault;object=wallet?module-path=/usr/lib/softhsm/libsofthsm2.so'
             """)
 
     private static let entropyBytes = 32
