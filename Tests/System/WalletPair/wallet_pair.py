@@ -89,14 +89,17 @@ class Steps:
         self.signed.append(said["signed"])
         return answer if self.reached("signature", "after") else None
 
+    # How a chain's nodes are given a payment.
+    BROADCASTS = ("sendrawtransaction", "eth_sendRawTransaction")
+
     def call(self, call):
-        if call["method"] == "sendrawtransaction":
+        if call["method"] in self.BROADCASTS:
             self.given.append(call["params"][0])
             return call if self.reached("broadcast", "before") else None
         return call
 
     def told(self, answer, call):
-        if call["method"] == "sendrawtransaction" and not answer.get("error"):
+        if call["method"] in self.BROADCASTS and not answer.get("error"):
             return answer if self.reached("broadcast", "after") else None
         if call["method"] == "gettxout" and tuple(call["params"][:2]) in self.hidden:
             return answer | {"result": None}
@@ -116,16 +119,21 @@ class Steps:
 class WalletPair(Pair):
     """Hosts `a` and `b`, and the chain; `owed` and `deposits` are what was asked for and paid."""
 
+    LIMITS = "litecoin-regtest 100000 0"
+
     def __init__(self, folder, settings=None):
         super().__init__(folder, settings)
-        self.node = LitecoinNode(folder / "node")
+        self.node = self.make_node(folder / "node")
         self.steps, self.addresses, self.looked_for = {}, {}, {}
         self.owed, self.spent, self.leader = [], dict.fromkeys(NAMES, 0), "a"
         self.requests, self.deposits = Counter(), Counter()
 
+    def make_node(self, folder):
+        return LitecoinNode(folder)
+
     def begin(self):
         for name, host in self.hosts.items():
-            host.set("signerd", "limits", "litecoin-regtest 100000 0")
+            host.set("signerd", "limits", self.LIMITS)
             seed = host.state / "secrets" / "wallet.seed"
             seed.touch(0o600)
             seed.write_text(WORDS + "\n")
@@ -135,16 +143,23 @@ class WalletPair(Pair):
             self.steps[name] = Steps(self, name)
         self.start_all()
         a = self.hosts["a"]
-        a.ctl("asset", "add", "LTC", "--scale", "8")
-        a.ctl("wallet", "chain", "set", "1", "litecoin-regtest", "--key", KEY, "--first-block", "1")
-        a.ctl("wallet", "network", "set", "LTC", "1", "--name", "LTC", "--confirmations",
-              CONFIRMATIONS, "--minimum", "0.001", "--fee", "0.0001")
+        self.set_chain(a)
         for name in NAMES:
             a.ctl("account", "open", name)
             self.addresses[name] = a.ctl_json("wallet", "address", name, "1")["address"]
-        self.ledger = ChainLedger(self.node, KEY)
         for name in self.hosts:
             self.spawn(name, "signerd", "walletd", "gatewayd")
+        self.supply()
+
+    def set_chain(self, host):
+        host.ctl("asset", "add", "LTC", "--scale", "8")
+        host.ctl("wallet", "chain", "set", "1", "litecoin-regtest", "--key", KEY, "--first-block",
+                 "1")
+        host.ctl("wallet", "network", "set", "LTC", "1", "--name", "LTC", "--confirmations",
+                 CONFIRMATIONS, "--minimum", "0.001", "--fee", "0.0001")
+        self.ledger = ChainLedger(self.node, KEY)
+
+    def supply(self):
         # Several coins of the same size: two plans of one payment need not share one.
         for name in NAMES:
             for _ in range(4):
@@ -178,15 +193,18 @@ class WalletPair(Pair):
                 steps = self.steps[name]
                 set_key(config, "matchd", "socket", steps.link.path)
                 set_key(config, "signerd", "socket", steps.signer.path)
-                set_key(config, "walletd", "nodes", steps.node.setting)
-                # Coins that a test hides stop withdrawals once, and not for good.
-                set_key(config, "walletd", "elsewhere", "LTC 1000")
+                self.set_wallet(config, steps)
             with open(host.logs / f"{daemon}.log", "ab") as log:
                 log.write(f"--- start of {daemon}\n".encode())
                 log.flush()
                 host.running[daemon] = subprocess.Popen(
                     [str(BIN / f"bourse-{daemon}"), "--config", str(config)],
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+    def set_wallet(self, config, steps):
+        set_key(config, "walletd", "nodes", steps.node.setting)
+        # Coins that a test hides stop withdrawals once, and not for good.
+        set_key(config, "walletd", "elsewhere", "LTC 1000")
 
     def said(self):
         """What both hosts say, for a failed test."""
