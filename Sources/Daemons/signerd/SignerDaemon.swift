@@ -46,8 +46,11 @@ struct SignerDaemon {
         } catch SignerFaultError.otherLog(let what) {
             log.fatal("\(SignerFaultError.otherLog(what))", status: DaemonExit.journal)
         } catch let error as WalletSeedError {
-            guard case .token(_, .wrongPIN) = error else { throw error }
             // Each start would be one of the few wrong PINs that the token allows.
+            switch error {
+            case .token(_, .wrongPIN), .token(_, .locked), .token(_, .expiredPIN): break
+            default: throw error
+            }
             log.fatal("\(error)", status: DaemonExit.configuration)
         }
     }

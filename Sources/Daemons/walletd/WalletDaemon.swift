@@ -21,9 +21,16 @@ struct WalletDaemon {
     let settings: Settings
     let log: Logger
     private let statusComplaint: Complaint
+    private let screening: Screening?
 
-    init(settings: Settings, log: Logger) {
+    init(settings: Settings, log: Logger) throws {
         (self.settings, self.log, statusComplaint) = (settings, log, Complaint(log))
+        screening = try settings.walletd.screening.map { service in
+            guard let client = ScreeningClient(service.url, loginFile: service.loginFile) else {
+                preconditionFailure("it was checked at the start")
+            }
+            return try Screening(client)
+        }
     }
 
     /// How long one wait for the log lasts while the chains are in step.
@@ -41,8 +48,8 @@ struct WalletDaemon {
             problems.append(
                 (
                     "walletd.screening",
-                    "\(screen.url) is no address of a service: expected http://HOST:PORT/PATH, on "
-                        + "this host or through a tunnel"
+                    "\(screen.url) is no address of a service on this host: expected "
+                        + "http://127.0.0.1:PORT/PATH; one elsewhere is reached through a tunnel"
                 ))
         }
         return problems
@@ -136,9 +143,7 @@ struct WalletDaemon {
         }
         custodian.secondAbove = settings.walletd.secondAbove.map { ($0.asset, $0.amount) }
         custodian.previousFolder = settings.walletd.previousFolder
-        let screening = settings.walletd.screening.flatMap {
-            ScreeningClient($0.url, loginFile: $0.loginFile)
-        }.map { Screening($0) }
+        screening?.forget()
         custodian.screening = screening
         custodian.bumpNanos = settings.walletd.bumpSeconds * 1_000_000_000
         // Checked at the start.

@@ -13,6 +13,7 @@ struct bourse_token {
     CK_FUNCTION_LIST *module;
     int isInitialized;
     CK_SESSION_HANDLE session;
+    CK_FLAGS flags;
     char *label;
 };
 
@@ -29,23 +30,27 @@ static int find_slot(bourse_token *token, CK_SLOT_ID *slot, unsigned long *rv) {
     CK_ULONG count = SLOTS_MAX;
     CK_RV result = token->module->C_GetSlotList(CK_TRUE, slots, &count);
     if (result != CKR_OK) return failed(result, rv);
+    if (count > SLOTS_MAX) return failed(CKR_GENERAL_ERROR, rv);
     int found = 0;
     for (CK_ULONG i = 0; i < count; i++) {
         CK_TOKEN_INFO info;
         if (token->module->C_GetTokenInfo(slots[i], &info) != CKR_OK) continue;
         if (!p11_kit_uri_match_token_info(token->uri, &info)) continue;
         *slot = slots[i];
+        token->flags = info.flags;
         found++;
     }
     if (found == 1) return BOURSE_TOKEN_DONE;
     return found == 0 ? BOURSE_TOKEN_ABSENT : BOURSE_TOKEN_SEVERAL;
 }
 
-// Whether a URI names one place: a module, a token and an object.
+// Whether a URI names a module, a token and an object.
 static int is_whole(P11KitUri *uri) {
     CK_TOKEN_INFO *info = p11_kit_uri_get_token_info(uri);
     // p11-kit leaves what the URI does not name full of zeros.
-    int hasToken = info && (info->label[0] != 0 || info->serialNumber[0] != 0);
+    int hasToken = info
+        && ((info->label[0] != 0 && info->label[0] != ' ')
+            || (info->serialNumber[0] != 0 && info->serialNumber[0] != ' '));
     return p11_kit_uri_get_module_path(uri) && hasToken && !p11_kit_uri_any_unrecognized(uri)
         && (p11_kit_uri_get_attribute(uri, CKA_LABEL) || p11_kit_uri_get_attribute(uri, CKA_ID));
 }
@@ -107,9 +112,12 @@ void bourse_token_close(bourse_token *token) {
 const char *bourse_token_label(const bourse_token *token) { return token->label; }
 
 int bourse_token_login(bourse_token *token, const void *pin, size_t count, unsigned long *rv) {
-    CK_RV result = token->module->C_Login(
-        token->session, CKU_USER, (CK_UTF8CHAR *)pin, (CK_ULONG)count);
-    return failed(result == CKR_USER_ALREADY_LOGGED_IN ? CKR_OK : result, rv);
+    // A wrong PIN now would lock it.
+    if (token->flags & (CKF_USER_PIN_LOCKED | CKF_USER_PIN_FINAL_TRY))
+        return failed(CKR_PIN_LOCKED, rv);
+    return failed(
+        token->module->C_Login(
+            token->session, CKU_USER, (CK_UTF8CHAR *)pin, (CK_ULONG)count), rv);
 }
 
 // The one object of a class and a type that fits the URI's label and id.
@@ -186,6 +194,37 @@ int bourse_token_sign(
     return failed(done == CKR_OK && length != 64 ? CKR_GENERAL_ERROR : done, rv);
 }
 
+// What a module says it wrote is believed only where it has room.
+static int written(CK_RV done, CK_ULONG length, size_t *outCount, unsigned long *rv) {
+    if (done == CKR_OK && length > *outCount) done = CKR_GENERAL_ERROR;
+    *outCount = done == CKR_OK ? length : 0;
+    return failed(done, rv);
+}
+
+int bourse_token_guards(bourse_token *token, int *guards, unsigned long *rv) {
+    *rv = CKR_OK;
+    *guards = 0;
+    CK_OBJECT_HANDLE key;
+    int result = find_key(token, CKO_PRIVATE_KEY, CKK_RSA, &key, rv);
+    if (result != BOURSE_TOKEN_DONE) return result;
+    CK_BBOOL isSensitive = CK_FALSE, isExtractable = CK_TRUE;
+    CK_ATTRIBUTE wanted[] = {
+        {CKA_SENSITIVE, &isSensitive, sizeof isSensitive},
+        {CKA_EXTRACTABLE, &isExtractable, sizeof isExtractable},
+    };
+    CK_RV got = token->module->C_GetAttributeValue(token->session, key, wanted, 2);
+    if (got != CKR_OK) return failed(got, rv);
+    CK_OBJECT_HANDLE public;
+    result = find_key(token, CKO_PUBLIC_KEY, CKK_RSA, &public, rv);
+    if (result != BOURSE_TOKEN_DONE) return result;
+    CK_ULONG bits = 0;
+    CK_ATTRIBUTE modulus = {CKA_MODULUS_BITS, &bits, sizeof bits};
+    got = token->module->C_GetAttributeValue(token->session, public, &modulus, 1);
+    if (got != CKR_OK) return failed(got, rv);
+    *guards = isSensitive == CK_TRUE && isExtractable == CK_FALSE && bits >= 2048;
+    return BOURSE_TOKEN_DONE;
+}
+
 static CK_RSA_PKCS_OAEP_PARAMS oaep = {CKM_SHA_1, CKG_MGF1_SHA1, CKZ_DATA_SPECIFIED, NULL, 0};
 
 int bourse_token_encrypt(
@@ -202,8 +241,7 @@ int bourse_token_encrypt(
         done = token->module->C_Encrypt(
             token->session, (CK_BYTE *)bytes, (CK_ULONG)count, out, &length);
     }
-    *outCount = length;
-    return failed(done, rv);
+    return written(done, length, outCount, rv);
 }
 
 int bourse_token_decrypt(
@@ -220,6 +258,5 @@ int bourse_token_decrypt(
         done = token->module->C_Decrypt(
             token->session, (CK_BYTE *)bytes, (CK_ULONG)count, out, &length);
     }
-    *outCount = length;
-    return failed(done, rv);
+    return written(done, length, outCount, rv);
 }

@@ -162,11 +162,11 @@ public struct Settings: Hashable, Sendable {
 
             /// Reads `URL` or `URL,FILE`; nil for anything else.
             public init?(_ text: String) {
-                let parts = text.split(
-                    separator: ",", maxSplits: 1, omittingEmptySubsequences: false)
+                let parts = text.split(separator: ",", omittingEmptySubsequences: false)
                 url = String(parts[0])
                 loginFile = parts.count == 2 ? String(parts[1]) : nil
-                guard !url.isEmpty, loginFile != "" else { return nil }
+                // A comma of the address is written as %2C.
+                guard parts.count <= 2, !url.isEmpty, loginFile != "" else { return nil }
             }
         }
         /// Seconds that a payment waits for its block until one with a higher fee replaces it; 0:

@@ -24,9 +24,13 @@ public import Secrets
 
     /// Opens a session with the token.
     public init(_ place: String) throws(TokenError) {
-        // A PIN in a URI would be in arguments and files.
+        // A PIN in a URI would be in arguments and files. Others are not compared with the token.
+        let refused = ["pin-value=", "pin-source=", "slot-", "library-"]
         guard place.utf8.count <= Self.placeBytesMax, place.hasPrefix(Self.scheme),
-            !place.utf8.contains(0), !["pin-value", "pin-source"].contains(where: place.contains)
+            place.utf8.allSatisfy({ 0x21...0x7E ~= $0 }),
+            !refused.contains(where: { name in
+                [":", ";", "?", "&"].contains { place.contains($0 + name) }
+            })
         else { throw .badPlace }
         var token: OpaquePointer?
         var code: UInt = 0
@@ -41,6 +45,10 @@ public import Secrets
 
     /// Logs in as its user. One wrong PIN is one of the few that the token allows.
     public func logIn(_ pin: SecretBytes) throws(TokenError) {
+        let isPIN = unsafe pin.withBytes { bytes in
+            unsafe 1...Self.pinBytesMax ~= bytes.count && bytes.allSatisfy { $0 >= 0x20 }
+        }
+        guard isPIN else { throw .noPIN }
         var code: UInt = 0
         let result = unsafe pin.withBytes {
             unsafe bourse_token_login(token, $0.baseAddress, $0.count, &code)
@@ -64,6 +72,15 @@ public import Secrets
         let result = unsafe bourse_token_sign(token, message, message.count, &signature, &code)
         try Self.check(result, code, Self.edwards)
         return signature
+    }
+
+    /// Whether its RSA key stays on the token and has 2,048 bits or more.
+    public func guardsKey() throws(TokenError) -> Bool {
+        var guards: CInt = 0
+        var code: UInt = 0
+        let result = unsafe bourse_token_guards(token, &guards, &code)
+        try Self.check(result, code, Self.rsa)
+        return guards != 0
     }
 
     /// Encrypts up to 32 bytes for its RSA key: RSAES-OAEP with SHA-1 (RFC 8017), which each token
@@ -93,8 +110,9 @@ public import Secrets
     }
 
     // CK_RV of PKCS#11 2.40, section 5.1.
-    private static let (pinIncorrect, pinInvalid, pinLength, pinLocked): (UInt, UInt, UInt, UInt) =
-        (0xA0, 0xA1, 0xA2, 0xA4)
+    private static let (pinIncorrect, pinInvalid, pinLength): (UInt, UInt, UInt) =
+        (0xA0, 0xA1, 0xA2)
+    private static let (pinExpired, pinLocked): (UInt, UInt) = (0xA3, 0xA4)
 
     private static func check(
         _ result: CInt, _ code: UInt, _ kind: String
@@ -111,6 +129,7 @@ public import Secrets
         }
         switch code {
         case pinIncorrect, pinInvalid, pinLength: throw .wrongPIN
+        case pinExpired: throw .expiredPIN
         case pinLocked: throw .locked
         default: throw .failed(code)
         }

@@ -18,7 +18,7 @@ public struct TokenSealed {
     private static let head = "bourse-token-seal 1"
 
     /// Whether bytes begin as such a text does.
-    public static func isOne(_ bytes: [UInt8]) -> Bool { bytes.starts(with: head.utf8) }
+    public static func isSealed(_ bytes: [UInt8]) -> Bool { bytes.starts(with: head.utf8) }
 
     /// Seals a secret with the RSA key that `place` names, and shows by opening it again that the
     /// PIN and the private key are right. The caller overwrites the text.
@@ -27,10 +27,11 @@ public struct TokenSealed {
     ) throws(TokenError) -> [UInt8] {
         let token = try TokenKey(place)
         try token.logIn(pin)
+        guard try token.guardsKey() else { throw .weakKey }
         let key = SecretBytes.random(count: 32)
         let encrypted = try token.encrypted(key)
         let sealed = SealKey(key).seal(secret, context: context(place))
-        guard try open(token, place, encrypted, sealed) != nil else { throw .noKey("RSA key") }
+        guard try open(token, place, encrypted, sealed) != nil else { throw .otherPair }
         var digits = unsafe pin.withBytes { unsafe hexBytes(of: $0) }
         defer { cleanse(&digits) }
         var text = Array("\(head)\nkey \(place)\npin ".utf8)
@@ -47,9 +48,9 @@ public struct TokenSealed {
         guard text.count <= textBytesMax, lines.count == 6, lines[5].isEmpty,
             lines[0].elementsEqual(head.utf8),
             let place = value(lines[1], "key ").flatMap({ String(validating: $0, as: UTF8.self) }),
-            var pin = value(lines[2], "pin ").flatMap(bytes(ofDigits:)),
             let encrypted = value(lines[3], "encrypted ").flatMap(bytes(ofDigits:)),
-            let sealed = value(lines[4], "sealed ").flatMap(bytes(ofDigits:))
+            let sealed = value(lines[4], "sealed ").flatMap(bytes(ofDigits:)),
+            var pin = value(lines[2], "pin ").flatMap(bytes(ofDigits:))
         else { return nil }
         defer { cleanse(&pin) }
         let token = try TokenKey(place)

@@ -33,14 +33,11 @@ extension Custodian {
         _ = chain.payouts.leavesOut(waiting)
         var report = summary(waiting, known, chain)
         let now = Clock.monotonicNanos()
-        var held: String?
-        chain.payouts.heldBack = []
-        if let screening, session.isLed, !waiting.isEmpty {
-            let (back, why) = screening.held(
+        var held: (PayoutCondition, String)?
+        if let screening, session.isLed {
+            let verdict = screening.verdict(
                 waiting, session.replica.engine, chain: view.chain, now: now)
-            chain.payouts.heldBack = back
-            waiting.subtract(back)
-            held = why
+            (waiting, held) = (verdict.released, verdict.problem)
         }
         if waiting.isEmpty { chain.payouts.planTime = nil }
         var isBusy = false
@@ -63,7 +60,9 @@ extension Custodian {
                     report.condition == .logRefuses
                     ? Payouts.refusedNanos : Payouts.retryNanos
                 chain.payouts.planTime = isBusy ? nil : now + rest
-            } else if !chain.payouts.report.condition.isSound {
+            } else if !chain.payouts.report.condition.isSound,
+                !chain.payouts.report.condition.isOfScreening
+            {
                 // What was wrong stays so until it is tried again.
                 let last = chain.payouts.report
                 (report.condition, report.text) = (last.condition, last.text)
@@ -79,7 +78,7 @@ extension Custodian {
             isBusy = true
         }
         if let held, report.condition.isSound, report.condition != .stopped {
-            (report.condition, report.text) = (.held, held)
+            (report.condition, report.text) = held
         }
         report.lost = lost(chain)
         tellProblems(&report, chain)
@@ -207,6 +206,13 @@ extension Custodian {
                         request.withdrawals, .signerRefuses, "\(refusal.rawValue): \(text)")
                 }
                 return (.signerRefuses, "\(refusal.rawValue): \(text)")
+            case .success(.signed(let payment))
+            where !payment.withdrawals.allSatisfy(waiting.contains):
+                // It was signed before, also for one that is not to go out now: the others are
+                // paid by a transaction that spends a coin of it.
+                return chain.payouts.conflict(with: payment, on: known)
+                    ? (.paying, "")
+                    : (.signerRefuses, "too many transactions never got into the log")
             case .success(.signed(let payment)):
                 return try bring(payment, request, known, chain)
             }
@@ -221,7 +227,8 @@ extension Custodian {
         var conditions = PaymentConditions(
             feeRate: try chain.payouts.feeRate(chain.node), seed: .random(in: 0 ... .max))
         conditions.conflicts = chain.payouts.conflicts(waiting, known)
-        conditions.leavesOut = chain.payouts.leavesOut(waiting).union(chain.payouts.heldBack)
+        conditions.only = waiting
+        conditions.leavesOut = chain.payouts.leavesOut(waiting)
         conditions.payeesMax = chain.payouts.payeesMax
         let reader = chain.reader
         let deadline = Clock.monotonicNanos() + Self.planNanosMax

@@ -36,17 +36,17 @@ extension EVMCustodian {
                 try followUp(view, account, chain)
             } catch { silence = "\(error)" }
         }
-        var held: String?
-        if let screening, session.isLed, !waiting.isEmpty {
-            let (back, why) = screening.held(
+        var held: (PayoutCondition, String)?
+        if let screening, session.isLed {
+            let verdict = screening.verdict(
                 Set(waiting.map(\.id)), session.replica.engine, chain: view.chain,
                 now: Clock.monotonicNanos())
-            waiting.removeAll { back.contains($0.id) }
-            held = why
+            waiting.removeAll { !verdict.released.contains($0.id) }
+            held = verdict.problem
         }
         let isBusy = try payWaiting(waiting, view, networks, chain, &report)
         if let held, report.condition.isSound, report.condition != .stopped {
-            (report.condition, report.text) = (.held, held)
+            (report.condition, report.text) = held
         }
         if let silence, report.condition.isSound {
             (report.condition, report.text) = (
@@ -96,7 +96,9 @@ extension EVMCustodian {
         guard now >= chain.payouts.planTime else {
             // What was wrong stays so until it is tried again.
             let last = chain.payouts.report
-            if !last.condition.isSound || last.condition == .stopped {
+            if !last.condition.isSound && !last.condition.isOfScreening
+                || last.condition == .stopped
+            {
                 (report.condition, report.text) = (last.condition, last.text)
             }
             return false

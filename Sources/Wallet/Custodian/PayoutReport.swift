@@ -14,8 +14,10 @@ public enum PayoutCondition: String, Hashable, Sendable, CaseIterable {
     case stopped
     /// The chain is not in step with its node: nothing new is signed.
     case waiting = "waits for the chain"
-    /// The owner's screening service holds one back, or does not answer.
+    /// The owner's screening service holds one back.
     case held = "held by screening"
+    /// The owner's screening service does not answer.
+    case noScreening = "no screening"
     /// The signer does not answer.
     case noSigner = "no signer"
     /// The signer refuses.
@@ -39,6 +41,9 @@ public enum PayoutCondition: String, Hashable, Sendable, CaseIterable {
 
     /// Whether nobody has to do something.
     public var isSound: Bool { self == .idle || self == .paying || self == .stopped }
+
+    /// Whether it is what the screening service said last, and is found anew at each look.
+    var isOfScreening: Bool { self == .held || self == .noScreening }
 }
 
 /// A payment of which another transaction, in a block, has spent a coin.

@@ -63,8 +63,6 @@ struct Payouts {
         var text: String
     }
 
-    /// What the screening service holds back now.
-    var heldBack: Set<WithdrawalID> = []
     private var leftOut: [WithdrawalID: LeftOut] = [:]
     /// The transactions of coins.
     var previous = PreviousKeeper()

@@ -54,10 +54,12 @@ public struct ScreeningQuestion: Hashable, Sendable {
 /// What the service says of a withdrawal.
 public enum ScreeningAnswer: Hashable, Sendable {
     /// It may go out.
-    case passes
+    case releases
     /// It may not, for now, and why.
     case holds(String)
-    /// It gives no answer that counts, and why. Nothing goes out.
+    /// It answers, and decides nothing about this one.
+    case unclear(String)
+    /// It gives no answer, and why. Nothing goes out.
     case absent(String)
 }
 
@@ -67,8 +69,8 @@ public protocol WithdrawalScreen {
     func answer(_ question: ScreeningQuestion) -> ScreeningAnswer
 }
 
-/// The service at an HTTP address. One owner at a time.
-public struct ScreeningClient: WithdrawalScreen {
+/// The service at an HTTP address.
+public struct ScreeningClient: WithdrawalScreen, Sendable {
     /// Maximum bytes of an answer.
     public static let answerBytesMax = 16_384
     /// How long an answer may take, milliseconds.
@@ -79,14 +81,17 @@ public struct ScreeningClient: WithdrawalScreen {
     private let loginFile: String?
     private let transport = HTTPPost(bodyBytesMax: ScreeningClient.answerBytesMax)
 
-    /// The service at `http://HOST:PORT/PATH`; nil for any other text. `loginFile` holds
-    /// `USER:PASSWORD`.
+    /// The service at `http://HOST:PORT/PATH` on this host, as customers' names and addresses go
+    /// there in clear; nil for any other text. `loginFile` holds `USER:PASSWORD`.
     public init?(_ url: String, loginFile: String?) {
         let scheme = "http://"
         guard url.hasPrefix(scheme), url.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else { return nil }
         let rest = url.dropFirst(scheme.count)
         let slash = rest.firstIndex(of: "/") ?? rest.endIndex
-        guard let endpoint = HTTPEndpoint(scheme + rest[..<slash]) else { return nil }
+        guard let endpoint = HTTPEndpoint(scheme + rest[..<slash]),
+            endpoint.host == "localhost" || endpoint.host == "::1"
+                || endpoint.host.hasPrefix("127.")
+        else { return nil }
         self.endpoint = endpoint
         path = slash == rest.endIndex ? "/" : String(rest[slash...])
         self.loginFile = loginFile
@@ -100,16 +105,19 @@ public struct ScreeningClient: WithdrawalScreen {
                 endpoint, path, question.json.compact,
                 authorization: try NodeClient.authorization(loginFile),
                 milliseconds: Self.answerMilliseconds)
+        } catch let error as PostError {
+            if case .tooLong = error { return .unclear("\(error)") }
+            return .absent("\(endpoint): \(error)")
         } catch { return .absent("\(endpoint): \(error)") }
         guard response.status == 200 else {
-            return .absent("\(endpoint): it answers with status \(response.status)")
+            return .unclear("it answers with status \(response.status)")
         }
         let json = JSONValue(parsing: response.body, valuesMax: 100)
         switch json?["decision"]?.text {
-        case "pass": return .passes
+        case "pass": return .releases
         case "hold":
             return .holds(NodeClient.shown(json?["reason"]?.text ?? "it gives no reason"))
-        default: return .absent("\(endpoint): its answer has no decision of pass or hold")
+        default: return .unclear("its answer has no decision of pass or hold")
         }
     }
 }

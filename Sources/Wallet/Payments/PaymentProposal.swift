@@ -20,6 +20,8 @@ public struct EarlierTransaction: Hashable, Sendable {
 
 /// What the wallet needs to know beside the log to plan a payment.
 public struct PaymentConditions: Sendable {
+    /// What may be paid at all; nil: whatever is approved.
+    public var only: Set<WithdrawalID>?
     /// What miners ask for now.
     public var feeRate: UTXOFeeRate
     /// Picks the place of the change, and coins by chance.
@@ -76,7 +78,7 @@ public enum PaymentProposal: Hashable, Sendable {
         var waiting: [WithdrawalView] = []
         engine.forEachWithdrawal {
             if $0.status == .approved, $0.asset == terms.asset, $0.network == terms.network,
-                !conditions.leavesOut.contains($0.id)
+                !conditions.leavesOut.contains($0.id), conditions.only?.contains($0.id) ?? true
             {
                 waiting.append($0)
             }

@@ -15,8 +15,9 @@ public enum WalletSeedError: Error, Hashable, Sendable, CustomStringConvertible 
     case owner(path: String, user: UInt32)
     /// It does not hold 24 words with their checksum.
     case notASeed(path: String)
-    /// It is sealed with a key on a token, which does not open it.
-    case token(path: String, TokenError)
+    /// It is sealed with a key on a token, which does not open it; without an error: it was changed,
+    /// or the key.
+    case token(path: String, TokenError?)
 
     /// What happened, and what to do.
     public var description: String {
@@ -34,7 +35,10 @@ public enum WalletSeedError: Error, Hashable, Sendable, CustomStringConvertible 
         case .token(let path, .wrongPIN):
             "\(path) cannot be opened by its token: the PIN in it is not the token's any more. "
                 + "Remove it, and recover from the words: boursectl wallet init --recover --token"
-        case .token(let path, let error): "\(path) cannot be opened by its token: \(error)"
+        case .token(let path, nil):
+            "\(path) was changed, or its token has another key: remove it, and recover from the "
+                + "words: boursectl wallet init --recover --token"
+        case .token(let path, let error?): "\(path) cannot be opened by its token: \(error)"
         }
     }
 }
@@ -61,10 +65,11 @@ public enum WalletSeed {
             throw .owner(path: path, user: found.owner)
         }
         var text: SecretBytes? = SecretBytes(bytes)
-        if TokenSealed.isOne(bytes) {
+        if TokenSealed.isSealed(bytes) {
             do throws(TokenError) { text = try TokenSealed.open(bytes) } catch {
                 throw .token(path: path, error)
             }
+            if text == nil { throw .token(path: path, nil) }
         }
         // Why it is none would say what the words are like.
         guard let text, let words = try? Mnemonic(reading: text),

@@ -3,11 +3,13 @@ away or answers what is no answer."""
 import base64
 import http.server
 import json
+import signal
 import threading
 import time
 
 import pytest
 from litecoin import COIN
+from signer_watch import SignerWatch
 from wallet_bench import WalletBench
 
 
@@ -53,6 +55,7 @@ class Screen:
 @pytest.fixture
 def bench(tmp_path):
     made = WalletBench(tmp_path)
+    made.folder = tmp_path
     made.screen = Screen()
     try:
         made.begin()
@@ -100,7 +103,8 @@ def test_nothing_goes_out_that_is_not_screened(bench):
     # No answer is no permission.
     bench.screen.status = 500
     third = bench.withdraw("ann", destination, COIN // 2)
-    bench.await_("it is away", lambda: "status 500" in payouts(bench)["text"])
+    bench.await_("it is away", lambda: f"withdrawal {third}" in payouts(bench)["text"]
+                 and "status 500" in payouts(bench)["text"])
     bench.screen.status = 200
     for others, what in (('{"decision":"pass","decision":"hold"}', "no decision"),
                          ("x" * 100_000, "more than"), ("[" * 10_000, "no decision")):
@@ -117,3 +121,23 @@ def test_nothing_goes_out_that_is_not_screened(bench):
     bench.screen = Screen(port)
     bench.await_paid()
     bench.check_paid([(destination, 2 * COIN), (destination, COIN // 2)])
+
+    # What was signed for two before the service held one of them is not what goes out.
+    bench.stop("walletd")
+    due = [bench.withdraw("ann", bench.node.elsewhere(), COIN // 4) for _ in range(2)]
+    watch = SignerWatch(bench.folder / "sign", bench.state / "run" / "signer.sock", "after",
+                        lambda: bench.running["walletd"].send_signal(signal.SIGKILL))
+    try:
+        bench.start_wallet(signer=bench.folder / "sign")
+        assert watch.has_struck.wait(60), bench.log_tail("walletd")
+        bench.running.pop("walletd").wait(60)
+        signed = json.loads(watch.answers[-1])["signed"]
+        assert signed["withdrawals"] == due
+        bench.screen.verdicts[due[0]] = {"decision": "hold", "reason": "since today"}
+        bench.start_wallet(signer=bench.folder / "sign")
+        bench.mine_until("the other is paid", lambda: due[1] not in bench.withdrawals)
+        assert bench.withdrawals[due[0]]["status"] == "approved"
+        # Never both: it spends a coin of the first.
+        bench.node.refusal("sendrawtransaction", signed["bytes"])
+    finally:
+        watch.close()

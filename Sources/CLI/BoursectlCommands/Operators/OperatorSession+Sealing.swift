@@ -31,7 +31,7 @@ extension OperatorSession {
         guard let path = who.keyFile else {
             throw CommandError(
                 "this is signed by an operator's key",
-                repair: "give its file or token: --operator-key FILE", code: .usage)
+                repair: "give its file, or its place on a token: --operator-key KEY", code: .usage)
         }
         return try OperatorSigner(OperatorKeyPlace.find(path))
     }
@@ -49,7 +49,7 @@ extension OperatorSession {
         guard who.keyFile != nil else {
             throw CommandError(
                 "operators have keys, so this has to be proposed and signed",
-                repair: "repeat it with --operator-key FILE; see `boursectl proposal --help`")
+                repair: "repeat it with --operator-key KEY; see `boursectl proposal --help`")
         }
         let signer = try signer(who)
         let random = SystemRandom.bytes(16)
@@ -68,7 +68,7 @@ extension CommandError {
             "proposed, not done: \(endorsements) "
                 + (endorsements == 1 ? "other administrator has" : "other administrators have")
                 + " to endorse proposal \(proposal.id.hex). \(receipt.text)",
-            repair: "boursectl proposal approve \(proposal.id.hex) --operator-key FILE",
+            repair: "boursectl proposal approve \(proposal.id.hex) --operator-key KEY",
             code: .proposed)
     }
 }

@@ -43,7 +43,7 @@ enum OperatorKeyPlace {
                 try token.publicKey()
             }
             guard let key = OperatorKey(bytes: bytes), !key.isWeak else {
-                throw CommandError("the token's public key is none that can be used")
+                throw CommandError("the token's public key is weak or malformed: make another one")
             }
             return key
         }

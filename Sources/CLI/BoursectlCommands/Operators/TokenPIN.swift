@@ -11,7 +11,7 @@ enum TokenPIN {
         guard let path else { return try PassphraseTerminal.ask(prompt) }
         var bytes = try HostSecret.read(path, max: TokenKey.pinBytesMax + 1)
         defer { cleanse(&bytes) }
-        var pin = Array(bytes.prefix { $0 != UInt8(ascii: "\n") })
+        var pin = Array(bytes.prefix { ![0x0A, 0x0D].contains($0) })
         defer { cleanse(&pin) }
         guard 1...TokenKey.pinBytesMax ~= pin.count else {
             throw CommandError(

@@ -80,7 +80,7 @@ struct WalletSeedFile {
                 repair: "boursectl wallet init makes one, or recovers it from its words")
         }
         defer { cleanse(&bytes) }
-        guard TokenSealed.isOne(bytes) else { return try Self.words(bytes, in: found) }
+        guard TokenSealed.isSealed(bytes) else { return try Self.words(bytes, in: found) }
         let opened: SecretBytes?
         do throws(TokenError) { opened = try TokenSealed.open(bytes) } catch {
             throw CommandError("\(found) is sealed by a token: \(error)")

@@ -90,6 +90,19 @@ struct PayoutCheck {
                     "boursectl wallet fail, then it is paid again; with --refuse it is not", log,
                 ]
             )
+        case "held by screening":
+            return (
+                .warning,
+                [
+                    "boursectl wallet status: which withdrawal the screening service holds, and why",
+                    "boursectl wallet refuse: if it is not to go out",
+                ]
+            )
+        case "no screening":
+            return (
+                .critical,
+                ["start the screening service, or look at [walletd] screening", log]
+            )
         case "unpayable":
             return (.warning, ["boursectl wallet withdrawals", "boursectl wallet refuse"])
         case "coins spent elsewhere":
