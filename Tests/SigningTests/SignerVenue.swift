@@ -164,20 +164,40 @@ final class SignerVenue {
                 bytes: payment.bytes))
     }
 
+    /// Limits of so much at once and an hour.
+    static func limits(_ limit: (String, String)) throws -> [SpendingLimit] {
+        [
+            SpendingLimit(
+                chain: Text40("bitcoin")!, capacity: try #require(DecimalText(limit.0)),
+                refill: try #require(DecimalText(limit.1))),
+            SpendingLimit(
+                chain: Text40("litecoin")!, capacity: DecimalText("1000")!,
+                refill: DecimalText("1000")!),
+        ]
+    }
+
+    /// Shows a signer the record by which a payment came into the log, as following it does.
+    func show(_ payment: SignedPayment, to signer: PaymentSigner) {
+        let command = SignWithdrawals(
+            asset: payment.asset, network: payment.network, transaction: payment.transaction,
+            replaces: payment.replaces, withdrawals: payment.withdrawals, bytes: payment.bytes)
+        let header = RecordHeader(
+            sequence: engine.sequence, timestamp: Int64(engine.sequence) * 1_000,
+            session: SessionID(0), number: 0, kind: SignWithdrawals.kind)
+        let bytes = command.recordBytes(header)
+        unsafe bytes.withUnsafeBytes { bytes in
+            unsafe signer.see(header, bytes, Outcome(), engine, coins) {
+                SpendingMoment(host: 0, monotonic: 0)
+            }
+        }
+    }
+
     /// A signer with the list of this directory, which has met the log.
     func signer(
         _ directory: SignerDirectory, limit: (String, String) = ("0.25", "0.1"), host: Int64 = 0
     ) throws -> PaymentSigner {
         let signer = PaymentSigner(
-            try SignedList(directory.place), master: master,
-            limits: [
-                SpendingLimit(
-                    chain: Text40("bitcoin")!, capacity: try #require(DecimalText(limit.0)),
-                    refill: try #require(DecimalText(limit.1))),
-                SpendingLimit(
-                    chain: Text40("litecoin")!, capacity: DecimalText("1000")!,
-                    refill: DecimalText("1000")!),
-            ])
+            try SignedList(directory.place), master: master, limits: try Self.limits(limit))
         let now = SpendingMoment(host: host, monotonic: 0)
         #expect(signer.begin(engine, coins, journal: Self.journal, now: now) == nil)
         return signer

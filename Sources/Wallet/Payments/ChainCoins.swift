@@ -61,6 +61,14 @@ public struct OpenPayment: Hashable, Sendable {
     public var fee: Int64
     /// The signed transaction, as nodes take it; empty in a table that keeps none.
     public var bytes: [UInt8]
+
+    /// Its fee, as far as a signer would have signed it: what the log calls a payment need not be
+    /// one. A table that keeps no bytes believes it.
+    var credibleFee: Int64 {
+        if bytes.isEmpty { return fee }
+        let size = Int64(bytes.count)
+        return min(fee, size * ReviewedPayment.feePerKilobyteMax / 1_000 + 1)
+    }
 }
 
 /// The coins of a chain.

@@ -7,7 +7,7 @@ internal import UTXO
 internal import Wire
 
 extension CoinTable {
-    private static var version: UInt32 { 5 }
+    private static var version: UInt32 { 6 }
 
     /// The table as bytes; see `init(saved:)`. O(coins + bytes of open payments).
     public var saved: [UInt8] {
@@ -29,6 +29,8 @@ extension CoinTable {
         number(sequence)
         number(crc)
         out += hash
+        number(epoch)
+        number(leader)
         number(UInt8(hasGap ? 1 : 0))
         number(UInt32(chains.count))
         for (network, chain) in chains.sorted(by: { $0.key.number < $1.key.number }) {
@@ -68,6 +70,11 @@ extension CoinTable {
                 out += payment.bytes
             }
         }
+        number(UInt32(overcharged.count))
+        for (asset, units) in overcharged.sorted(by: { $0.key.number < $1.key.number }) {
+            number(asset.number)
+            number(units)
+        }
         number(UInt32(accounts.count))
         for (network, account) in accounts.sorted(by: { $0.key.number < $1.key.number }) {
             number(network.number)
@@ -92,6 +99,8 @@ extension CoinTable {
         sequence = r.integer()
         crc = r.integer()
         hash = r.bytes(count: hash.count, most: hash.count)
+        epoch = r.integer()
+        leader = r.integer()
         hasGap = r.integer(UInt8.self) != 0
         let count = r.integer(UInt32.self)
         guard count <= Limits.networksMax else { return false }
@@ -106,6 +115,13 @@ extension CoinTable {
                 Self.readPayments(&r, &chain)
             else { return false }
             chains[number] = chain
+        }
+        let overchargedCount = r.integer(UInt32.self)
+        guard overchargedCount <= UInt32(UInt16.max) + 1 else { return false }
+        for _ in 0..<overchargedCount {
+            guard r.isValid else { return false }
+            let asset = AssetID(r.integer())
+            overcharged[asset] = r.integer(Int128.self)
         }
         let accountCount = r.integer(UInt32.self)
         guard accountCount <= Limits.networksMax else { return false }

@@ -23,8 +23,15 @@ public struct CoinTable: Sendable {
     /// The hash of all records up to that one, which names this log and no other: of each record
     /// SHA-256 of the hash before it and of the record's bytes; 32 zeros before the first.
     public internal(set) var hash = [UInt8](repeating: 0, count: 32)
+    /// The epoch of the last record.
+    public internal(set) var epoch: UInt32 = 0
+    /// The replica id of the host that leads in that epoch, as the log says; 0: none is named.
+    public internal(set) var leader: UInt128 = 0
     /// Whether records were missed: the coins are not all, and nothing may be planned with them.
     public internal(set) var hasGap = false
+    /// What settlements were booked to cost beyond the fees of their transactions, by asset: the
+    /// ledger says that so much is gone, and no chain took it.
+    public internal(set) var overcharged: [AssetID: Int128] = [:]
     var chains: [NetworkID: ChainCoins] = [:]
     var accounts: [NetworkID: EVMPayments] = [:]
     /// Whether open payments keep their bytes: whoever broadcasts them needs them, and a signer
@@ -72,9 +79,10 @@ public struct CoinTable: Sendable {
     ) {
         guard header.sequence > sequence else { return }
         if header.sequence > sequence + 1 { hasGap = true }
-        (sequence, crc) = (header.sequence, header.crc)
+        (sequence, crc, epoch) = (header.sequence, header.crc, header.epoch)
         guard outcome.refusal == .none, let command else { return }
         switch command {
+        case .epochMark(let c): leader = UInt128(c.replicaHigh) << 64 | UInt128(c.replicaLow)
         case .setChain(let c): set(c)
         case .creditDeposit(let c): credit(c, engine)
         case .signWithdrawals(let c):
@@ -82,6 +90,7 @@ public struct CoinTable: Sendable {
                 c, at: header.sequence, header.timestamp, keepsBytes: keepsBytes)
             accounts[c.network]?.sign(c, at: header.sequence)
         case .settleTransaction(let c):
+            charge(c)
             for network in chains.keys { chains[network]?.settle(c.transaction) }
             for network in accounts.keys { accounts[network]?.settle(c.transaction) }
         case .dropTransaction(let c):
@@ -92,8 +101,21 @@ public struct CoinTable: Sendable {
     }
 
     private static let kinds: Set<CommandKind> = [
-        .setChain, .creditDeposit, .signWithdrawals, .settleTransaction, .dropTransaction,
+        .epochMark, .setChain, .creditDeposit, .signWithdrawals, .settleTransaction,
+        .dropTransaction,
     ]
+
+    /// Compares what a settlement is booked to cost with the transaction's fee, which its own bytes
+    /// say. What an EVM chain took its receipt says, and no bytes.
+    private mutating func charge(_ c: SettleTransaction) {
+        if accounts.values.contains(where: { $0.payments[c.transaction] != nil }) { return }
+        let payment = chains.values.lazy.compactMap { $0.payments[c.transaction] }.first
+        let fee = payment.map { $0.asset == c.costAsset ? Int128($0.credibleFee) : 0 } ?? 0
+        let excess = c.cost.units - fee
+        guard excess > 0 else { return }
+        let (sum, isOver) = (overcharged[c.costAsset] ?? 0).addingReportingOverflow(excess)
+        overcharged[c.costAsset] = isOver ? .max : sum
+    }
 
     private mutating func set(_ c: SetChain) {
         let account = accounts[c.network]

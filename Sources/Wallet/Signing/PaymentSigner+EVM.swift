@@ -132,6 +132,7 @@ extension PaymentSigner {
             throw PaymentReviewError(.signedBefore, "the log has given the chain another number")
         }
         if engine.payment(payment.transaction) != nil { return payment }
+        try Self.checkOwn(entry)
         payment.replaces = request.replaces
         let before = SigningRequest(
             network: payment.network, asset: payment.asset, sequence: request.sequence,

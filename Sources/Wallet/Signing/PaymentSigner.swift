@@ -19,8 +19,18 @@ public final class PaymentSigner {
     let master: ExtendedPrivateKey
     /// What the assets of EVM chains are there.
     let assets: EVMAssetList
-    private let limits: [Text40: SpendingLimit]
+    let limits: [Text40: SpendingLimit]
     private var meter: SpendingMeter?
+    /// What was used before it begins: by the list, and by what the log has beyond it.
+    var past: SpendingMeter
+    /// Payments of the log that the list lacks, before it begins.
+    var logged: [TransactionID: LoggedPayment] = [:]
+    /// Bytes of these, and from how many on those are forgotten that bind nothing.
+    var (loggedBytes, loggedBytesNext) = (0, 1 << 20)
+    /// What is to go into the list before anything else is signed.
+    var adopting: [SignedEntry] = []
+    /// Whether a public key of the log's is this seed's.
+    var ownKeys: [String: Bool] = [:]
 
     /// A signer that has signed what `list` holds.
     public init(
@@ -28,7 +38,9 @@ public final class PaymentSigner {
         assets: EVMAssetList = EVMAssetList()
     ) {
         (self.list, self.master, self.assets) = (list, master, assets)
-        self.limits = Dictionary(limits.map { ($0.chain, $0) }, uniquingKeysWith: { a, _ in a })
+        let byChain = Dictionary(limits.map { ($0.chain, $0) }, uniquingKeysWith: { a, _ in a })
+        self.limits = byChain
+        past = list.meter { byChain[$0] }
     }
 
     /// Whether it has met the log; see `begin`.
@@ -37,49 +49,42 @@ public final class PaymentSigner {
     /// Meets a log that has everything which the list awaits: derives what is used of the limits,
     /// and writes the list anew, without what is closed in the log.
     ///
-    /// Not where the log has a payment that is not settled and that the list lacks: such a list is
-    /// an older copy, or was begun after something was signed, and may lack others that are not in
-    /// the log. It returns what that means; nil: it has begun.
+    /// Not where the log has a payment that is not settled, that this host signed and that the list
+    /// lacks: such a list is an older copy, or was begun after something was signed, and may lack
+    /// others that are not in the log. It returns what that means; nil: it has begun. What other
+    /// hosts signed is adopted: `isOwn` says whether a replica id is this host's, nil where that is
+    /// not known yet.
     public func begin(
         _ engine: borrowing Engine, _ coins: CoinTable, journal: JournalIdentity,
-        now: SpendingMoment
+        now: SpendingMoment, isOwn: (UInt128) -> Bool? = { _ in true }
     ) -> String? {
-        let known = Set(list.entries.map(\.payment.transaction))
-        var unknown: TransactionID?
-        engine.forEachPayment {
-            let isOurs =
-                coins.coins($0.network)?.payments[$0.id] != nil
-                || coins.account($0.network)?.payments[$0.id] != nil
-            if isOurs, !known.contains($0.id) { unknown = $0.id }
-        }
-        if let unknown {
-            return "the log has the payment \(unknown.hex), and the list of what was signed lacks "
-                + "it: is it an older copy? Restore the newest one, or wait until that payment is "
-                + "settled or dropped"
-        }
-        var meter = list.meter { limits[$0] }
-        meter.advance(to: now)
-        self.meter = meter
-        compact(engine, SeenRecord(coins), journal)
+        if let obstacle = obstacle(engine, coins, isOwn) { return obstacle }
+        past.advance(to: now)
+        meter = past
+        let adopted = takeLogged(engine, coins)
+        compact(engine, SeenRecord(coins), journal, adding: adopted)
         return nil
     }
 
-    /// Writes the list anew, without the entries whose withdrawals are all closed.
-    private func compact(
-        _ engine: borrowing Engine, _ seen: SeenRecord, _ journal: JournalIdentity?
+    /// Writes the list anew, without the entries whose withdrawals are all closed and with those
+    /// that were adopted.
+    func compact(
+        _ engine: borrowing Engine, _ seen: SeenRecord, _ journal: JournalIdentity?,
+        adding adopted: [SignedEntry] = []
     ) {
         guard var meter else { return }
         let base = list.nextBase(&meter, seen, journal) { limits[$0] }
         var kept: [SignedEntry] = []
         for entry in list.entries where Self.isOpen(entry, engine) { kept.append(entry) }
+        kept += adopted.filter { !list.has($0.payment.transaction) }
         _ = list.rewrite(base, kept)
         self.meter = meter
     }
 
-    /// Whether the log has one of an entry's withdrawals as open.
-    private static func isOpen(_ entry: SignedEntry, _ engine: borrowing Engine) -> Bool {
+    /// Whether the log has one of an entry's withdrawals as open, or the payment itself.
+    static func isOpen(_ entry: SignedEntry, _ engine: borrowing Engine) -> Bool {
         for id in entry.payment.withdrawals where engine.withdrawal(id) != nil { return true }
-        return false
+        return engine.payment(entry.payment.transaction) != nil
     }
 
     // MARK: Requests
@@ -99,6 +104,7 @@ public final class PaymentSigner {
         _ request: SigningRequest, _ engine: borrowing Engine, _ coins: CoinTable,
         _ now: SpendingMoment
     ) throws(PaymentReviewError) -> SigningAnswer {
+        keepAdopted(engine, coins, journal: list.base.journal)
         if let fault = list.fault { throw PaymentReviewError(.notKept, Self.notKept(fault)) }
         guard meter != nil else { throw PaymentReviewError(.behind, "the log is not read yet") }
         if let account = coins.account(request.network) {
@@ -250,6 +256,7 @@ public final class PaymentSigner {
             throw PaymentReviewError(.signedBefore, "the log has given the chain another number")
         }
         if engine.payment(payment.transaction) != nil { return payment }
+        try Self.checkOwn(entry)
         guard let network = coins.coins(request.network)?.network else {
             throw PaymentReviewError(.otherKey, "the log names no UTXO chain \(request.network)")
         }
@@ -263,6 +270,17 @@ public final class PaymentSigner {
         _ = try ReviewedPayment.review(before, engine, coins, key: master, isSigned: true).get()
         return payment
     }
+
+    /// What another host signed and the log has dropped is not given again: only another payment
+    /// that conflicts with it.
+    static func checkOwn(_ entry: SignedEntry) throws(PaymentReviewError) {
+        if entry.isAdopted {
+            throw PaymentReviewError(.signedBefore, "another host signed it, and it was dropped")
+        }
+    }
+
+    /// Goes on to this moment.
+    func meterAdvance(to now: SpendingMoment) { meter?.advance(to: now) }
 
     /// The limits' time, ns since 1970; 0 before the signer has met the log.
     var meterTime: Int64 { meter?.time ?? 0 }

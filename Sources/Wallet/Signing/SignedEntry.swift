@@ -80,6 +80,8 @@ public struct SignedEntry: Hashable, Sendable {
     public var seen: SeenRecord
     /// What leaves of a token; nil: none does. `leaving` and `counted` are then gas.
     public var token: TokenSpending?
+    /// Whether another host's signer signed it, and the log has or had it.
+    public var isAdopted = false
 
     /// An entry.
     public init(
@@ -106,6 +108,9 @@ public struct SignedEntry: Hashable, Sendable {
         if let token, case .object(let members) = json {
             json = .object(members + [.init("token", token.json)])
         }
+        if isAdopted, case .object(let members) = json {
+            json = .object(members + [.init("adopted", .bool(true))])
+        }
         return json
     }
 
@@ -124,6 +129,7 @@ public struct SignedEntry: Hashable, Sendable {
             guard let token = TokenSpending(found) else { return nil }
             self.token = token
         }
+        isAdopted = json["adopted"]?.flag ?? false
     }
 
     private static func outPoint(_ json: JSONValue) -> OutPoint? {

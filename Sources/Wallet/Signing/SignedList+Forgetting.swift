@@ -35,6 +35,23 @@ extension SignedList {
         return base
     }
 
+    /// The transactions that operators took out of a list.
+    static func forgotten(_ place: SignerPlace) throws(SignedListError) -> Set<TransactionID> {
+        guard Directory.exists(place.forgottenFile) else { return [] }
+        let content: [UInt8]
+        do throws(SystemError) {
+            content = try File(place.forgottenFile, .read).read(count: bytesMax)
+        } catch { throw .system(error) }
+        var all: Set<TransactionID> = []
+        for line in content.split(separator: UInt8(ascii: "\n")) {
+            guard let entry = JSONValue(parsing: line).flatMap({ SignedEntry($0) }) else {
+                throw .damaged(path: place.forgottenFile, detail: "has a line that is no entry")
+            }
+            all.insert(entry.payment.transaction)
+        }
+        return all
+    }
+
     /// The entry of a transaction; nil: it has none.
     public func entry(of transaction: TransactionID) -> SignedEntry? {
         entries.first { $0.payment.transaction == transaction }

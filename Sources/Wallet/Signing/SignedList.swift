@@ -53,6 +53,9 @@ public final class SignedList {
     package var file: File?
     private var bytes: Int
     private var places: [WithdrawalID: [Int]] = [:]
+    private var transactions: Set<TransactionID> = []
+    /// Transactions that an operator took out of it, see `forget`.
+    public let forgotten: Set<TransactionID>
 
     /// Opens the list that has begun at `place`, and reads all of it. It takes entries once it was
     /// written anew, see `rewrite`. With `mends` it ends what a crash had cut off; without, it
@@ -94,6 +97,7 @@ public final class SignedList {
                 try floor.raise(floorFile, generation: base.generation, bytes: read.end)
             }
         } catch { throw .system(error) }
+        forgotten = try Self.forgotten(place)
         (self.base, self.floor, entries, bytes) = (base, floor, read.entries, read.end)
         index()
     }
@@ -153,11 +157,18 @@ public final class SignedList {
     }
 
     private func index() {
-        places = [:]
-        for (number, entry) in entries.enumerated() {
-            for id in entry.payment.withdrawals { places[id, default: []].append(number) }
-        }
+        (places, transactions) = ([:], [])
+        for number in entries.indices { index(number) }
     }
+
+    private func index(_ number: Int) {
+        let payment = entries[number].payment
+        transactions.insert(payment.transaction)
+        for id in payment.withdrawals { places[id, default: []].append(number) }
+    }
+
+    /// Whether it has a transaction.
+    func has(_ transaction: TransactionID) -> Bool { transactions.contains(transaction) }
 
     /// The entries that pay some of these withdrawals, in the order of their signing.
     public func entries(paying withdrawals: [WithdrawalID]) -> [SignedEntry] {
@@ -207,9 +218,7 @@ public final class SignedList {
         }
         bytes += frame.count
         entries.append(entry)
-        for id in entry.payment.withdrawals {
-            places[id, default: []].append(entries.count - 1)
-        }
+        index(entries.count - 1)
         return true
     }
 

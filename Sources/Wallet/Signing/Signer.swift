@@ -108,6 +108,7 @@ public final class Signer {
         }
         let replica = session.replica
         if let conflict = replica.conflict { throw .otherLog(conflict) }
+        payments.keepAdopted(replica.engine, replica.coins, journal: replica.journal)
         guard session.isCaughtUp else { return }
         if !payments.hasBegun { begin(replica) }
         if Clock.monotonicNanos() >= saveTime { saveState() }
@@ -119,7 +120,8 @@ public final class Signer {
         beginTime = Clock.monotonicNanos() + Self.retryNanos
         let before = obstacle
         obstacle = payments.begin(
-            replica.engine, replica.coins, journal: replica.journal, now: Self.now)
+            replica.engine, replica.coins, journal: replica.journal, now: Self.now,
+            isOwn: { replica.isOwn($0) })
         if let obstacle {
             if obstacle != before { report(true, "signs nothing: \(obstacle)") }
             return
@@ -137,12 +139,12 @@ public final class Signer {
         let now = Clock.monotonicNanos()
         guard now >= connectTime, let name = Text40("signer/main") else { return }
         defer { connectTime = Clock.monotonicNanos() + Self.retryNanos }
-        let list = payments.list
+        let payments = payments
         do throws(CommandSessionError) {
             session = try unsafe CommandSession(
                 name, connect: connect,
                 replica: { [state] welcome in
-                    SignerReplica(welcome, state, journal: list.base.journal, seen: list.seen)
+                    SignerReplica(welcome, state, payments)
                 }, replicaNanosMax: 0, lost: { [report] in report(true, "\($0); reconnecting") },
                 see: { _, _, _, _ in })
         } catch {
@@ -195,9 +197,12 @@ public final class Signer {
     /// does.
     public func saveState() {
         saveTime = Clock.monotonicNanos() + Self.saveNanos
-        guard let replica = session?.replica, replica.isCaughtUp,
+        // One that has not begun has not adopted what that state has seen.
+        guard let replica = session?.replica, replica.isCaughtUp, payments.hasBegun,
             replica.coins.sequence > savedSequence
         else { return }
+        payments.keepAdopted(replica.engine, replica.coins, journal: replica.journal)
+        guard payments.list.fault == nil else { return }
         do throws(SystemError) {
             try FollowedState.save(
                 replica.engine, replica.coins, of: replica.journal, payments.list.position,

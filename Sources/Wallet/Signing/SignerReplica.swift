@@ -23,14 +23,18 @@ public final class SignerReplica: LogReplica {
     public private(set) var conflict: String?
     /// The log's journal.
     public let journal: JournalIdentity
+    private let payments: PaymentSigner
+    /// What matchd said of itself last.
+    private var server: (role: LinkServerRole, epoch: UInt32)
 
     /// A replica that follows the server of this greeting, from `state` on where it is of this
-    /// journal, else from the first record. Its log has to be of the journal `known`, where that
-    /// is known, and to have the record `seen`.
-    package init(
-        _ welcome: LinkWelcome, _ state: FollowedState?, journal known: JournalIdentity?,
-        seen: SeenRecord
-    ) {
+    /// journal, else from the first record. `payments` sees the log's payments; the log has to be
+    /// of its list's journal, where that is known, and to have the last record that the list has
+    /// seen.
+    package init(_ welcome: LinkWelcome, _ state: FollowedState?, _ payments: PaymentSigner) {
+        self.payments = payments
+        server = (welcome.role, welcome.epoch)
+        let (known, seen) = (payments.list.base.journal, payments.list.seen)
         journal = JournalIdentity(high: welcome.journalHigh, low: welcome.journalLow)
         follower = Follower(welcome, snapshotAtMost: 0)
         if let state, state.journal == journal {
@@ -61,6 +65,16 @@ public final class SignerReplica: LogReplica {
     public var isCaughtUp: Bool {
         follower.isCaughtUp && awaited == nil && conflict == nil
     }
+    /// Whether a host that led has this one's matchd: in a pair the leader is one of the two, and
+    /// matchd says whether it leads the term of the log's last record. Nil: that is not known now.
+    func isOwn(_ leader: UInt128) -> Bool? {
+        switch server.role {
+        case .standalone: true
+        case .primary: coins.epoch == server.epoch ? leader == coins.leader : nil
+        case .standby: coins.epoch == server.epoch ? leader != coins.leader : nil
+        case .sealed: nil
+        }
+    }
     /// The record that the log has to have still; nil: none.
     public var nextAwaited: UInt64? { awaited?.sequence }
 
@@ -75,6 +89,7 @@ public final class SignerReplica: LogReplica {
         }
         return unsafe try follower.receive(frame) { header, bytes, outcome, engine in
             unsafe coins.see(header, bytes, outcome, engine)
+            unsafe payments.see(header, bytes, outcome, engine, coins) { Signer.now }
             unsafe checkSeal(header, bytes, outcome)
             pass()
             unsafe each(header, bytes, outcome, engine)
@@ -112,5 +127,6 @@ public final class SignerReplica: LogReplica {
     /// Continues on a new connection.
     public func reconnected(_ welcome: LinkWelcome) throws(FollowerError) {
         try follower.reconnected(welcome)
+        server = (welcome.role, welcome.epoch)
     }
 }

@@ -66,5 +66,5 @@ public struct SignatureHashes: Sendable {
     }
 
     /// SIGHASH_ALL: all inputs and all outputs.
-    static let all: UInt8 = 1
+    public static let all: UInt8 = 1
 }

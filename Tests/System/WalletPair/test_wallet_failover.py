@@ -2,16 +2,16 @@
 the other host's wallet goes on with what the log says, each deposit is credited once and each
 withdrawal is paid by one output. The checker reads the chain.
 
-What signers know is the boundary. Each host's signer keeps its own list, and knows what the other
-one signed by the log alone. What one signed and the log never got, the other does not know: it may
+What signers know is the boundary. Each host's signer keeps its own list, and takes into it what the
+other one signed once the log has it: from then on it binds both, dropped or not, and counts against
+both buckets. What one signed and the log never got, the other does not know: it may
 sign a payment of the same withdrawals that spends other coins, and both could be final. The
 product gives no node a payment before the log has released it, so the first one is in three places
 only: the signer's list, walletd's memory, and the tail of a journal that a cut puts aside, all of
 the lost host. `test_what_one_signer_signed_and_the_log_lacks` shows both halves of that. Whoever
 reads these places (root there, or walletd's user at that moment) can pay such a withdrawal a
 second time: to the address that the customer asked for, and not beyond what a signer's limit
-holds, as each host's signer has a bucket of its own. A payment of the other's that the log has
-binds a signer while it is open; one that was dropped does not.
+holds.
 """
 import os
 import random
@@ -127,20 +127,39 @@ def test_what_one_signer_signed_and_the_log_lacks(pair):
     assert not pair.was_given(void, before)
 
 
-def test_a_signer_that_starts_beside_a_payment_of_the_others_waits_for_its_end(pair):
-    """Its list lacks that payment as an older copy of it would."""
+def test_a_payment_of_the_others_binds_although_it_is_dropped(pair):
+    """It is in the log alone: no node gets it before its host is lost and an operator drops it. The
+    signer was away meanwhile, and learns of it as it starts."""
     pair.both_in_sync()
-    pair.withdraw("ann", 300_000)
-    pair.await_("in the pool", lambda: pair.node.call("getrawmempool"))
+    lost, other = pair.leader, pair.other
+    pair.hosts[other].kill("signerd")
+    for steps in pair.steps.values():
+        steps.is_held = True
+        steps.signed.clear()
+    pair.withdraw("cid", COIN)
+    pair.await_("it is in the log", lambda: pair.signed_in_log())
+    (first,) = pair.steps[lost].signed
     pair.power_off()
     pair.went_over()
-    pair.lead.kill("signerd")
-    pair.spawn(pair.leader, "signerd")
-    pair.withdraw("ben", 300_000)
-    payouts = pair.await_("it is said", lambda: (pair.status() or {}).get("payouts", {}).get(
-        "condition") == "signer refuses" and pair.status()["payouts"])
-    assert "lacks it" in payouts["text"] and not payouts["isSound"]
+    pair.spawn(other, "signerd")
+    # A payment of another withdrawal shows that it signs beside an open one of the other host's.
+    pair.withdraw("ann", 300_000)
+    pair.await_("it signs", lambda: pair.steps[other].signed)
+    pair.lead.ctl("wallet", "drop", first["transaction"], "--force", "--confirm",
+                  first["transaction"])
+
+    def again():
+        found = [one for one in pair.steps[other].signed
+                 if set(one["withdrawals"]) & set(first["withdrawals"])]
+        return found and found[-1]["transaction"] in pair.signed_in_log() and found[-1]
+    second = pair.await_("it is paid by another", again)
+    assert second["transaction"] != first["transaction"]
+    assert pair.inputs(first) & pair.inputs(second)
+    for steps in pair.steps.values():
+        steps.is_held = False
+    # Whoever kept the first one is too late, and was never given a node's ear by the product.
     pair.settled()
+    assert not pair.could_be_final(first)
 
 
 def test_random_failovers_under_load(pair):

@@ -31,6 +31,8 @@ class Steps:
         self.signed, self.given, self.submitted = [], [], 0
         # Outputs that this host's node says to be spent.
         self.hidden = set()
+        # Whether nothing that is to be broadcast reaches the node.
+        self.is_held = False
         self.armed, self.lock, self.has_credited = None, threading.Lock(), False
         run = self.host.state / "run"
         run.mkdir(exist_ok=True)
@@ -94,6 +96,8 @@ class Steps:
 
     def call(self, call):
         if call["method"] in self.BROADCASTS:
+            if self.is_held:
+                return None
             self.given.append(call["params"][0])
             return call if self.reached("broadcast", "before") else None
         return call
@@ -105,9 +109,9 @@ class Steps:
             return answer | {"result": None}
         if call["method"] != "getblock" or not answer.get("result"):
             return answer
-        scripts = {output["scriptPubKey"].get("hex") for one in answer["result"]["tx"]
-                   for output in one["vout"]}
-        for step in (step for step, script in self.pair.looked_for.items() if script in scripts):
+        # It is the block's bytes.
+        block = answer["result"]
+        for step in (step for step, script in self.pair.looked_for.items() if script in block):
             if not self.reached(step, "before"):
                 return None
             if self.armed and self.armed[:2] == (step, "after"):
@@ -358,3 +362,14 @@ class WalletPair(Pair):
         """Whether the node takes a signed payment now."""
         (said,) = self.node.call("testmempoolaccept", [payment["bytes"]])
         return said["allowed"]
+
+    def signed_in_log(self):
+        """The payments that the log has, as the host that leads says."""
+        done = self.lead.ctl("--output", "json", "wallet", "withdrawals", check=False)
+        rows = json.loads(done.stdout) if done.returncode == 0 else []
+        return {one["transaction"] for row in rows for one in row["payments"]}
+
+    def inputs(self, payment):
+        """What a signed payment spends."""
+        return {(one["txid"], one["vout"])
+                for one in self.node.call("decoderawtransaction", payment["bytes"])["vin"]}

@@ -20,8 +20,8 @@ struct WalletDropCommand: ParsableCommand {
             confirms beforehand).
 
             The signer gives what it has signed again, and binds every other payment of these \
-            withdrawals to a coin of this one, whatever the log says; the signer of another host \
-            does not know what only this one signed. Where its coins are spent \
+            withdrawals to a coin of this one, whatever the log says; so does another host's, once \
+            the log had it. Where its coins are spent \
             elsewhere: on the host that signs, stop bourse-signerd first, then drop the payment \
             here, then `bourse-signerd --forget TRANSACTION` there, then start it.
 
