@@ -37,6 +37,28 @@ import Wire
         #expect(settled.ofHouse == 1_000 - (680_000_000 - settled.custody))
     }
 
+    @Test func `a cost beyond the transaction's fee is missing, whoever books it`() throws {
+        let venue = try PaymentVenue()
+        try venue.deposit(1, 500_000_000)
+        #expect(venue.withdraw(1, 120_000_000, to: 7).refusal == .none)
+        let payment = try venue.pay(venue.request())
+        let fee = try #require(
+            venue.table.coins(PaymentVenue.network)?.payments[payment.transaction]?.fee)
+        try venue.must(
+            .settleTransaction(
+                SettleTransaction(
+                    transaction: payment.transaction, costAsset: PaymentVenue.asset,
+                    cost: Amount(units: Int128(fee) + 77), block: 1)))
+        var found = try sides(venue)
+        #expect(found.difference == 77)
+        found.overcharged = venue.table.overcharged[PaymentVenue.asset] ?? 0
+        #expect(found.overcharged == 77 && found.difference == 0)
+        // A thief who takes as much is seen.
+        found.vanished = 77
+        #expect(found.difference == -77)
+        #expect(CoinTable(saved: venue.table.saved)?.overcharged == venue.table.overcharged)
+    }
+
     @Test func `a booking by hand is missing on the chain, and one that takes out is too much`()
         throws
     {

@@ -49,7 +49,8 @@ public struct BooksReport: Hashable, Sendable {
             "text": .string(text), "sequence": .orNull(sides.map { Int64(clamping: $0.sequence) }),
             "custody": units(sides?.custody), "owed": units(sides?.owed),
             "onChain": units(sides?.onChain), "vanished": units(sides?.vanished),
-            "elsewhere": units(sides?.elsewhere), "difference": units(sides?.difference),
+            "elsewhere": units(sides?.elsewhere), "overcharged": units(sides?.overcharged),
+            "difference": units(sides?.difference),
             "coins": .number(coins), "coinsVanished": .number(vanished),
             "block": .orNull(block.map { Int64(clamping: $0) }),
         ]

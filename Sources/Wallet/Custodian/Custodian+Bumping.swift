@@ -83,8 +83,11 @@ extension Custodian {
             case .whole(let previous):
                 request.previous = previous
                 return .request(request)
+            case .tooLarge where inputs.count > own.count:
+                // With fewer coins beside its own, or with none.
+                conditions.sparesMax = (inputs.count - own.count) / 2
             case .tooLarge:
-                return .none("the transactions that it would spend from are too large")
+                return .none("the transactions that it spends from are too large")
             case .lacksCoins:
                 guard own.isDisjoint(with: chain.payouts.absentCoins()) else {
                     return .none("the chain has not all of its coins")

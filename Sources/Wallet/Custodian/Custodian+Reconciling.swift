@@ -51,6 +51,7 @@ extension Custodian {
             let text = "there are more coins than the wallet keeps"
             return why.map { (.vanished, $0, sides) } ?? (.incomparable, text, sides)
         }
+        sides.overcharged = coins.overcharged[asset.id] ?? 0
         var note = ""
         for one in elsewhere {
             guard let other = session.replica.engine.asset(code: one.asset) else {
@@ -69,7 +70,8 @@ extension Custodian {
         if let why { return (.vanished, why + note, sides) }
         if sides.difference < 0 {
             let text = """
-                \(-sides.difference) base units are missing: the ledger says \(sides.custody), and \
+                \(-sides.difference) base units are missing: the ledger says \
+                \(sides.custody + sides.overcharged)\(Self.words(overcharged: sides)), and \
                 the wallet has \(sides.onChain - sides.vanished) and \(sides.elsewhere) elsewhere
                 """
             return (.short, text + note, sides)
@@ -86,6 +88,12 @@ extension Custodian {
             return (.unseen, "for an hour not all coins were looked for\(fault)", sides)
         }
         return (.balanced, String(note.dropFirst(2)), sides)
+    }
+
+    private static func words(overcharged sides: Reconciliation) -> String {
+        sides.overcharged == 0
+            ? ""
+            : " (with \(sides.overcharged) that settlements were booked to cost, and no chain took)"
     }
 
     /// Both sides of an asset, without what is kept elsewhere; nil where one of its chains is not

@@ -15,7 +15,7 @@ public enum BumpProposal: Hashable, Sendable {
     /// whatever miners ask for.
     static let quarters: Int64 = 5
     /// Coins that may be added.
-    static let spareMax = 32
+    public static let spareMax = 32
 
     /// Plans what replaces an open payment: it spends all that the payment does, pays the same
     /// payees as much, and a higher fee, which comes from the change, or from a coin that is added.
@@ -66,7 +66,7 @@ public enum BumpProposal: Hashable, Sendable {
         policy.inputsMax = max(conditions.inputsMax, coins.count)
         let spare = PaymentProposal.spendable(chain, conditions.absent, isInBlock)
         let plan = try old.bumped(
-            policy: policy, relayFee: relayFee, spare: Array(spare.prefix(spareMax)))
+            policy: policy, relayFee: relayFee, spare: Array(spare.prefix(conditions.sparesMax)))
         let most = ceiling.fee(virtualSize: plan.virtualSize)
         guard plan.fee <= most else { throw .feeTooHigh(fee: plan.fee, maximum: most) }
         return .request(

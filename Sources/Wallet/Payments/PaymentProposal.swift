@@ -37,6 +37,8 @@ public struct PaymentConditions: Sendable {
     public var payeesMax = Limits.payeesMax
     /// Maximum coins that one payment spends.
     public var inputsMax = 200
+    /// Maximum coins that a replacement may add to those that it has to spend.
+    public var sparesMax = BumpProposal.spareMax
 
     /// Conditions of a moment.
     public init(feeRate: UTXOFeeRate, seed: UInt64) { (self.feeRate, self.seed) = (feeRate, seed) }

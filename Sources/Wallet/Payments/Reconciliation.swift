@@ -13,6 +13,9 @@ public struct Reconciliation: Hashable, Sendable {
     public var sequence: UInt64
     /// What there has to be, by the ledger.
     public var custody: Int128
+    /// What settlements were booked to cost beyond the fees of their transactions: the chain did
+    /// not take it, so it has to be there.
+    public var overcharged: Int128 = 0
     /// Customers' balances, and withdrawals in transit.
     public var owed: Int128
     /// What is on the chains, by the log.
@@ -42,7 +45,7 @@ public struct Reconciliation: Hashable, Sendable {
     }
 
     /// What there is beyond what there has to be; below 0: it is missing.
-    public var difference: Int128 { onChain - vanished + elsewhere - custody }
+    public var difference: Int128 { onChain - vanished + elsewhere - custody - overcharged }
 
     /// What the house has of it, from fees and rounding less what chains took; below 0: customers
     /// are owed more than came in and is left.

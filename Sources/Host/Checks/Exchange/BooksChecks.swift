@@ -43,7 +43,8 @@ struct BooksCheck {
                 )
             case "not comparable", "coins not seen":
                 (
-                    .warning,
+                    // Where they are not compared nothing would show that something is missing.
+                    books.condition == "not comparable" ? .critical : .warning,
                     [
                         "boursectl wallet reconcile", "boursectl wallet status",
                         "journalctl -u \(HostPlan.walletUnit) -n 50",
