@@ -48,7 +48,7 @@ test: prerequisites-test ## Build and run every test
 deb: prerequisites-deb build ## Build the Debian packages into build/deb
 	@packaging/deb $(BIN)
 
-bench: prerequisites-bench build ## Measure the engine (EVENTS=N), the durable path, the agent
+bench: prerequisites-bench build ## Measure the engine (EVENTS=N), the durable path, the agent, the wallet
 	@packaging/local/bench $(BIN) $(EVENTS)
 
 fuzz: prerequisites-test ## Run the fuzz tests longer (FUZZ_ITERATIONS=N, BOURSE_SEED=N)

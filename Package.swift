@@ -130,7 +130,9 @@ let package = Package(
         // Proof of liabilities: a Merkle sum tree over all accounts of an asset; pure.
         wing("Wallet", "Liabilities", ["Terms", "JSON", "Secrets"]),
         // What is asked of chains' nodes, over their JSON-RPC.
-        wing("Wallet", "Nodes", ["Terms", "JSON", "Platform", "Requests", "Addresses", "EVM"]),
+        wing(
+            "Wallet", "Nodes",
+            ["Terms", "JSON", "Platform", "Requests", "Addresses", "UTXO", "EVM"]),
         // Deposits: what of a chain goes into the log. Pure but for the node that it asks.
         wing("Wallet", "Deposits", ["Terms", "Addresses", "EVM", "Nodes"]),
         // The wallet's part in the log: follows the chains that it names.

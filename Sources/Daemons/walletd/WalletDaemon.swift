@@ -188,7 +188,7 @@ struct WalletDaemon {
     }
 
     /// The node of a chain; nil where the settings name none.
-    private func node(of network: UTXONetwork) -> UTXONode? {
+    func node(of network: UTXONetwork) -> UTXONode? {
         node(network.name).map { UTXONode($0, network: network) }
     }
 

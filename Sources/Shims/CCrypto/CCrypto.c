@@ -6,9 +6,17 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
+#include <pthread.h>
+
+// EVP_sha256() is looked up by its name at each use, which takes longer than a short text's digest.
+static EVP_MD *sha256;
+static pthread_once_t sha256Once = PTHREAD_ONCE_INIT;
+
+static void fetch_sha256(void) { sha256 = EVP_MD_fetch(NULL, "SHA256", NULL); }
 
 int bourse_sha256(const void *bytes, size_t count, uint8_t *digest) {
-    return EVP_Digest(bytes, count, digest, NULL, EVP_sha256(), NULL);
+    pthread_once(&sha256Once, fetch_sha256);
+    return EVP_Digest(bytes, count, digest, NULL, sha256 ? sha256 : EVP_sha256(), NULL);
 }
 
 static int hmac(

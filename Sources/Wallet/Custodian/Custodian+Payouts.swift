@@ -59,7 +59,9 @@ extension Custodian {
                 let rest =
                     report.condition == .logRefuses
                     ? Payouts.refusedNanos : Payouts.retryNanos
-                chain.payouts.planTime = isBusy ? nil : now + rest
+                // Those that did not fit into one payment wait for nobody else.
+                let isMore = waiting.count > chain.payouts.payeesMax
+                chain.payouts.planTime = isBusy ? (isMore ? now : nil) : now + rest
             } else if !chain.payouts.report.condition.isSound,
                 !chain.payouts.report.condition.isOfScreening
             {

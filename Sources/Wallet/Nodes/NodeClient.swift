@@ -54,6 +54,56 @@ public final class NodeClient {
     public func call(
         _ method: String, _ parameters: JSONValue..., isQuick: Bool = true
     ) throws(NodeError) -> JSONValue {
+        try result(of: method, try answer(method, parameters, isQuick: isQuick))
+    }
+
+    /// The result of a method as `body` reads it from the answer's bytes: for large ones, of which
+    /// little is wanted. A refusal is thrown as `call` does.
+    func read<Value>(
+        _ method: String, _ parameters: JSONValue...,
+        reading body: (inout JSONCursor) -> Value?
+    ) throws(NodeError) -> Value {
+        let bytes = try answer(method, parameters, isQuick: false)
+        var cursor = JSONCursor(bytes, valuesMax: Self.valuesMax)
+        var value: Value?
+        var (id, isRefused, members): (UInt64?, Bool, Set<Int>) = (nil, false, [])
+        let isRead = cursor.object { cursor, name in
+            if cursor.isNamed(name, "result") {
+                guard members.insert(0).inserted else { return false }
+                if cursor.isNull() { return true }
+                value = body(&cursor)
+                return value != nil
+            }
+            if cursor.isNamed(name, "error") {
+                guard members.insert(1).inserted else { return false }
+                if cursor.isNull() { return true }
+                isRefused = true
+                return cursor.skip()
+            }
+            guard cursor.isNamed(name, "id") else { return cursor.skip() }
+            guard members.insert(2).inserted else { return false }
+            id = cursor.whole()
+            return id != nil
+        }
+        if isRefused, bytes.count <= Self.refusalBytesMax { _ = try result(of: method, bytes) }
+        guard isRead, cursor.isAtEnd, !isRefused, id == UInt64(calls), let value else {
+            throw .malformed(method: method, "cannot be read, or is not to this request")
+        }
+        return value
+    }
+
+    /// Maximum bytes of an answer that is a refusal.
+    private static var refusalBytesMax: Int { 1 << 20 }
+
+    /// How many bytes a method's answer has, which is not read: what the node alone takes.
+    func size(_ method: String, _ parameters: JSONValue...) throws(NodeError) -> Int {
+        try answer(method, parameters, isQuick: false).count
+    }
+
+    /// The answer's bytes.
+    private func answer(
+        _ method: String, _ parameters: [JSONValue], isQuick: Bool
+    ) throws(NodeError) -> [UInt8] {
         calls += 1
         let request: JSONValue = [
             "jsonrpc": .string(version.rawValue), "id": .number(calls), "method": .string(method),
@@ -77,7 +127,12 @@ public final class NodeClient {
         default:
             throw .unreachable("\(settings.endpoint): it answers with status \(response.status)")
         }
-        guard let json = JSONValue(parsing: response.body, valuesMax: Self.valuesMax),
+        return response.body
+    }
+
+    /// The result that an answer has.
+    private func result(of method: String, _ body: [UInt8]) throws(NodeError) -> JSONValue {
+        guard let json = JSONValue(parsing: body, valuesMax: Self.valuesMax),
             json["id"]?.whole == Int64(calls),
             version == .version1 || json["jsonrpc"]?.text == version.rawValue
         else { throw .malformed(method: method, "is not JSON, too large, or not to this request") }

@@ -3,6 +3,7 @@
 public import Addresses
 internal import JSON
 public import Terms
+internal import UTXO
 
 /// A node of a UTXO chain.
 public final class UTXONode: PaymentNode {
@@ -57,55 +58,61 @@ public final class UTXONode: PaymentNode {
         }
     }
 
-    /// A block with its outputs: `getblock`.
+    /// A block with its outputs: its bytes, by `getblock`, which prove themselves, and its height,
+    /// by `getblockheader`. Forms that this version does not know are decoded by the node.
     public func block(_ id: BlockID) throws(NodeError) -> ChainBlock {
-        let method = "getblock"
-        // 2: with the transactions decoded. The bytes of a Litecoin block have an extension block
-        // behind them, which other nodes do not know.
-        let json = try client.call(method, .string(id.hex), .number(2), isQuick: false)
-        guard json["hash"]?.text == id.hex, let height = json["height"]?.count,
-            height <= Limits.blockMax, let transactions = json["tx"]
+        // 0: its bytes. To decode them takes a node twenty times as long.
+        let bytes = try client.read(
+            "getblock", .string(id.hex), .number(0), reading: { $0.hexText() })
+        let found: UTXOBlock
+        do throws(UTXODecodingError) { found = try UTXOBlock(bytes, on: network) } catch {
+            switch error {
+            case .mweb, .unknownFlag: return try decodedBlock(id)
+            default: throw .malformed(method: "getblock", "is no block: \(error)")
+            }
+        }
+        let method = "getblockheader"
+        let header = try client.call(method, .string(id.hex))
+        guard found.id == id, header["hash"]?.text == id.hex, let height = header["height"]?.count,
+            height <= Limits.blockMax
         else { throw .malformed(method: method, "is not of that block") }
-        // The first block has no parent.
-        let parent = json["previousblockhash"]?.text.map(BlockID.init(hex:)) ?? BlockID.none
-        guard let parent else { throw .malformed(method: method, "has no valid parent") }
-        guard let parts = transactions.rows(Self.parts) else {
-            throw .malformed(method: method, "has a transaction that cannot be read")
+        var (outputs, spends): ([ChainOutput], [ChainSpend]) = ([], [])
+        // The first one is the coinbase.
+        for transaction in found.transactions.dropFirst() {
+            for (index, output) in transaction.outputs.enumerated() {
+                outputs.append(
+                    ChainOutput(
+                        transaction: transaction.id, index: UInt32(index), script: output.script,
+                        units: output.amount))
+            }
+            for input in transaction.inputs {
+                spends.append(
+                    ChainSpend(
+                        spender: transaction.id, transaction: input.transaction,
+                        index: input.output))
+            }
         }
         return ChainBlock(
-            id: id, height: height, parent: parent, outputs: parts.flatMap(\.outputs),
-            spends: parts.flatMap(\.spends))
+            id: id, height: height, parent: found.parent, outputs: outputs, spends: spends)
     }
 
-    /// A transaction's outputs and what it spends; nil where it cannot be read.
-    private static func parts(
-        _ json: JSONValue
-    ) -> (outputs: [ChainOutput], spends: [ChainSpend])? {
-        guard let id = json["txid"]?.text.flatMap(TransactionID.init(hex:)),
-            case .array(let inputs)? = json["vin"], case .array(let outputs)? = json["vout"]
-        else { return nil }
-        if inputs.contains(where: { $0["coinbase"] != nil }) { return ([], []) }
-        var spends: [ChainSpend] = []
-        for input in inputs {
-            // An input of Litecoin's MWEB names no transaction, and spends no output of ours.
-            guard let spent = input["txid"] else { continue }
-            guard let transaction = spent.text.flatMap(TransactionID.init(hex:)),
-                let index = input["vout"]?.count.flatMap(UInt32.init(exactly:))
-            else { return nil }
-            spends.append(ChainSpend(spender: id, transaction: transaction, index: index))
+    /// A block as the node decodes it.
+    func decodedBlock(_ id: BlockID) throws(NodeError) -> ChainBlock {
+        let method = "getblock"
+        // 2: with the transactions.
+        let found = try client.read(
+            method, .string(id.hex), .number(2), reading: { BlockAnswer(&$0) })
+        guard found.hash == id, let height = found.height, height <= Limits.blockMax else {
+            throw .malformed(method: method, "is not of that block")
         }
-        var found: [ChainOutput] = []
-        for output in outputs {
-            // Litecoin's MWEB: no script, and nothing that a customer's address stands for.
-            if output["ismweb"]?.flag == true { continue }
-            guard let index = output["n"]?.count.flatMap(UInt32.init(exactly:)),
-                case .numeral(let value)? = output["value"], let units = Self.units(value),
-                let script = output["scriptPubKey"]?["hex"]?.text.flatMap(bytes(hex:))
-            else { return nil }
-            found.append(
-                ChainOutput(transaction: id, index: index, script: script, units: units))
-        }
-        return (found, spends)
+        return ChainBlock(
+            id: id, height: height, parent: found.parent, outputs: found.outputs,
+            spends: found.spends)
+    }
+
+    /// How many bytes the answer has that `block` reads: to measure what the node alone takes.
+    public func blockBytes(_ id: BlockID) throws(NodeError) -> Int {
+        try client.size("getblock", .string(id.hex), .number(0))
     }
 
     /// An amount of coins with up to eight decimals, in the smallest units; nil for anything else.

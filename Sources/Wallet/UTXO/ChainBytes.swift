@@ -22,6 +22,8 @@ public enum UTXODecodingError: Error, Hashable, Sendable, CustomStringConvertibl
     case noWitness
     /// No input: nothing that a node would take.
     case noInputs
+    /// The transactions of a block are not those that its name commits to.
+    case root
     /// An amount, or the sum of all outputs, is below zero or above the network's maximum.
     case amount
 
@@ -36,6 +38,7 @@ public enum UTXODecodingError: Error, Hashable, Sendable, CustomStringConvertibl
         case .unknownFlag(let flag): "its flag 0x\(flag.hexText) is unknown"
         case .noWitness: "it is in the format with witnesses and has none"
         case .noInputs: "it has no inputs"
+        case .root: "its transactions are not those that its name commits to"
         case .amount: "an amount is out of range"
         }
     }
@@ -94,6 +97,9 @@ struct ChainByteReader {
     mutating func string() throws(UTXODecodingError) -> [UInt8] {
         try take(try count(ofItems: 1))
     }
+
+    /// Passes over bytes behind their count.
+    mutating func pass() throws(UTXODecodingError) { place += try count(ofItems: 1) }
 
     func finish() throws(UTXODecodingError) {
         guard remaining == 0 else { throw .trailing(count: remaining) }
