@@ -102,7 +102,7 @@ private let hash = String(repeating: "ab", count: 32)
         let id = try #require(BlockID(hex: hash))
         for (answer, isTaken) in answers {
             let found = try fault(answer) { node throws(NodeError) in
-                let block = try node.block(id)
+                let block = try node.decodedBlock(id)
                 #expect(block.height == 7)
             }
             #expect((found == nil) == isTaken, "\(String(decoding: answer, as: UTF8.self))")

@@ -97,7 +97,7 @@ public final class UTXONode: PaymentNode {
     }
 
     /// A block as the node decodes it.
-    func decodedBlock(_ id: BlockID) throws(NodeError) -> ChainBlock {
+    package func decodedBlock(_ id: BlockID) throws(NodeError) -> ChainBlock {
         let method = "getblock"
         // 2: with the transactions.
         let found = try client.read(

@@ -13,9 +13,6 @@ public struct Reconciliation: Hashable, Sendable {
     public var sequence: UInt64
     /// What there has to be, by the ledger.
     public var custody: Int128
-    /// What settlements were booked to cost beyond the fees of their transactions: the chain did
-    /// not take it, so it has to be there.
-    public var overcharged: Int128 = 0
     /// Customers' balances, and withdrawals in transit.
     public var owed: Int128
     /// What is on the chains, by the log.
@@ -24,6 +21,9 @@ public struct Reconciliation: Hashable, Sendable {
     public var vanished: Int128 = 0
     /// What the owner states to be kept elsewhere.
     public var elsewhere: Int128 = 0
+    /// What settlements were booked to cost beyond the fees of their transactions: the chain did
+    /// not take it, so it has to be there.
+    public var overcharged: Int128 = 0
 
     /// The sides of an asset, of whose networks `holdings` gives what the wallet has on each; nil
     /// where it does not know one of them.
@@ -37,11 +37,12 @@ public struct Reconciliation: Hashable, Sendable {
         owed = -(house.external.units + house.fees.units + house.rounding.units + house.chain.units)
         var networks: [NetworkID] = []
         engine.forEachNetwork { if $0.asset == asset { networks.append($0.network) } }
-        onChain = 0
+        var total: Int128 = 0
         for network in networks {
             guard let held = holdings(network) else { return nil }
-            onChain += held
+            total += held
         }
+        onChain = total
     }
 
     /// What there is beyond what there has to be; below 0: it is missing.

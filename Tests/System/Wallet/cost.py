@@ -24,7 +24,7 @@ from wallet_bench import CONFIRMATIONS, KEY, WalletBench  # noqa: E402
 SIGN = 52
 # Of one account; the engine takes 64.
 OF_ACCOUNT = 50
-AMOUNT = "0.001"
+AMOUNT = "0.002"
 
 
 def scan(bench, blocks, transactions):
