@@ -78,6 +78,7 @@ def pay(bench, count):
     print(f"{count} withdrawals requested by HTTP in {time.monotonic() - began:.1f} s")
     for client in clients:
         client.close()
+    bench.await_("they wait", lambda: bench.status["payouts"]["approved"] == count)
     bench.begin_signer()
     ready = time.time()
     bench.await_("all are signed", lambda: bench.status["payouts"]["approved"] == 0)
