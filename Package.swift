@@ -184,14 +184,14 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),
         // Log: fsync, sequence, replicate, release, subscribe.
-        wing("Log", "Journal", ["Terms", "Wire", "Engine", "Platform", "CLinux"]),
+        // Secrets: operators' signatures in records.
+        wing("Log", "Journal", ["Terms", "Wire", "Engine", "Platform", "Secrets", "CLinux"]),
         wing("Log", "Link", ["Terms", "Wire", "Platform", "Secrets"]),
-        // Secrets: operators' signatures are checked before the log.
         wing(
             "Log", "Pipeline",
             [
                 "Terms", "Slabs", "Wire", "Engine", "Failover", "Journal", "Link", "Platform",
-                "Secrets", histogram,
+                histogram,
             ]),
         wing(
             "Log", "Replication",

@@ -116,7 +116,8 @@ private final class Vault {
         #expect(vault.sign(1, [3]) == .none)
         #expect(vault.drop(1) == .none && vault.drop(1) == .transactionUnknown)
         #expect(vault.money == [-63, 63, 0, 0, 0])
-        #expect(vault.cancel(3) == .none)
+        #expect(vault.cancel(3) == .stateInvalid, "what paid it may be final all the same")
+        #expect(vault.decide(3, by: "olga", approves: false) == .none)
         #expect(vault.money == [0, 0, 0, 0, 0])
     }
 

@@ -87,6 +87,26 @@ import Wire
         #expect(audited == Array("\(end.sequence)\n".utf8))
     }
 
+    @Test func `a signature of an operator that is none raises the alarm`() throws {
+        let running = try RunningPipeline(place)
+        let forged = try running.stop().sequence + 1
+        let audit = Audit(operatorName: try #require(Text40("olga")), reason: "theft")
+        let command = try #require(
+            OperatorIngressTests.commands(audit).first { type(of: $0).kind == .signDecision })
+        var record = command.recordBytes(
+            RecordHeader(
+                sequence: forged, timestamp: Clock.realtimeNanos(), epoch: running.last.epoch,
+                kind: .signDecision))
+        unsafe record.withUnsafeMutableBytes { unsafe CRC32C.seal(record: $0) }
+        try unsafe record.withUnsafeBytes { try unsafe running.inner.append($0) }
+        try running.inner.sync()
+        running.inner.noteCommit(forged)
+        try running.inner.settle()
+        let auditor = try self.audit()
+        let error = #expect(throws: AuditError.self) { try execute(auditor, to: forged) }
+        #expect(error?.description.contains("record \(forged) has a signature") == true)
+    }
+
     @Test func `it resumes where it ended, not at a later snapshot of matchd's`() throws {
         do { try audit().finish() }
         let later = try Self.write(place, snapshot: true)

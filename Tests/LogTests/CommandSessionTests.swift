@@ -62,7 +62,7 @@ private final class Seen {
 private typealias TestSession = CommandSession<FaultyReplica>
 
 private func session(
-    _ place: PipelinePlace, _ seen: Seen, name: String = "wallet/main",
+    _ place: PipelinePlace, _ seen: Seen, name: String = "operator/main",
     nanosMax: Int64 = patience
 ) throws -> TestSession {
     try unsafe CommandSession(

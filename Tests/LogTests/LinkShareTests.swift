@@ -113,8 +113,9 @@ private let second: Int64 = 1_000_000_000
             let client = try running.connect()
             var desk = try TestDesk(client, "operator/desk")
             try desk.prepare()
-            let others = try ["wallet/1", "gateway/1"].map { try TestDesk(client, $0).session }
-            return (desk.session, desk.number, others)
+            let wallet = try TestDesk(running.connect(as: .wallet), "wallet/1")
+            let gateway = try TestDesk(client, "gateway/1")
+            return (desk.session, desk.number, [wallet.session, gateway.session])
         }
         let (desk, last, others) = try open()
         let thief = try remote()

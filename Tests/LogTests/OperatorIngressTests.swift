@@ -21,10 +21,10 @@ import Wire
                 name: audit.operatorName, key: seal.key, approves: true, administers: true,
                 audit: audit),
             Propose(id: ProposalID(1), deadline: 1, .setCustodyPolicy(policy), seal: seal),
-            Endorse(proposal: ProposalID(1), digest: .none, seal: seal),
+            Endorse(proposal: ProposalID(1), deadline: 1, digest: .none, seal: seal),
             WithdrawProposal(proposal: ProposalID(1), seal: seal),
             SignDecision(
-                withdrawal: WithdrawalID(1), approves: true, account: AccountID(1),
+                withdrawal: WithdrawalID(1), deadline: 1, approves: true, account: AccountID(1),
                 asset: AssetID(1), network: NetworkID(1), amount: Amount(units: 1), fee: .zero,
                 address: Text64(), tag: Text40(), reason: "theft", seal: seal),
         ]
@@ -75,7 +75,107 @@ import Wire
         try sign(welcome.journalHigh)
         let outcome = try running.connect().execute(
             proposal, session: own.session, number: own.number + 1)
-        #expect(outcome.refusal == .termsInvalid, "the engine judges what is signed")
+        #expect(outcome.refusal == .auditHeadUnknown, "the engine judges what is signed")
+        try running.stop()
+    }
+
+    private static func deposit(_ number: UInt128) -> CreditDeposit {
+        CreditDeposit(
+            account: AccountID(1), asset: AssetID(1), transactionHigh: 1, transactionLow: number,
+            output: 3, amount: Amount(units: 4))
+    }
+
+    private static func isDenied(_ work: () throws -> Void) throws -> Bool {
+        do {
+            try work()
+        } catch LinkError.refused(let refusal) {
+            return refusal.code == .access
+        }
+        return false
+    }
+
+    @Test func `what chains say is the wallet's alone`() {
+        let transaction = TransactionID(high: 1, low: 2)
+        let commands: [any CommandPayload] = [
+            Self.deposit(1),
+            NoteDeposit(
+                account: AccountID(1), asset: AssetID(1), network: NetworkID(1),
+                transaction: transaction, output: 1, amount: Amount(units: 1), confirmations: 1,
+                status: .pending),
+            SignWithdrawals(
+                asset: AssetID(1), network: NetworkID(1), transaction: transaction,
+                withdrawals: [WithdrawalID(1)], bytes: [1]),
+            SettleTransaction(
+                transaction: transaction, costAsset: AssetID(1), cost: .zero, block: 1),
+            CheckBlock(
+                network: NetworkID(1), addresses: 0, height: 1, block: BlockID(high: 0, low: 1),
+                chainRecord: 1),
+        ]
+        let kinds = Set(commands.map { type(of: $0).kind })
+        #expect(kinds == Set(CommandKind.allCases.filter { $0.authority == .wallet }))
+        for command in commands {
+            for role in [LinkRole.observer, .gateway, .wallet, .operator] {
+                let isAllowed = LinkPolicy.allows(role, command)
+                #expect(isAllowed == (role == .wallet), "\(type(of: command)) by \(role)")
+            }
+        }
+    }
+
+    @Test func `root and matchd's user say what chains say only as the wallet`() throws {
+        let running = try RunningPipeline(try PipelinePlace())
+        var own = try TestDesk(running.connect(), "operator/own")
+        try own.prepare()
+        #expect(
+            try Self.isDenied {
+                _ = try running.connect().execute(
+                    Self.deposit(1), session: own.session, number: own.number + 1)
+            })
+        #expect(try Self.isDenied { _ = try TestDesk(running.connect(), "wallet/main") })
+        var wallet = try TestDesk(running.connect(as: .wallet), "wallet/main")
+        // It is the wallet and nothing else then, and no operator goes on in its session.
+        #expect(try wallet.submit(Self.deposit(1)).refusal == .networkUnknown)
+        #expect(
+            try Self.isDenied {
+                _ = try running.connect(as: .wallet).execute(
+                    TestDesk.place(1), session: wallet.session, number: wallet.number + 1)
+            })
+        let stop = StopWithdrawals(asset: AssetID(1), reason: "test")
+        let ack = try running.connect().execute(
+            stop, session: wallet.session, number: wallet.number + 1)
+        #expect(ack.refusal == .sessionUnknown && !ack.isLogged)
+        try running.stop()
+    }
+
+    @Test func `once there are keys no operator places orders or drops payments`() throws {
+        let running = try RunningPipeline(try PipelinePlace())
+        var own = try TestDesk(running.connect(), "operator/own")
+        try own.prepare()
+        #expect(try own.submit(TestDesk.place(1)).refusal == .none)
+        let drop = DropTransaction(transaction: TransactionID(high: 1, low: 2))
+        #expect(try own.submit(drop).refusal == .transactionUnknown)
+        let name = try #require(Text40("olga"))
+        let first = SetOperator(
+            name: name, key: OperatorKey(high: 7, low: 8), approves: true, administers: true,
+            audit: Audit(operatorName: name, reason: ""))
+        #expect(try own.submit(first).refusal == .none)
+        let number = own.number + 1
+        func refusal(_ command: some CommandPayload) throws -> Refusal {
+            let ack = try own.client.execute(command, session: own.session, number: number)
+            #expect(!ack.isLogged)
+            return ack.refusal
+        }
+        #expect(try refusal(TestDesk.place(2)) == .approvalRequired)
+        let amend = Amend(
+            account: AccountID(1), instrument: InstrumentID(1), order: OrderID(1),
+            price: Price(ticks: 2))
+        #expect(try refusal(amend) == .approvalRequired)
+        #expect(try refusal(drop) == .approvalRequired)
+        #expect(try own.submit(MassCancel(account: AccountID(1))).refusal == .none, "it stops")
+        // Customers' orders come through a gateway, and the wallet drops what is dead.
+        var gateway = try TestDesk(running.connect(as: .customers), "gateway/1")
+        #expect(try gateway.submit(TestDesk.place(3)).refusal == .none)
+        var wallet = try TestDesk(running.connect(as: .wallet), "wallet/main")
+        #expect(try wallet.submit(drop).refusal == .transactionUnknown)
         try running.stop()
     }
 }

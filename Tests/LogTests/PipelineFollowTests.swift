@@ -112,6 +112,33 @@ import Wire
         #expect(hash != 0)
     }
 
+    @Test func `a record with a signature of an operator that is none is not taken`() throws {
+        let pair = try FollowedPipeline()
+        try pair.desk.prepare()
+        try pair.copy()
+        let end = pair.intake.end
+        let audit = Audit(operatorName: try #require(Text40("olga")), reason: "theft")
+        for command in OperatorIngressTests.commands(audit) {
+            let kind = type(of: command).kind
+            var record = command.recordBytes(
+                RecordHeader(
+                    sequence: pair.intake.end.sequence + 1, timestamp: .max, epoch: end.epoch,
+                    kind: kind))
+            unsafe record.withUnsafeMutableBytes { unsafe CRC32C.seal(record: $0) }
+            guard kind.isSigned else { continue }
+            var error: SinkError?
+            unsafe record.withUnsafeBytes { bytes in
+                do throws(SinkError) { _ = unsafe try pair.intake.append(bytes) } catch let found {
+                    error = found
+                }
+            }
+            #expect(error?.description.contains("signature of an operator") == true, "\(kind)")
+        }
+        #expect(pair.intake.end == end)
+        try pair.standby.stop()
+        try pair.primary.stop()
+    }
+
     @Test func `a start applies nothing that may not have been released`() throws {
         let pair = try FollowedPipeline()
         try pair.desk.prepare()

@@ -116,7 +116,8 @@ import Wire
             asset: AssetID(1), network: NetworkID(1), transaction: TransactionID(high: 1, low: 2),
             withdrawals: (1...UInt64(Limits.payeesMax)).map { WithdrawalID($0) },
             bytes: [UInt8](repeating: 0xA5, count: Limits.transactionBytesMax))
-        let ack = try desk.submit(payment)
+        var wallet = try TestDesk(running.connect(as: .wallet), "wallet/desk")
+        let ack = try wallet.submit(payment)
         #expect(ack.refusal == .networkUnknown && ack.isLogged)
         #expect(try desk.submit(TestDesk.place(1)).refusal == .none)
         let client = try running.connect("reader", wantsAcks: false)

@@ -187,9 +187,12 @@ final class RunningPipeline {
         return (engine.stateHash(), engine.sequence)
     }
 
-    func connect(_ name: String = "test", wantsAcks: Bool = true) throws -> LinkClient {
+    func connect(
+        _ name: String = "test", wantsAcks: Bool = true, as purpose: LinkPurpose = []
+    ) throws -> LinkClient {
         try LinkClient.connect(
-            unix: place.socket, name: try #require(Text40(name)), wantsAcks: wantsAcks)
+            unix: place.socket, name: try #require(Text40(name)), wantsAcks: wantsAcks,
+            purpose: purpose.union([.writer, .follower]))
     }
 }
 

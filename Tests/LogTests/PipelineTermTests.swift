@@ -291,9 +291,10 @@ import Wire
             account: AccountID(1), asset: AssetID(1), transactionHigh: 1, transactionLow: 2,
             output: 3, amount: Amount(units: 4))
         #expect(LinkPolicy.allows(.wallet, deposit) && !LinkPolicy.allows(.gateway, deposit))
+        #expect(!LinkPolicy.allows(.operator, deposit), "money from nowhere")
         let rows: [(String, LinkRole, Bool)] = [
             ("wallet/a", .wallet, true), ("wallet/a", .gateway, false),
-            ("wallet/a", .operator, true), ("operator/a", .wallet, false),
+            ("wallet/a", .operator, false), ("operator/a", .wallet, false),
             ("gateway/a", .wallet, false), ("gateway/a", .gateway, true),
             ("operator/a", .gateway, false), ("operator/a", .observer, false),
         ]

@@ -12,11 +12,18 @@ import Wire
 /// A replica of its own, not queries to matchd: reading does not slow matching.
 final class ExchangeReplica: LogReplica {
     private var follower: Follower
+    private var time: Int64
     /// Whether it has every record that matchd last reported as released.
     var isCaughtUp: Bool { follower.isCaughtUp }
 
     /// A replica that follows the server of this greeting.
-    init(_ welcome: LinkWelcome) { follower = Follower(welcome) }
+    init(_ welcome: LinkWelcome) {
+        follower = Follower(welcome)
+        time = welcome.time
+    }
+
+    /// The log's clock, as matchd last said it: it goes on while no record comes.
+    var logTime: Int64 { max(time, engine.timestamp) }
 
     /// The state.
     var engine: Engine { _read { yield follower.engine } }
@@ -35,11 +42,13 @@ final class ExchangeReplica: LogReplica {
         _ frame: LinkFrame,
         _ each: (RecordHeader, UnsafeRawBufferPointer, Outcome, borrowing Engine) -> Void
     ) throws(FollowerError) -> FollowerProgress {
-        unsafe try follower.receive(frame, each)
+        if case .position(_, let now, _) = frame { time = max(time, now) }
+        return unsafe try follower.receive(frame, each)
     }
 
     /// Continues on a new connection.
     func reconnected(_ welcome: LinkWelcome) throws(FollowerError) {
+        time = max(time, welcome.time)
         try follower.reconnected(welcome)
     }
 

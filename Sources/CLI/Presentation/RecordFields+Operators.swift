@@ -24,12 +24,15 @@ extension Command {
             ] + c.seal.json
         case .endorse(let c):
             [
-                .init("proposal", .string(c.proposal.hex)), .init("digest", .string(c.digest.hex)),
+                .init("proposal", .string(c.proposal.hex)),
+                .init("deadline", .string(Readable.time(c.deadline))),
+                .init("digest", .string(c.digest.hex)),
             ] + c.seal.json
         case .withdrawProposal(let c): [.init("proposal", .string(c.proposal.hex))] + c.seal.json
         case .signDecision(let c):
             [
                 .init("withdrawal", .number(c.withdrawal.number)),
+                .init("deadline", .string(Readable.time(c.deadline))),
                 .init("approves", .bool(c.approves)), .init("account", .number(c.account.number)),
                 .init("asset", .number(c.asset.number)),
                 .init("network", .number(c.network.number)),

@@ -101,6 +101,22 @@ struct Custody: ~Copyable {
         withdrawals[id] = withdrawal
     }
 
+    /// Takes an operator's approvals back of what still needs others. O(withdrawals).
+    mutating func disown(_ name: Text40) {
+        for (id, withdrawal) in withdrawals
+        where withdrawal.status == .requested && withdrawal.approvers.contains(name) {
+            change(id) { $0.approvers.removeAll { $0 == name } }
+        }
+    }
+
+    /// Takes all approvals back of what still needs others. O(withdrawals).
+    mutating func disownAll() {
+        for (id, withdrawal) in withdrawals
+        where withdrawal.status == .requested && !withdrawal.approvers.isEmpty {
+            change(id) { $0.approvers = [] }
+        }
+    }
+
     @discardableResult
     mutating func close(_ id: UInt64) -> WithdrawalView {
         guard let withdrawal = withdrawals.removeValue(forKey: id) else {

@@ -13,6 +13,7 @@ extension Engine {
         if asset(c.asset) == nil { return .refused(.assetUnknown) }
         if c.name.isEmpty { return .refused(.nameInvalid) }
         if !areTermsValid(c) { return .refused(.termsInvalid) }
+        if !operators.isEmpty, !canApprove(c.approvals) { return .refused(.stateInvalid) }
         let key = NetworkKey(asset: c.asset.number, network: c.network.number)
         if custody.networks[key] == nil, custody.networks.count >= Limits.networksMax {
             return .refused(.tableFull)
@@ -47,16 +48,12 @@ extension Engine {
             return release(withdrawal, .refused)
         }
         if withdrawal.status != .requested { return .refused(.stateInvalid) }
-        // Who may not approve any more does not count any more.
-        let approvers = withdrawal.approvers.filter {
-            operators.isEmpty || operators.find($0)?.approves == true
-        }
-        if name == withdrawal.requester || approvers.contains(name) {
+        if name == withdrawal.requester || withdrawal.approvers.contains(name) {
             return .refused(.approvalInvalid)
         }
-        let isLast = approvers.count + 1 >= Int(withdrawal.approvals)
+        let isLast = withdrawal.approvers.count + 1 >= Int(withdrawal.approvals)
         custody.change(withdrawal.id.number) {
-            $0.approvers = approvers + [name]
+            $0.approvers.append(name)
             if isLast { $0.status = .approved }
         }
         events.append(.withdrawalChanged(withdrawal.id, isLast ? .approved : .requested))
@@ -135,7 +132,8 @@ extension Engine {
         guard let withdrawal = custody.withdrawals[c.withdrawal.number],
             withdrawal.account == c.account
         else { return .refused(.withdrawalUnknown) }
-        if withdrawal.status == .signed { return .refused(.stateInvalid) }
+        // What paid it may be final all the same: it is not its customer's to take back.
+        if withdrawal.status == .signed || withdrawal.wasSigned { return .refused(.stateInvalid) }
         return release(withdrawal, .canceled)
     }
 
@@ -242,7 +240,11 @@ extension Engine {
         ledger.transit(
             withdrawal.account.number, withdrawal.asset.number,
             status == .signed ? units : -units)
-        custody.change(id) { $0.status = status }
+        let isDropped = status == .approved && rules >= 3
+        custody.change(id) {
+            $0.status = status
+            if isDropped { $0.wasSigned = true }
+        }
         events.append(.withdrawalChanged(withdrawal.id, status))
     }
 

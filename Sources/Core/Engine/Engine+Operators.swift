@@ -6,20 +6,21 @@ internal import Wire
 extension Engine {
     /// Applies a command of operators: not alone if it is guarded, and into the audit chain.
     mutating func executeOfOperators(_ command: Command) -> Outcome {
-        if !operators.isEmpty {
-            if command.isGuarded { return .refused(.approvalRequired) }
-            if case .decideWithdrawal(let c) = command, c.approves {
-                return .refused(.approvalRequired)
-            }
-        }
+        if !operators.isEmpty, needsTwo(command) { return .refused(.approvalRequired) }
         let outcome = carryOut(command)
         if outcome.refusal == .none {
             operators.chain(
                 operators.head.next(
                     sequence: sequence, timestamp: timestamp, kind: command.kind.rawValue,
-                    payload: command.payload.payloadBytes()))
+                    payload: command.payload.payloadBytes()), at: timestamp)
         }
         return outcome
+    }
+
+    /// Whether a command that one person gives takes two, or a signature.
+    private func needsTwo(_ command: Command) -> Bool {
+        guard case .decideWithdrawal(let c) = command else { return command.isGuarded }
+        return c.approves || custody.withdrawals[c.withdrawal.number]?.wasSigned == true
     }
 
     // MARK: Operators
@@ -36,13 +37,26 @@ extension Engine {
             }
             if operators.list.count >= Limits.operatorsMax { return .refused(.tableFull) }
         }
-        let others = operators.administrators(without: c.name)
-        if others + (c.administers ? 1 : 0) <= Int(operators.endorsements) {
+        let administrators =
+            operators.administrators(without: c.name) + (c.administers ? 1 : 0)
+        if administrators
+            < Operators.administratorsMin(endorsements: operators.endorsements)
+            || takesApprover(c)
+        {
             return .refused(.stateInvalid)
+        }
+        let known = operators.find(c.name)
+        // Names alone counted until now, and who loses the role has not approved.
+        if operators.isEmpty {
+            custody.disownAll()
+        } else if known?.approves == true, !c.approves {
+            custody.disown(c.name)
         }
         operators.set(
             OperatorView(
-                name: c.name, key: c.key, approves: c.approves, administers: c.administers))
+                name: c.name, key: c.key, approves: c.approves, administers: c.administers,
+                since: operators.head.count + 1,
+                lastProposal: known?.lastProposal ?? ProposalID(0)))
         events.append(.operatorChanged(c.name))
         if !c.administers {
             for proposal in operators.proposals where proposal.proposer == c.name {
@@ -53,9 +67,23 @@ extension Engine {
         return Outcome()
     }
 
+    /// Whether an operator would approve no more whom some network's withdrawals need.
+    private func takesApprover(_ c: SetOperator) -> Bool {
+        guard !c.approves, operators.find(c.name)?.approves == true else { return false }
+        let most = custody.networks.values.map(\.approvals).max() ?? 0
+        return !canApprove(most, without: c.name)
+    }
+
+    /// Whether so many can approve what one of them asks for, `name` left out.
+    func canApprove(_ approvals: UInt8, without name: Text40 = Text40()) -> Bool {
+        approvals == 0 || operators.approvers(without: name) > Int(approvals)
+    }
+
     mutating func setCustodyPolicy(_ c: SetCustodyPolicy) -> Outcome {
         if c.endorsements > Limits.approvalsMax { return .refused(.termsInvalid) }
-        if operators.administrators() <= Int(c.endorsements) { return .refused(.stateInvalid) }
+        if operators.administrators() < Operators.administratorsMin(endorsements: c.endorsements) {
+            return .refused(.stateInvalid)
+        }
         operators.endorsements = c.endorsements
         events.append(.custodyPolicyChanged(endorsements: c.endorsements))
         return Outcome()
@@ -65,7 +93,14 @@ extension Engine {
     private func refusal(of seal: OperatorSeal, _ role: KeyPath<OperatorView, Bool>) -> Refusal? {
         guard let known = operators.find(seal.name), known.key == seal.key, known[keyPath: role]
         else { return .operatorUnknown }
-        return operators.knows(seal.seen) ? nil : .auditHeadUnknown
+        return seal.seen.count >= known.since && operators.knows(seal.seen)
+            ? nil : .auditHeadUnknown
+    }
+
+    /// Why a signature of this deadline is too late, or waits for too long.
+    private func refusal(ofDeadline deadline: Int64) -> Refusal? {
+        if timestamp > deadline { return .deadlinePassed }
+        return deadline - timestamp > Limits.signatureNanosMax ? .termsInvalid : nil
     }
 
     // MARK: Proposals
@@ -74,30 +109,33 @@ extension Engine {
         if timestamp > c.deadline { return .refused(.deadlinePassed) }
         if let refusal = refusal(of: c.seal, \.administers) { return .refused(refusal) }
         guard c.id.number != 0, c.deadline - timestamp <= Limits.proposalNanosMax,
-            let command = c.command, command.guardedAudit?.operatorName == c.seal.name
+            let command = c.command, command.mayBeProposed(by: c.seal.name)
         else { return .refused(.termsInvalid) }
-        let reference = ReferenceHash.of(proposal: c.id, hashKey)
-        if references.contains(reference) { return .refused(.referenceDuplicate) }
-        // Room for the command's own one too.
-        if references.count + 1 >= references.capacity
-            || operators.proposals.count >= Limits.proposalsMax
+        // Of one operator they rise, so none has to be remembered: there is always room for one
+        // that raises limits.
+        if let known = operators.find(c.seal.name), c.id.number <= known.lastProposal.number {
+            return .refused(.referenceDuplicate)
+        }
+        if operators.proposal(c.id) != nil { return .refused(.referenceDuplicate) }
+        if operators.proposals.count >= Limits.proposalsMax
             || operators.proposals.count(where: { $0.proposer == c.seal.name })
                 >= Limits.proposalsOfOperatorMax
         {
             return .refused(.tableFull)
         }
         if operators.endorsements > 0 {
-            references.insert(reference)
+            operators.noteProposal(c.id, of: c.seal.name)
             operators.open(ProposalView(proposal: c, sequence: sequence))
             events.append(.proposalChanged(c.id, .open))
             return Outcome()
         }
         let outcome = apply(command, of: c.id)
-        if outcome.refusal == .none { references.insert(reference) }
+        if outcome.refusal == .none { operators.noteProposal(c.id, of: c.seal.name) }
         return outcome
     }
 
     mutating func endorse(_ c: Endorse) -> Outcome {
+        if let refusal = refusal(ofDeadline: c.deadline) { return .refused(refusal) }
         if let refusal = refusal(of: c.seal, \.administers) { return .refused(refusal) }
         guard let open = operators.proposal(c.proposal) else {
             return .refused(.proposalUnknown)
@@ -156,6 +194,7 @@ extension Engine {
     // MARK: Withdrawals
 
     mutating func signDecision(_ c: SignDecision) -> Outcome {
+        if let refusal = refusal(ofDeadline: c.deadline) { return .refused(refusal) }
         if let refusal = refusal(of: c.seal, \.approves) { return .refused(refusal) }
         guard let withdrawal = custody.withdrawals[c.withdrawal.number] else {
             return .refused(.withdrawalUnknown)
@@ -167,6 +206,8 @@ extension Engine {
         {
             return .refused(.termsInvalid)
         }
+        // Its first payment may be final all the same: two give its money back.
+        if !c.approves, withdrawal.wasSigned { return .refused(.approvalRequired) }
         return decide(withdrawal, by: c.seal.name, approves: c.approves)
     }
 
@@ -179,8 +220,13 @@ extension Engine {
             return operators.proposals.isEmpty && operators.endorsements == 0
                 ? nil : "nobody has a key, and something is proposed"
         }
-        if operators.administrators() <= Int(operators.endorsements) {
+        if operators.administrators()
+            < Operators.administratorsMin(endorsements: operators.endorsements)
+        {
             return "\(operators.administrators()) administer, \(operators.endorsements) endorse"
+        }
+        if let one = operators.list.first(where: { $0.since > operators.head.count }) {
+            return "operator \(one.name) is of a command that is still to come"
         }
         for open in operators.proposals {
             let names = open.endorsers + [open.proposer]

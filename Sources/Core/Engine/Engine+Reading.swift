@@ -372,6 +372,15 @@ extension Engine {
     /// The end of the audit chain.
     public var auditHead: AuditHead { operators.head }
 
+    /// The end of the audit chain that an operator of this name names as seen in what it signs: one
+    /// that stays known for an hour, whatever others do, unless its roles are newer.
+    public func auditHead(for name: Text40) -> AuditHead {
+        guard let mark = operators.marks.last, let known = operators.find(name),
+            mark.count >= known.since
+        else { return operators.head }
+        return mark
+    }
+
     /// The command that the last record applied because it was proposed; nil: none.
     public var appliedProposal: Command? {
         guard let applied = operators.applied, applied.sequence == sequence else { return nil }

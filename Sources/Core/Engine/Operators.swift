@@ -13,11 +13,19 @@ public struct OperatorView: Hashable, Sendable {
     public var approves: Bool
     /// Whether it proposes and endorses.
     public var administers: Bool
+    /// How many commands the audit chain had with the one that gave these roles: what it signed
+    /// before counts no more.
+    public var since: UInt64
+    /// Its last proposal that was taken; a later one has a higher id.
+    public var lastProposal: ProposalID
 
     /// All fields, for projections and tests in this package.
-    package init(name: Text40, key: OperatorKey, approves: Bool, administers: Bool) {
+    package init(
+        name: Text40, key: OperatorKey, approves: Bool, administers: Bool, since: UInt64,
+        lastProposal: ProposalID = ProposalID(0)
+    ) {
         (self.name, self.key, self.approves) = (name, key, approves)
-        self.administers = administers
+        (self.administers, self.since, self.lastProposal) = (administers, since, lastProposal)
     }
 }
 
@@ -55,6 +63,10 @@ struct Operators: ~Copyable {
     private(set) var head = AuditHead.none
     /// The digests of its last ends, the newest last.
     private(set) var digests = [Digest256.none]
+    /// The ends before the first command of each of the last minutes that had one.
+    private(set) var marks: [AuditHead] = []
+    /// The last of these minutes, on the log's clock; -1: none.
+    private(set) var markedMinute: Int64 = -1
     /// The command that the record `sequence` applied by a proposal.
     private(set) var applied: (sequence: UInt64, command: Command)?
 
@@ -62,6 +74,7 @@ struct Operators: ~Copyable {
     static var bytesMax: Int {
         Limits.operatorsMax * MemoryLayout<OperatorView>.stride
             + Limits.auditHeadsMax * MemoryLayout<Digest256>.stride
+            + Limits.auditMarksMax * MemoryLayout<AuditHead>.stride
             + Limits.proposalsMax
             * (MemoryLayout<ProposalView>.stride + Limits.proposedBytesMax
                 + Int(Limits.approvalsMax) * MemoryLayout<Text40>.stride)
@@ -78,12 +91,29 @@ struct Operators: ~Copyable {
         list.count { $0.administers && $0.name != name }
     }
 
+    /// How many have to administer where so many endorse: one key may be lost, and those that are
+    /// left still give another one.
+    static func administratorsMin(endorsements: UInt8) -> Int {
+        endorsements == 0 ? 1 : Int(endorsements) + 2
+    }
+
+    /// How many approve, `name` left out.
+    func approvers(without name: Text40 = Text40()) -> Int {
+        list.count { $0.approves && $0.name != name }
+    }
+
     mutating func set(_ view: OperatorView) {
         if let place = list.firstIndex(where: { $0.name == view.name }) {
             list[place] = view
         } else {
             list.append(view)
         }
+    }
+
+    /// Notes an operator's last proposal.
+    mutating func noteProposal(_ id: ProposalID, of name: Text40) {
+        guard let place = list.firstIndex(where: { $0.name == name }) else { return }
+        list[place].lastProposal = id
     }
 
     // MARK: Proposals
@@ -114,14 +144,22 @@ struct Operators: ~Copyable {
 
     // MARK: The audit chain
 
-    mutating func chain(_ next: AuditHead) {
+    mutating func chain(_ next: AuditHead, at timestamp: Int64) {
+        let minute = timestamp / Limits.auditMarkNanos
+        if minute > markedMinute {
+            markedMinute = minute
+            marks.append(head)
+            if marks.count > Limits.auditMarksMax { marks.removeFirst() }
+        }
         head = next
         digests.append(next.digest)
         if digests.count > Limits.auditHeadsMax { digests.removeFirst() }
     }
 
     /// Whether the chain had this end, not too long ago.
-    func knows(_ seen: AuditHead) -> Bool {
+    func knows(_ seen: AuditHead) -> Bool { isRecent(seen) || marks.contains(seen) }
+
+    private func isRecent(_ seen: AuditHead) -> Bool {
         guard seen.count <= head.count, head.count - seen.count < UInt64(digests.count) else {
             return false
         }
@@ -129,12 +167,18 @@ struct Operators: ~Copyable {
     }
 
     /// What a snapshot has of the chain; false where it cannot be.
-    mutating func restore(count: UInt64, _ digests: [Digest256]) -> Bool {
-        guard let last = digests.last, count < 1 << 62,
+    mutating func restore(
+        count: UInt64, _ digests: [Digest256], marks: [AuditHead], minute: Int64
+    ) -> Bool {
+        guard let last = digests.last, count < 1 << 62, minute >= -1,
+            marks.isEmpty == (minute == -1), marks.count <= Limits.auditMarksMax,
+            marks.last?.count ?? 0 <= count,
+            zip(marks, marks.dropFirst()).allSatisfy({ $0.count < $1.count }),
             UInt64(digests.count) == min(count + 1, UInt64(Limits.auditHeadsMax)),
             digests.count == Limits.auditHeadsMax || digests[0] == .none
         else { return false }
         (head, self.digests) = (AuditHead(count: count, digest: last), digests)
+        (self.marks, markedMinute) = (marks, minute)
         return true
     }
 }

@@ -50,15 +50,6 @@ struct ReferenceHash: Hashable, BitwiseCopyable {
             ], key)
     }
 
-    /// The hash of a proposal.
-    static func of(proposal id: ProposalID, _ key: (high: UInt64, low: UInt64)) -> ReferenceHash {
-        of(
-            [
-                5, UInt64(truncatingIfNeeded: id.number >> 64),
-                UInt64(truncatingIfNeeded: id.number), 0, 0, 0, 0, 0, 0,
-            ], key)
-    }
-
     private static func of(
         _ words: InlineArray<9, UInt64>, _ key: (high: UInt64, low: UInt64)
     ) -> ReferenceHash {

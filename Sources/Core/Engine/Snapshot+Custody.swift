@@ -79,7 +79,9 @@ extension Engine {
         out.writer.choice(v.status)
         out.writer.integer(v.approvals)
         out.writer.integer(UInt16(v.approvers.count))
-        out.writer.reserved(4)
+        // Before rules 3 none was remembered, and the byte was reserved.
+        out.writer.flag(v.wasSigned)
+        out.writer.reserved(3)
         out.writer.integer(v.amount.units)
         out.writer.integer(v.fee.units)
         out.writer.text(v.address)
@@ -197,7 +199,8 @@ extension Engine {
         let status = r.choice(WithdrawalStatus.requested)
         let approvals: UInt8 = r.integer()
         let approvers: UInt16 = r.integer()
-        r.reserved(4)
+        let wasSigned = r.flag()
+        r.reserved(3)
         let (amount, fee) = (r.owned(), r.owned())
         let request = RequestWithdrawal(
             account: account, asset: asset, network: network, amount: amount, address: r.text(),
@@ -205,9 +208,10 @@ extension Engine {
         var view = WithdrawalView(
             id: WithdrawalID(id), request, status: status, approvals: approvals, fee: fee,
             createdTime: r.integer())
-        guard r.isValid, approvers <= approvals, approvals <= Limits.approvalsMax else {
-            return false
-        }
+        view.wasSigned = wasSigned
+        guard r.isValid, approvers <= approvals, approvals <= Limits.approvalsMax,
+            !wasSigned || rules >= 3 && status != .requested
+        else { return false }
         for _ in 0..<approvers { view.approvers.append(r.text()) }
         r.endPart()
         let names = Set(view.approvers + [view.requester])

@@ -1,5 +1,6 @@
-// The operators' part of the state, in canonical form: policy; the audit chain's count and last
-// digests; operators and open proposals, both in the order of the log. From rules 3 on.
+// The operators' part of the state, in canonical form: policy; the audit chain's count, last
+// digests and marked ends; operators and open proposals, both in the order of the log. From rules
+// 3 on.
 
 internal import Terms
 internal import Wire
@@ -14,6 +15,14 @@ extension Engine {
             out.writer.integer(digest.low)
             out.endPart()
         }
+        out.writer.integer(operators.markedMinute)
+        out.count(operators.marks.count)
+        for mark in operators.marks {
+            out.writer.integer(mark.count)
+            out.writer.integer(mark.digest.high)
+            out.writer.integer(mark.digest.low)
+            out.endPart()
+        }
         out.count(operators.list.count)
         for one in operators.list {
             out.writer.text(one.name)
@@ -21,6 +30,8 @@ extension Engine {
             out.writer.integer(one.key.low)
             out.flag(one.approves)
             out.flag(one.administers)
+            out.writer.integer(one.since)
+            out.writer.integer(one.lastProposal.number)
             out.endPart()
         }
         out.count(operators.proposals.count)
@@ -45,13 +56,26 @@ extension Engine {
             ends.append(Digest256(high: r.integer(), low: r.integer()))
             r.endPart()
         }
-        guard r.isValid, operators.restore(count: chained, ends),
+        let minute: Int64 = r.integer()
+        guard r.isValid, minute <= timestamp / Limits.auditMarkNanos,
+            let marked = r.count(most: Limits.auditMarksMax)
+        else { return false }
+        var marks: [AuditHead] = []
+        for _ in 0..<marked {
+            marks.append(
+                AuditHead(
+                    count: r.integer(), digest: Digest256(high: r.integer(), low: r.integer())))
+            r.endPart()
+        }
+        guard r.isValid,
+            operators.restore(count: chained, ends, marks: marks, minute: minute),
             let count = r.count(most: Limits.operatorsMax)
         else { return false }
         for _ in 0..<count {
             let one = OperatorView(
                 name: r.text(), key: OperatorKey(high: r.integer(), low: r.integer()),
-                approves: r.flag(), administers: r.flag())
+                approves: r.flag(), administers: r.flag(), since: r.integer(),
+                lastProposal: ProposalID(r.integer()))
             r.endPart()
             guard r.isValid, !one.name.isEmpty, !one.key.isWeak,
                 !operators.list.contains(where: { $0.name == one.name || $0.key == one.key })
@@ -76,12 +100,13 @@ extension Engine {
         let proposal = Propose(from: &r)
         r.endPart()
         guard r.isValid, proposal.id.number != 0, operators.proposal(proposal.id) == nil,
-            references.contains(.of(proposal: proposal.id, hashKey)), proposal.deadline >= 0,
+            proposal.deadline >= 0,
             proposal.deadline <= timestamp
                 || proposal.deadline - timestamp <= Limits.proposalNanosMax,
             let command = proposal.command,
-            command.guardedAudit?.operatorName == proposal.seal.name,
-            operators.find(proposal.seal.name)?.key == proposal.seal.key,
+            command.mayBeProposed(by: proposal.seal.name),
+            let proposer = operators.find(proposal.seal.name), proposer.key == proposal.seal.key,
+            proposal.id.number <= proposer.lastProposal.number,
             operators.proposals.count(where: { $0.proposer == proposal.seal.name })
                 < Limits.proposalsOfOperatorMax
         else { return false }

@@ -140,8 +140,10 @@ public struct WithdrawalView: Hashable, Sendable {
     public var approvers: [Text40]
     /// When it was requested, on the log's clock.
     public var createdTime: Int64
+    /// Whether a transaction paid it that was dropped since, and may be final all the same.
+    public var wasSigned = false
 
-    /// All fields, for projections and tests in this package.
+    /// All fields but the last, for projections and tests in this package.
     package init(
         id: WithdrawalID, _ c: RequestWithdrawal, status: WithdrawalStatus, approvals: UInt8,
         fee: Amount, createdTime: Int64

@@ -60,8 +60,15 @@ public enum Limits {
     @inlinable public static var proposedBytesMax: Int { 2_048 }
     /// How long a proposal may wait, on the log's clock: seven days.
     @inlinable public static var proposalNanosMax: Int64 { 7 * 86_400_000_000_000 }
+    /// How long a signature of an endorsement or a decision may wait, on the log's clock: one hour.
+    @inlinable public static var signatureNanosMax: Int64 { 3_600_000_000_000 }
     /// How many heads of the audit chain back a signed command may have seen.
     @inlinable public static var auditHeadsMax: Int { 256 }
+    /// How many older heads it may have seen: of each minute with a command of operators the one
+    /// before it. So nobody makes others' signatures old within an hour, however much is done.
+    @inlinable public static var auditMarksMax: Int { 64 }
+    /// Nanoseconds of the log's clock between two of them: one minute.
+    @inlinable public static var auditMarkNanos: Int64 { 60_000_000_000 }
     /// Maximum bytes of a signed transaction.
     @inlinable public static var transactionBytesMax: Int { 100_000 }
     /// Maximum bytes of a sealed API key secret.

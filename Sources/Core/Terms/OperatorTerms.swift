@@ -66,7 +66,7 @@
     public var bytes: [UInt8] { first.bytes + second.bytes }
 }
 
-/// A proposal: 128 random bits, by who makes it. Zero is none.
+/// A proposal: 128 bits, which rise with each of one operator's. Zero is none.
 @frozen public struct ProposalID: Hashable, BitwiseCopyable, Sendable {
     /// The bits.
     public var number: UInt128

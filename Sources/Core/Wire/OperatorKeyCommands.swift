@@ -55,8 +55,8 @@ public struct SetOperator: CommandPayload {
 ///      0  u8   endorsements, then 7 reserved, then `Audit`
 public struct SetCustodyPolicy: CommandPayload {
     public static var kind: CommandKind { .setCustodyPolicy }
-    /// How many; up to `Limits.approvalsMax`, and fewer than there are administrators. 0: each
-    /// alone, by a signature.
+    /// How many; up to `Limits.approvalsMax`. 0: each alone, by a signature. Else at least two
+    /// more administer, so that one key may be lost.
     public var endorsements: UInt8
     /// The operator and the reason.
     public var audit: Audit
@@ -79,8 +79,9 @@ public struct SetCustodyPolicy: CommandPayload {
     }
 }
 
-/// Proposes a guarded command (`Command.isGuarded`). It is applied in the record of the last
-/// endorsement that the policy asks for, with its own outcome; in this one if it asks for none.
+/// Proposes a command that takes two persons (`Command.isProposable`). It is applied in the record
+/// of the last endorsement that the policy asks for, with its own outcome; in this one if it asks
+/// for none.
 ///
 ///      0  u128 id
 ///     16  i64  deadline
@@ -88,7 +89,7 @@ public struct SetCustodyPolicy: CommandPayload {
 ///     32  the command's payload, then `OperatorSeal`
 public struct Propose: SignedCommand {
     public static var kind: CommandKind { .propose }
-    /// Random, so that nobody can make the proposal's digest twice; never zero.
+    /// Above that of each earlier one of its proposer, so that none counts twice; never zero.
     public var id: ProposalID
     /// The last moment of the log's clock at which it is endorsed; within
     /// `Limits.proposalNanosMax`.
@@ -106,12 +107,12 @@ public struct Propose: SignedCommand {
         (proposedKind, payload) = (command.kind.rawValue, command.payload.payloadBytes())
     }
 
-    /// The command that is proposed; nil: it does not decode, or is not guarded.
+    /// The command that is proposed; nil: it does not decode, or is not to be proposed.
     public var command: Command? {
         guard let kind = CommandKind(rawValue: proposedKind),
             let command = unsafe payload.withUnsafeBytes({
                 unsafe Command(kind: kind, payload: $0)
-            }), command.isGuarded, command.payload.payloadBytes() == payload
+            }), command.isProposable, command.payload.payloadBytes() == payload
         else { return nil }
         return command
     }
@@ -143,30 +144,37 @@ public struct Propose: SignedCommand {
 /// Endorses a proposal.
 ///
 ///      0  u128 proposal
-///     16  32   its digest, then `OperatorSeal`
+///     16  i64  deadline
+///     24  32   its digest, then `OperatorSeal`
 public struct Endorse: SignedCommand {
     public static var kind: CommandKind { .endorse }
     /// The proposal.
     public var proposal: ProposalID
+    /// The last moment of the log's clock at which it counts; within `Limits.signatureNanosMax`. So
+    /// a signature that was refused or held back does not wait for a better time.
+    public var deadline: Int64
     /// What was seen of it: `Propose.digest`.
     public var digest: Digest256
     /// Who signed it.
     public var seal: OperatorSeal
 
     /// An endorsement.
-    public init(proposal: ProposalID, digest: Digest256, seal: OperatorSeal) {
-        (self.proposal, self.digest, self.seal) = (proposal, digest, seal)
+    public init(proposal: ProposalID, deadline: Int64, digest: Digest256, seal: OperatorSeal) {
+        (self.proposal, self.deadline) = (proposal, deadline)
+        (self.digest, self.seal) = (digest, seal)
     }
 
     /// Writes the fields before the seal.
     public func encodeSigned(into w: inout WireWriter) {
         w.integer(proposal.number)
+        w.integer(deadline)
         w.integer(digest.high)
         w.integer(digest.low)
     }
 
     public init(from r: inout WireReader) {
         proposal = ProposalID(r.integer())
+        deadline = r.integer()
         digest = Digest256(high: r.integer(), low: r.integer())
         seal = OperatorSeal(from: &r)
     }
@@ -200,17 +208,20 @@ public struct WithdrawProposal: SignedCommand {
 /// different in the log makes it void.
 ///
 ///      0  u64  withdrawal
-///      8  u8   approves    9  3 reserved
-///     12  u32  account
-///     16  u16  asset      18  u16 network    20  4 reserved
-///     24  i128 amount
-///     40  i128 fee
-///     56  text64 address
-///    120  text40 tag, then the reason: u16 bytes, UTF-8; then `OperatorSeal`
+///      8  i64  deadline
+///     16  u8   approves   17  3 reserved
+///     20  u32  account
+///     24  u16  asset      26  u16 network    28  4 reserved
+///     32  i128 amount
+///     48  i128 fee
+///     64  text64 address
+///    128  text40 tag, then the reason: u16 bytes, UTF-8; then `OperatorSeal`
 public struct SignDecision: SignedCommand {
     public static var kind: CommandKind { .signDecision }
     /// The withdrawal.
     public var withdrawal: WithdrawalID
+    /// The last moment of the log's clock at which it counts; within `Limits.signatureNanosMax`.
+    public var deadline: Int64
     /// Whether it is approved; else it is refused, and its money released.
     public var approves: Bool
     /// Whose it is.
@@ -234,11 +245,12 @@ public struct SignDecision: SignedCommand {
 
     /// A decision by what was shown of a withdrawal.
     public init(
-        withdrawal: WithdrawalID, approves: Bool, account: AccountID, asset: AssetID,
-        network: NetworkID, amount: Amount, fee: Amount, address: Text64, tag: Text40,
-        reason: String, seal: OperatorSeal
+        withdrawal: WithdrawalID, deadline: Int64, approves: Bool, account: AccountID,
+        asset: AssetID, network: NetworkID, amount: Amount, fee: Amount, address: Text64,
+        tag: Text40, reason: String, seal: OperatorSeal
     ) {
-        (self.withdrawal, self.approves, self.account) = (withdrawal, approves, account)
+        (self.withdrawal, self.deadline, self.approves) = (withdrawal, deadline, approves)
+        self.account = account
         (self.asset, self.network, self.amount, self.fee) = (asset, network, amount, fee)
         (self.address, self.tag, self.reason, self.seal) = (address, tag, reason, seal)
     }
@@ -246,6 +258,7 @@ public struct SignDecision: SignedCommand {
     /// Writes the fields before the seal.
     public func encodeSigned(into w: inout WireWriter) {
         w.integer(withdrawal.number)
+        w.integer(deadline)
         w.flag(approves)
         w.reserved(3)
         w.integer(account.number)
@@ -261,6 +274,7 @@ public struct SignDecision: SignedCommand {
 
     public init(from r: inout WireReader) {
         withdrawal = WithdrawalID(r.integer())
+        deadline = r.integer()
         approves = r.flag()
         r.reserved(3)
         account = AccountID(r.integer())

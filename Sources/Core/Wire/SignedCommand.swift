@@ -115,16 +115,6 @@ extension SignedCommand {
 /// Says what a signature is for, so that none of another kind is taken for it.
 private let signedPurpose = "bourse-operator1"
 
-extension CommandKind {
-    /// Whether its commands are signed by an operator's key.
-    @inlinable public var isSigned: Bool {
-        switch self {
-        case .propose, .endorse, .withdrawProposal, .signDecision: true
-        default: false
-        }
-    }
-}
-
 extension Command {
     /// The command as one that is signed; nil: it is none.
     public var signed: (any SignedCommand)? {
@@ -133,53 +123,6 @@ extension Command {
         case .endorse(let c): c
         case .withdrawProposal(let c): c
         case .signDecision(let c): c
-        default: nil
-        }
-    }
-
-    /// Whether it takes two persons once operators have keys: it can take money out, or make way
-    /// for that. What only stops things is not guarded.
-    public var isGuarded: Bool {
-        switch self {
-        case .setNetwork, .setChain, .resumeWithdrawals, .setOperator, .setCustodyPolicy,
-            .adjustBalance, .transferFees, .raiseLimits:
-            true
-        // What it stopped would go on.
-        case .setKillSwitch(let c): !c.isOn
-        // Else its requester's name would be anybody's, and its approver another of his names.
-        case .requestWithdrawal(let c): !c.requester.isEmpty
-        default: false
-        }
-    }
-
-    /// Whether it is one of operators, which the audit chain has.
-    public var isOfOperators: Bool {
-        switch self {
-        case .setAsset, .setInstrument, .setInstrumentState, .setFees, .openAccount,
-            .setAccountLimits, .setAccountTier, .setKillSwitch, .adjustBalance, .addAPIKey,
-            .revokeAPIKey, .voidSequence, .setReferencePrice, .transferFees, .raiseLimits,
-            .setOrderLimits, .setNetwork, .decideWithdrawal, .resumeWithdrawals, .setChain,
-            .setOperator, .setCustodyPolicy, .propose, .endorse, .withdrawProposal,
-            .signDecision:
-            true
-        case .requestWithdrawal(let request): !request.requester.isEmpty
-        default: false
-        }
-    }
-
-    /// The operator and the reason of a guarded command; nil of any other.
-    public var guardedAudit: Audit? {
-        switch self {
-        case .setNetwork(let c): c.audit
-        case .setChain(let c): c.audit
-        case .resumeWithdrawals(let c): c.audit
-        case .setOperator(let c): c.audit
-        case .setCustodyPolicy(let c): c.audit
-        case .adjustBalance(let c): c.audit
-        case .transferFees(let c): c.audit
-        case .raiseLimits(let c): c.audit
-        case .setKillSwitch(let c): c.audit
-        case .requestWithdrawal(let c): Audit(operatorName: c.requester, reason: "")
         default: nil
         }
     }

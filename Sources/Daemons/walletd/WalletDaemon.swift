@@ -111,7 +111,8 @@ struct WalletDaemon {
             name,
             connect: { name, nanos throws(LinkError) in
                 try LinkClient.connect(
-                    unix: socket, name: name, wantsAcks: false, timeoutNanos: nanos)
+                    unix: socket, name: name, wantsAcks: false,
+                    purpose: [.writer, .follower, .wallet], timeoutNanos: nanos)
             },
             replica: { welcome in
                 store.begin(welcome.journalHigh, welcome.journalLow)

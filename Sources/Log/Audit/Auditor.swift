@@ -178,8 +178,20 @@ public final class Auditor {
         if header.sequence == 1, let genesis = unsafe Genesis(record: record) {
             engine = Engine(limits: genesis.limits, keepsEvents: false)
         }
+        let isVoided = voided.contains(header.sequence)
+        if !isVoided, let identity = reader.identity ?? identity,
+            unsafe !SealCheck.isSound(header, record, of: (identity.high, identity.low))
+        {
+            alarm = AuditError(
+                description: """
+                    ALARM: record \(header.sequence) has a signature of an operator that is none: \
+                    somebody has written into the log; stop withdrawals, keep the state directory, \
+                    and run `boursectl audit verify`
+                    """)
+            return
+        }
         let outcome =
-            voided.contains(header.sequence)
+            isVoided
             ? unsafe engine.skip(record: record) : unsafe engine.apply(record: record)
         if engine.hasDiverged {
             alarm = AuditError(

@@ -23,7 +23,7 @@ public import Wire
     /// Connects to matchd's Unix socket.
     public static func connect(
         unix path: String, name: Text40, wantsAcks: Bool = true, epochMax: UInt32 = 0,
-        timeoutNanos: Int64 = 5_000_000_000
+        purpose: LinkPurpose = [.writer, .follower], timeoutNanos: Int64 = 5_000_000_000
     ) throws(LinkError) -> LinkClient {
         let deadline = Clock.monotonicNanos() + timeoutNanos
         var connected: Int32?
@@ -40,7 +40,8 @@ public import Wire
         }
         guard let connected else { throw .timedOut }
         return try LinkClient(
-            connected, nil, LinkHello(wantsAcks: wantsAcks, name: name, epochMax: epochMax),
+            connected, nil,
+            LinkHello(wantsAcks: wantsAcks, name: name, epochMax: epochMax, purpose: purpose),
             deadline - Clock.monotonicNanos())
     }
 

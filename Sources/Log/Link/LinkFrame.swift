@@ -65,7 +65,7 @@ public enum LinkProtocol {
     public static var errorBytesMax: Int { 512 }
     /// The prefix of operators' session names; only operators may open them.
     public static var operatorPrefix: String { OpenSession.operatorPrefix }
-    /// The prefix of wallets' session names; only wallets and operators may open them.
+    /// The prefix of wallets' session names; only wallets may open them.
     public static var walletPrefix: String { "wallet/" }
     /// What a gateway's name in its certificate ends with. No host's name ends so, for none has
     /// an underscore.
@@ -147,6 +147,10 @@ public struct LinkPurpose: OptionSet, Hashable, Sendable {
     /// otherwise, are no more than a gateway then. An operator that is named as one stays one, who
     /// cannot ask for a withdrawal as its customer and approve it.
     public static let customers = LinkPurpose(rawValue: 8)
+    /// Says what chains say, as the wallet does: matchd's own user and root, who are operators
+    /// otherwise, are the wallet then, and nothing else. An operator that is named as one stays
+    /// one, who cannot credit what never came.
+    public static let wallet = LinkPurpose(rawValue: 16)
 }
 
 /// The role of a matchd. Never renumber.

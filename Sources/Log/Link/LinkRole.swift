@@ -10,7 +10,7 @@ public enum LinkRole: Int, Comparable, Sendable {
     case gateway
     /// Submit what comes from chains: the wallet's commands, and no orders.
     case wallet
-    /// Submit whatever writers may: the exchange's administration as well.
+    /// Submit whatever writers may but what comes from chains: the exchange's administration.
     case `operator`
 
     /// By who gives way to whom where connections are short.

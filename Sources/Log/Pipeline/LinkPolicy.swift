@@ -1,7 +1,7 @@
 // Who may submit what.
 
+internal import Journal
 package import Link
-import Secrets
 import Terms
 package import Wire
 
@@ -40,6 +40,12 @@ package enum LinkPolicy {
             """)
     }
 
+    private static let repair =
+        "run it as matchd's user or root, or name its user in [matchd] operator_users"
+    private static let operatorRepair =
+        "what chains say is the wallet's, whose user [matchd] wallet_users names; a booking is "
+        + "`boursectl credit`"
+
     /// The refusal of a command that is not taken.
     static func refusal(
         _ verdict: Verdict, _ role: LinkRole, _ writer: Text40? = nil
@@ -63,8 +69,7 @@ package enum LinkPolicy {
             .access,
             """
             this connection is one of \(role == .operator ? "an" : "a") \(role) and may not \
-            submit this: run it as matchd's user or root, or name its user in [matchd] \
-            operator_users
+            submit this: \(role == .operator ? operatorRepair : repair)
             """)
     }
 
@@ -124,17 +129,12 @@ package enum LinkPolicy {
     }
 
     /// Whether a command that was taken is signed by the key that it names, if it is one that is
-    /// signed. Stateless: whose key it is, the engine knows.
+    /// signed.
     static func isSealed(
         _ entry: LinkEntry, _ payload: UnsafeRawBufferPointer,
         _ journal: (high: UInt64, low: UInt64)
     ) -> Bool {
-        guard let kind = CommandKind(rawValue: entry.kind), kind.isSigned,
-            let signed = unsafe Command(kind: kind, payload: payload)?.signed
-        else { return true }
-        return Ed25519.isValid(
-            signed.seal.signature.bytes, publicKey: signed.seal.key.bytes,
-            signed.message(journalHigh: journal.high, journalLow: journal.low))
+        unsafe SealCheck.isSound(kind: entry.kind, payload: payload, of: journal)
     }
 
     /// Whether a connection of this role, whose own sessions are `own`, may submit a command.
@@ -159,16 +159,30 @@ package enum LinkPolicy {
     }
 
     /// Whether a connection of this role may submit in a session of a role: in those of its own,
-    /// an operator in all.
+    /// an operator in all but the wallet's.
     static func maySubmit(_ role: LinkRole, in session: LinkRole) -> Bool {
+        role == session || role == .operator && session != .wallet
+    }
+
+    /// Whether a connection of this role may end a session of a role: an operator any.
+    static func mayClose(_ role: LinkRole, _ session: LinkRole) -> Bool {
         role == .operator || role == session
     }
 
-    /// Operators may do anything; who asks for a customer's withdrawal says so, and does not
-    /// approve it.
+    /// Operators may do anything but say what chains say, which would be money from nowhere; who
+    /// asks for a customer's withdrawal says so, and does not approve it.
     static func isForOperators(_ command: Command) -> Bool {
-        if case .requestWithdrawal(let request) = command { return !request.requester.isEmpty }
-        return true
+        switch command {
+        case .requestWithdrawal(let request): !request.requester.isEmpty
+        case .openSession(let session): role(of: session.name) != .wallet
+        default: command.kind.authority != .wallet
+        }
+    }
+
+    /// Whether an operator may not submit a kind of command any more once operators have keys:
+    /// orders are customers', and dropping a payment that one operator gives is proposed.
+    static func isBarredOnceKeyed(_ kind: CommandKind) -> Bool {
+        kind.authority == .trader || kind == .dropTransaction
     }
 
     /// Whether a command is one that comes from chains, or a wallet's for itself.

@@ -91,18 +91,9 @@ extension LinkServer {
             return
         }
         connection.hello = hello
-        if hello.purpose.contains(.customers), connection.role > .gateway {
-            guard connection.isOwn else {
-                connection.refuse(
-                    LinkRefusal(
-                        .access,
-                        """
-                        a gateway's user may not be an operator's or a wallet's: name it in \
-                        [matchd] gateway_users alone
-                        """))
-                return
-            }
-            connection.role = .gateway
+        if let refusal = takeRole(connection, hello) {
+            connection.refuse(refusal)
+            return
         }
         if connection.key == nil {
             welcome(connection)
@@ -111,6 +102,34 @@ extension LinkServer {
             connection.stage = .proving(challenge)
             send(connection, .challenge(challenge))
         }
+    }
+
+    /// Gives root and matchd's own user, who are operators, the lower role that they ask for; or
+    /// says why not.
+    private func takeRole(_ connection: LinkConnection, _ hello: LinkHello) -> LinkRefusal? {
+        if hello.purpose.contains(.customers), connection.role > .gateway {
+            guard connection.isOwn else {
+                return LinkRefusal(
+                    .access,
+                    """
+                    a gateway's user may not be an operator's or a wallet's: name it in \
+                    [matchd] gateway_users alone
+                    """)
+            }
+            connection.role = .gateway
+        }
+        if hello.purpose.contains(.wallet), connection.role > .wallet {
+            guard connection.isOwn else {
+                return LinkRefusal(
+                    .access,
+                    """
+                    a wallet's user may not be an operator's: name it in [matchd] wallet_users \
+                    alone
+                    """)
+            }
+            connection.role = .wallet
+        }
+        return nil
     }
 
     func welcome(_ connection: LinkConnection) {

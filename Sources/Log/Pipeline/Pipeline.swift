@@ -65,6 +65,8 @@ public struct PipelineOptions: Sendable {
 /// command that was taken in the journal.
 public final class Pipeline: Sendable {
     let stages: Stages
+    /// The journal's identity.
+    let journal: (high: UInt64, low: UInt64)
     let threads: PipelineThreads
 
     /// Starts the threads. `engine` stands at the journal's end, or before `options.tail` where
@@ -89,11 +91,13 @@ public final class Pipeline: Sendable {
             sequence: engine.sequence)
         let threads = PipelineThreads()
         try threads.start(engine, sink, server, stages, options)
-        return Pipeline(stages, threads)
+        return Pipeline(stages, threads, options.journal)
     }
 
-    private init(_ stages: Stages, _ threads: PipelineThreads) {
-        (self.stages, self.threads) = (stages, threads)
+    private init(
+        _ stages: Stages, _ threads: PipelineThreads, _ journal: (high: UInt64, low: UInt64)
+    ) {
+        (self.stages, self.threads, self.journal) = (stages, threads, journal)
     }
 
     /// The last record on disk.

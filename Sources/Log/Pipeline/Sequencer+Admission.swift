@@ -28,7 +28,7 @@ extension Sequencer {
                 case .closeSession(let close) = unsafe Command(
                     kind: .closeSession, payload: payload),
                 let view = engine.session(close.session),
-                LinkPolicy.maySubmit(caller.role, in: LinkPolicy.role(of: view.name)),
+                LinkPolicy.mayClose(caller.role, LinkPolicy.role(of: view.name)),
                 isSession(close.session, of: header.gateway)
             else { return .sessionUnknown }
         }
@@ -36,6 +36,11 @@ extension Sequencer {
             unsafe isLastPlace(payload)
         {
             return .tableFull
+        }
+        if caller.role == .operator, let kind = CommandKind(rawValue: header.kind),
+            LinkPolicy.isBarredOnceKeyed(kind), !engine.operatorViews.isEmpty
+        {
+            return .approvalRequired
         }
         if stages.isBelowReserve.load(ordering: .relaxed) {
             // Before the gap: a writer that would be refused anyway must not renumber first.

@@ -15,6 +15,7 @@ import Wire
 public final class StandbyIntake: @unchecked Sendable {
     // Unchecked: the fields belong to the thread that uses it.
     private let stages: Stages
+    private let journal: (high: UInt64, low: UInt64)
     private var position: UInt64
     /// The last record that came.
     public private(set) var end: LogPoint
@@ -23,14 +24,15 @@ public final class StandbyIntake: @unchecked Sendable {
 
     /// The intake of a pipeline that follows, whose journal ends with `last`.
     public init(_ pipeline: Pipeline, after last: LogPoint, timestamp: Int64) {
-        stages = pipeline.stages
+        (stages, journal) = (pipeline.stages, pipeline.journal)
         position = stages.log.head.now
         (end, self.timestamp) = (last, timestamp)
     }
 
     /// Takes whole records that follow those before. Returns false, and takes none, while disk or
     /// engine are so far behind that there is no room: try again when `bell` has rung. Throws, and
-    /// takes none, if a record cannot follow or its CRC is wrong.
+    /// takes none, if a record cannot follow, its CRC is wrong, or an operator's signature in it is
+    /// none: the primary has checked that as well, and is not believed.
     public func append(_ records: UnsafeRawBufferPointer) throws(SinkError) -> Bool {
         let (head, next) = try unsafe check(records)
         guard hasRoom(until: head) else { return false }
@@ -78,6 +80,17 @@ public final class StandbyIntake: @unchecked Sendable {
             else {
                 throw SinkError(
                     "record \(header.sequence) came damaged from the primary: its CRC is wrong")
+            }
+            guard
+                unsafe SealCheck.isSound(
+                    header, UnsafeRawBufferPointer(rebasing: remainder[..<length]), of: journal)
+            else {
+                throw SinkError(
+                    """
+                    record \(header.sequence) came from the primary with a signature of an \
+                    operator that is none: do not fail over to that host, and run `boursectl audit \
+                    verify` on both
+                    """)
             }
             head = stages.log.place(head, length) + UInt64(length)
             next = header

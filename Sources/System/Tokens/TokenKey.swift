@@ -19,6 +19,8 @@ public import Secrets
     private static let cipherBytesMax = 1_024
 
     private let token: OpaquePointer
+    /// Whether its user is logged in.
+    public private(set) var isLoggedIn = false
     /// The label of the object that the URI names; nil where it names an id alone.
     public let label: String?
 
@@ -54,6 +56,7 @@ public import Secrets
             unsafe bourse_token_login(token, $0.baseAddress, $0.count, &code)
         }
         try Self.check(result, code, "key")
+        isLoggedIn = true
     }
 
     /// Its Ed25519 public key (RFC 8032), 32 bytes. No log-in is needed.

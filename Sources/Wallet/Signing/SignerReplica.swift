@@ -8,7 +8,6 @@ public import Follower
 public import Journal
 public import Link
 public import Payments
-internal import Secrets
 internal import Terms
 public import Wire
 
@@ -100,17 +99,10 @@ public final class SignerReplica: LogReplica {
     private func checkSeal(
         _ header: RecordHeader, _ record: UnsafeRawBufferPointer, _ outcome: Outcome
     ) {
-        guard outcome.refusal == .none, conflict == nil,
-            let kind = CommandKind(rawValue: header.kind), kind.isSigned
-        else { return }
-        let payload = unsafe UnsafeRawBufferPointer(rebasing: record[RecordHeader.size...])
-        guard let signed = unsafe Command(kind: kind, payload: payload)?.signed,
-            Ed25519.isValid(
-                signed.seal.signature.bytes, publicKey: signed.seal.key.bytes,
-                signed.message(journalHigh: journal.high, journalLow: journal.low))
-        else {
+        if conflict == nil, outcome.refusal != .voided,
+            unsafe !SealCheck.isSound(header, record, of: (journal.high, journal.low))
+        {
             conflict = "record \(header.sequence) has a signature of an operator that is none"
-            return
         }
     }
 

@@ -152,7 +152,7 @@ extension CommandStream {
         case .addAPIKey:
             return .addAPIKey(
                 AddAPIKey(
-                    account: account(), permissions: [.read, .trade],
+                    account: account(), permissions: random.pick([[.read, .trade], .read]),
                     algorithm: random.pick(KeyAlgorithm.allCases), keyID: keyID(),
                     sealedSecret: [1, 2, 3], audit: audit))
         default: return .revokeAPIKey(RevokeAPIKey(keyID: keyID(), audit: audit))

@@ -22,7 +22,12 @@ extension CommandStream {
     private mutating func seal(_ name: Text40) -> OperatorSeal {
         let last = twin.heads.count - 1
         let back = random.once(in: 12) ? Int(random.within(0...300)) : Int(random.within(0...3))
-        let count = max(0, last - back)
+        var count = max(0, last - back)
+        // The one before the first command of some minute.
+        let firsts = twin.minutes.indices.filter {
+            $0 == 0 || twin.minutes[$0] > twin.minutes[$0 - 1]
+        }
+        if !firsts.isEmpty, random.once(in: 8) { count = random.pick(firsts) }
         return OperatorSeal(
             name: name,
             key: random.once(in: 40) ? OperatorKey(high: 1, low: 3) : Self.key(name),
@@ -33,6 +38,11 @@ extension CommandStream {
                 first: Digest256(high: UInt128(random.next()), low: 1), second: .none))
     }
 
+    private mutating func signatureDeadline() -> Int64 {
+        let wait: Int64 = random.once(in: 30) ? random.pick([-1, 0, 3_600_000_000_009]) : 1
+        return max(0, twin.timestamp + wait * (wait == 1 ? 3_000_000_000 : 1))
+    }
+
     mutating func operators(_ kind: CommandKind) -> Command {
         switch kind {
         case .endorse:
@@ -40,7 +50,7 @@ extension CommandStream {
                 random.once(in: 12) || twin.proposals.isEmpty ? nil : random.pick(twin.proposals)
             return .endorse(
                 Endorse(
-                    proposal: open?.id ?? ProposalID(3),
+                    proposal: open?.id ?? ProposalID(3), deadline: signatureDeadline(),
                     digest: random.once(in: 20) ? .none : open?.proposal.digest ?? .none,
                     seal: seal(name())))
         case .withdrawProposal:
@@ -68,13 +78,17 @@ extension CommandStream {
 
     /// The command, or its proposal if it is a guarded one.
     mutating func guardedIfSo(_ command: Command) -> Command {
-        command.isGuarded ? guarded(command) : command
+        let isProposed = command.isProposable && !command.isGuarded && random.once(in: 2)
+        return command.isGuarded || isProposed ? guarded(command) : command
     }
 
     private mutating func propose(_ command: Command) -> Command {
         let name = name()
         let inner = random.once(in: 20) ? command : command.said(by: name)
-        let id = random.once(in: 30) ? 0 : random.once(in: 30) ? 7 : UInt128(random.next())
+        let last = twin.operatorNamed(name)?.lastProposal.number ?? 0
+        let id =
+            random.once(in: 30)
+            ? 0 : random.once(in: 30) ? last : last + UInt128(random.within(1...9))
         let wait: Int64 = random.pick([
             -1, 0, 1, 3_000_000_000, 90_000_000_000, 604_800_000_000_000,
         ])
@@ -102,7 +116,8 @@ extension CommandStream {
         let all = waiting.isEmpty || random.once(in: 6) ? twin.withdrawals : waiting
         let view = all.isEmpty ? nil : random.pick(all)
         var decision = SignDecision(
-            withdrawal: view?.id ?? WithdrawalID(9), approves: !random.once(in: 5),
+            withdrawal: view?.id ?? WithdrawalID(9), deadline: signatureDeadline(),
+            approves: !random.once(in: 5),
             account: view?.account ?? AccountID(1), asset: view?.asset ?? AssetID(1),
             network: view?.network ?? NetworkID(1), amount: view?.amount ?? .zero,
             fee: view?.fee ?? .zero, address: view?.address ?? Text64(), tag: view?.tag ?? Text40(),
@@ -153,6 +168,24 @@ extension Command {
         case .setKillSwitch(var c):
             c.audit = audit
             return .setKillSwitch(c)
+        case .setInstrument(var c):
+            c.audit = audit
+            return .setInstrument(c)
+        case .setReferencePrice(var c):
+            c.audit = audit
+            return .setReferencePrice(c)
+        case .setFees(var c):
+            c.audit = audit
+            return .setFees(c)
+        case .setAccountTier(var c):
+            c.audit = audit
+            return .setAccountTier(c)
+        case .addAPIKey(var c):
+            c.audit = audit
+            return .addAPIKey(c)
+        case .decideWithdrawal(var c):
+            c.audit = audit
+            return .decideWithdrawal(c)
         case .requestWithdrawal(var c):
             c.requester = name
             return .requestWithdrawal(c)

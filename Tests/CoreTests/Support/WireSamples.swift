@@ -150,15 +150,17 @@ struct WireSamples {
             return .propose(proposal)
         case .endorse:
             return .endorse(
-                Endorse(proposal: ProposalID(half()), digest: digest(), seal: seal()))
+                Endorse(
+                    proposal: ProposalID(half()), deadline: integer(), digest: digest(),
+                    seal: seal()))
         case .withdrawProposal:
             return .withdrawProposal(
                 WithdrawProposal(proposal: ProposalID(half()), seal: seal()))
         default:
             return .signDecision(
                 SignDecision(
-                    withdrawal: WithdrawalID(integer()), approves: flag(),
-                    account: AccountID(integer()), asset: AssetID(integer()),
+                    withdrawal: WithdrawalID(integer()), deadline: integer(),
+                    approves: flag(), account: AccountID(integer()), asset: AssetID(integer()),
                     network: NetworkID(integer()), amount: Amount(units: wide()),
                     fee: Amount(units: wide()), address: text(), tag: text(),
                     reason: audit().reason, seal: seal()))

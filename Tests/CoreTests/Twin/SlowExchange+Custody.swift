@@ -42,6 +42,12 @@ extension SlowExchange {
         {
             return .refused(.termsInvalid)
         }
+        let approvers = operators.filter(\.approves).count
+        if !operators.isEmpty, c.approvals > 0, approvers <= Int(c.approvals),
+            flaw != .networkOfTooMany
+        {
+            return .refused(.stateInvalid)
+        }
         let others = networks.filter { $0.asset != c.asset || $0.network != c.network }
         if others.count == networks.count, networks.count >= 256 { return .refused(.tableFull) }
         networks = others + [NetworkView(c)]
@@ -62,9 +68,6 @@ extension SlowExchange {
             return found.status == .signed ? .refused(.stateInvalid) : end(found, .refused)
         }
         if found.status != .requested { return .refused(.stateInvalid) }
-        if !operators.isEmpty, flaw != .removedApproverCounts {
-            found.approvers.removeAll { operatorNamed($0)?.approves != true }
-        }
         if name == found.requester, flaw != .requesterApproves {
             return .refused(.approvalInvalid)
         }
@@ -152,7 +155,9 @@ extension SlowExchange {
         guard let found = withdrawal(c.withdrawal), found.account == c.account else {
             return .refused(.withdrawalUnknown)
         }
-        return found.status == .signed ? .refused(.stateInvalid) : end(found, .canceled)
+        let wasSigned = found.wasSigned && flaw != .customerTakesSignedBack
+        return found.status == .signed || wasSigned
+            ? .refused(.stateInvalid) : end(found, .canceled)
     }
 
     /// Gives the money back.
@@ -254,6 +259,7 @@ extension SlowExchange {
         post(view.account, view.asset, available: -units)
         houses[Int(view.asset.number) - 1].inTransit.units += units
         change(id) { $0.status = status }
+        if status == .approved, rules > 2 { change(id) { $0.wasSigned = true } }
         events.append(.withdrawalChanged(id, status))
     }
 

@@ -10,10 +10,18 @@ extension SlowExchange {
     /// Whether a command is refused because it is given by one person.
     func needsTwo(_ command: Command) -> Bool {
         if operators.isEmpty || flaw == .guardedIsTaken { return false }
-        if case .decideWithdrawal(let c) = command { return c.approves }
-        if case .setKillSwitch(let c) = command { return !c.isOn }
-        if case .requestWithdrawal(let c) = command { return !c.requester.isEmpty }
-        return [28, 33, 34, 36, 38, 39, 60, 61].contains(command.kind.rawValue)
+        switch command {
+        case .decideWithdrawal(let c):
+            let wasSigned = withdrawal(c.withdrawal)?.wasSigned ?? false
+            return c.approves || wasSigned && flaw != .oneRefusesSigned
+        case .setKillSwitch(let c): return !c.isOn
+        case .requestWithdrawal(let c): return !c.requester.isEmpty
+        case .addAPIKey(let c):
+            return ![0, 1].contains(c.permissions.rawValue) && flaw != .keyOfOne
+        case .setFees: return flaw != .feesOfOne
+        default:
+            return [21, 26, 28, 32, 33, 34, 36, 38, 39, 60, 61].contains(command.kind.rawValue)
+        }
     }
 
     /// Chains a command of operators that was taken.
@@ -27,6 +35,7 @@ extension SlowExchange {
         func bytes(_ word: UInt64) -> [UInt8] {
             (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) }
         }
+        minutes.append(timestamp / 60_000_000_000)
         let time = flaw == .timeIsNotChained ? 0 : UInt64(timestamp)
         heads.append(
             Digest256(
@@ -49,15 +58,29 @@ extension SlowExchange {
             if operators.count == 256 { return .refused(.tableFull) }
         }
         let view = OperatorView(
-            name: c.name, key: c.key, approves: c.approves, administers: c.administers)
+            name: c.name, key: c.key, approves: c.approves, administers: c.administers,
+            since: UInt64(heads.count), lastProposal: known?.lastProposal ?? ProposalID(0))
         var after = operators
         if let place = after.firstIndex(where: { $0.name == c.name }) {
             after[place] = view
         } else {
             after.append(view)
         }
-        if after.filter(\.administers).count < 1 + Int(endorsements), flaw != .lastIsRemoved {
+        if !canAdminister(after, endorsements), flaw != .lastIsRemoved {
             return .refused(.stateInvalid)
+        }
+        if let known, known.approves, !c.approves, flaw != .lastApproverIsRemoved {
+            let most = networks.map { Int($0.approvals) }.max() ?? 0
+            if most > 0, after.filter(\.approves).count < most + 1 {
+                return .refused(.stateInvalid)
+            }
+        }
+        for place in withdrawals.indices where withdrawals[place].status == .requested {
+            if operators.isEmpty {
+                if flaw != .namesStillCount { withdrawals[place].approvers = [] }
+            } else if !c.approves, flaw != .removedApproverCounts {
+                withdrawals[place].approvers.removeAll { $0 == c.name }
+            }
         }
         operators = after
         events.append(.operatorChanged(c.name))
@@ -75,12 +98,17 @@ extension SlowExchange {
 
     func setCustodyPolicy(_ c: SetCustodyPolicy) -> Outcome {
         if c.endorsements > 8 { return .refused(.termsInvalid) }
-        if operators.filter(\.administers).count < 1 + Int(c.endorsements) {
-            return .refused(.stateInvalid)
-        }
+        if !canAdminister(operators, c.endorsements) { return .refused(.stateInvalid) }
         endorsements = c.endorsements
         events.append(.custodyPolicyChanged(endorsements: endorsements))
         return Outcome()
+    }
+
+    /// Whether so many can be asked for an endorsement, and one key may be lost.
+    private func canAdminister(_ all: [OperatorView], _ endorsements: UInt8) -> Bool {
+        let count = all.filter(\.administers).count
+        if endorsements == 0 { return count > 0 }
+        return count > Int(endorsements) + (flaw == .lastSpareIsRemoved ? 0 : 1)
     }
 
     private func refusal(_ seal: OperatorSeal, approves: Bool) -> Refusal? {
@@ -88,11 +116,21 @@ extension SlowExchange {
             approves ? known.approves : known.administers
         else { return .operatorUnknown }
         if flaw == .anyPastIsTaken { return nil }
-        // The last 256, the present one included.
         let count = Int(clamping: seal.seen.count)
-        guard count < heads.count, count + 256 >= heads.count, heads[count] == seal.seen.digest
+        guard count < heads.count, heads[count] == seal.seen.digest,
+            seal.seen.count >= known.since || flaw == .oldRolesSign
         else { return .auditHeadUnknown }
-        return nil
+        // The last 256, the present one included; and those before the first command of each of the
+        // last 64 minutes that had one.
+        if count + 256 >= heads.count { return nil }
+        let firsts = minutes.indices.filter { $0 == 0 || minutes[$0] > minutes[$0 - 1] }
+        return firsts.suffix(64).contains(count) && flaw != .marksAreForgotten
+            ? nil : .auditHeadUnknown
+    }
+
+    private func refusal(_ deadline: Int64) -> Refusal? {
+        if timestamp > deadline, flaw != .heldBackCounts { return .deadlinePassed }
+        return deadline - timestamp > 3_600_000_000_000 ? .termsInvalid : nil
     }
 
     // MARK: Proposals
@@ -102,31 +140,31 @@ extension SlowExchange {
         if let refusal = refusal(c.seal, approves: false) { return .refused(refusal) }
         let week: Int64 = 7 * 24 * 3_600 * 1_000_000_000
         guard c.id.number > 0, c.deadline - timestamp <= week, let command = c.command,
-            command.guardedAudit?.operatorName == c.seal.name
+            command.mayBeProposed(by: c.seal.name)
         else { return .refused(.termsInvalid) }
-        if references.contains(.proposal(c.id)), flaw != .proposedAgain {
+        let place = operators.firstIndex { $0.name == c.seal.name }!
+        let isAgain =
+            operators[place].lastProposal.number >= c.id.number && flaw != .proposedAgain
+        if isAgain || proposals.contains(where: { $0.id == c.id }) {
             return .refused(.referenceDuplicate)
         }
         let own = proposals.filter { $0.proposal.seal.name == c.seal.name }
-        if references.count + 2 > Int(limits.references) || proposals.count == 64
-            || own.count == 16
-        {
-            return .refused(.tableFull)
-        }
+        if proposals.count == 64 || own.count == 16 { return .refused(.tableFull) }
         if endorsements == 0 {
             let outcome = carryOut(command)
             if outcome.refusal != .none { return outcome }
             events.append(.proposalChanged(c.id, .applied))
-            remember(.proposal(c.id))
+            operators[place].lastProposal = c.id
             return outcome
         }
-        remember(.proposal(c.id))
+        operators[place].lastProposal = c.id
         proposals.append(ProposalView(proposal: c, sequence: sequence))
         events.append(.proposalChanged(c.id, .open))
         return Outcome()
     }
 
     func endorse(_ c: Endorse) -> Outcome {
+        if let refusal = refusal(c.deadline) { return .refused(refusal) }
         if let refusal = refusal(c.seal, approves: false) { return .refused(refusal) }
         guard let place = proposals.firstIndex(where: { $0.id == c.proposal }) else {
             return .refused(.proposalUnknown)
@@ -174,6 +212,7 @@ extension SlowExchange {
     }
 
     func signDecision(_ c: SignDecision) -> Outcome {
+        if let refusal = refusal(c.deadline) { return .refused(refusal) }
         if let refusal = refusal(c.seal, approves: true) { return .refused(refusal) }
         guard let found = withdrawal(c.withdrawal) else { return .refused(.withdrawalUnknown) }
         let isSame =
@@ -181,6 +220,9 @@ extension SlowExchange {
             && c.amount == found.amount && c.fee == found.fee && c.tag == found.tag
             && (c.address == found.address || flaw == .addressIsNotSigned)
         if !isSame { return .refused(.termsInvalid) }
+        if found.wasSigned, !c.approves, flaw != .oneRefusesSigned {
+            return .refused(.approvalRequired)
+        }
         return decide(found, c.seal.name, c.approves)
     }
 }

@@ -90,7 +90,6 @@ enum SlowReference: Hashable {
     case text(Text64)
     case withdrawal(AccountID, Text40)
     case settled(NetworkID, TransactionID)
-    case proposal(ProposalID)
     case output(NetworkID, AssetID, high: UInt128, low: UInt128, output: UInt32)
 }
 
@@ -131,6 +130,9 @@ enum Flaw: String, CaseIterable, Sendable {
     case guardedIsTaken, keyIsChanged, keyOfTwo, lastIsRemoved, removedStillCounts, anyPastIsTaken
     case proposedAgain, otherIsEndorsed, proposerEndorses, endorsedTwiceByOne, addressIsNotSigned
     case timeIsNotChained, removedApproverCounts
+    case heldBackCounts, oldRolesSign, namesStillCount, lastSpareIsRemoved, lastApproverIsRemoved
+    case networkOfTooMany, oneRefusesSigned, customerTakesSignedBack, marksAreForgotten
+    case feesOfOne, keyOfOne
 }
 
 /// An exchange that is slow and plain.
@@ -179,6 +181,8 @@ final class SlowExchange {
     var proposals: [ProposalView] = []
     /// The audit chain's ends, from the one without a command on.
     var heads: [Digest256] = [.none]
+    /// The minute of each command in it.
+    var minutes: [Int64] = []
 
     /// Steps that the command at hand has taken.
     var steps = 0

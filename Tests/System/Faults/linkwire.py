@@ -260,8 +260,8 @@ class Link:
         self.buffer = bytearray()
         self.error = ""
         hello = struct.pack("<II", VERSION, 1) + text(name)
-        if VERSION > 1:  # no epoch seen, writer and follower, no process
-            hello += struct.pack("<IIQ", 0, 3, 0)
+        if VERSION > 1:  # no epoch seen; writer, follower and by its name the wallet; no process
+            hello += struct.pack("<IIQ", 0, 3 | (16 if name.startswith("wallet/") else 0), 0)
         self.send(HELLO, hello)
         kind, body = self.receive(seconds_max)
         if kind != WELCOME:

@@ -160,6 +160,8 @@ def test_what_is_guarded_is_refused_unsigned(office):
             ("wallet", "network", "set", "LTC", 1, "--confirmations", 1),
             ("operator", "policy", "--endorsements", 0),
             ("operator", "remove", "otto"),
+            ("fees", "set", "--tier", 0, "--maker", "0%", "--taker", "1%"),
+            ("key", "add", "alice", "--permissions", "read,withdraw"),
             # A requester who is nobody could be approved by everybody.
             ("wallet", "withdraw", "alice", "LTC", 1, CUSTOMER, "20", "--operator", "nobody"),
     ):
@@ -174,6 +176,8 @@ def test_what_is_guarded_is_refused_unsigned(office):
 def test_two_book_what_one_proposes(office):
     words = ("credit", "alice", "LTC", 5, "--reference", "wire 7", "--reason", "deposit")
     text = office.signed("olga", *words, code=PROPOSED)
+    # What is signed is shown in names and decimals before the passphrase is asked for.
+    assert "alice (account 1)" in text and "5 LTC" in text and "wire 7" in text
     number = office.proposals()[-1]["id"]
     assert number in text and office.proposals()[-1]["fields"]["reference"] == "wire 7"
     assert "another administrator" in office.endorse("olga", code=1)
@@ -191,7 +195,8 @@ def test_who_asks_for_a_withdrawal_does_not_approve_it(office):
     number = withdraw(office)
     assert "--operator-key" in office.refused("wallet", "approve", number)
     assert "asked for" in office.signed("omar", "wallet", "approve", number, code=1)
-    office.signed("olga", "wallet", "approve", number)
+    shown = office.signed("olga", "wallet", "approve", number)
+    assert "20 LTC" in shown and CUSTOMER in shown and "LTC (chain 1)" in shown
     assert "has approved" in office.signed("olga", "wallet", "approve", number, code=1)
     assert status(office, number) == "requested"
     office.signed("otto", "wallet", "approve", number)

@@ -20,8 +20,11 @@ struct KeyAddCommand: ParsableCommand {
             --key-id and --secret-file add a key that the customer chose; a secret is never an \
             argument, since every user of the host can read arguments.
 
+            Where operators have keys, one that does more than read is proposed, with \
+            --operator-key: its secret is shown at once, and works once others have endorsed it.
+
             JSON: {"sequence", "account", "keyID", "secret", "permissions", "algorithm"}; secret \
-            is null where it was not generated here.
+            is null where it was not generated here, sequence where it is proposed.
 
             EXAMPLE
               boursectl key add alice --permissions read,trade
@@ -71,16 +74,23 @@ struct KeyAddCommand: ParsableCommand {
         }
         let session = try Exchange(settings: settings).session(signature.who)
         let view = try session.replica.account(account)
-        let receipt = try session.submit(
-            AddAPIKey(
-                account: view.id, permissions: Permissions(names: permissions) ?? [],
-                algorithm: algorithm, keyID: id, sealedSecret: kept, audit: signature.audit()),
-            meanings: [.nameInvalid: "the key \(id) exists or existed: choose another"])
+        let receipt: CommandReceipt
+        do throws(CommandError) {
+            receipt = try session.submit(
+                AddAPIKey(
+                    account: view.id, permissions: Permissions(names: permissions) ?? [],
+                    algorithm: algorithm, keyID: id, sealedSecret: kept, audit: signature.audit()),
+                meanings: [.nameInvalid: "the key \(id) exists or existed: choose another"])
+        } catch {
+            // Proposed: the secret is shown now or never.
+            if error.code == .proposed { show(nil, view, id, secret, algorithm) }
+            throw error
+        }
         show(receipt, view, id, secret, algorithm)
     }
 
     private func show(
-        _ receipt: CommandReceipt, _ account: AccountView, _ id: Text64, _ secret: String?,
+        _ receipt: CommandReceipt?, _ account: AccountView, _ id: Text64, _ secret: String?,
         _ algorithm: KeyAlgorithm
     ) {
         var facts = Facts()
@@ -91,14 +101,14 @@ struct KeyAddCommand: ParsableCommand {
         if let secret { facts.add("secret", secret) }
         common.out.give(
             [
-                "sequence": .number(receipt.sequence), "account": .string("\(account.name)"),
+                "sequence": receipt.map { .number($0.sequence) } ?? .null,
+                "account": .string("\(account.name)"),
                 "keyID": .string("\(id)"), "secret": secret.map { .string($0) } ?? .null,
                 "permissions": .string(permissions), "algorithm": .string("\(algorithm)"),
             ],
             text: facts.lines(common.out.ink) + [
-                secret != nil
-                    ? "Keep the secret now: it cannot be shown again. \(receipt.text)"
-                    : "The key was added. \(receipt.text)"
+                (secret != nil ? "Keep the secret now: it cannot be shown again. " : "")
+                    + (receipt.map { "The key was added. \($0.text)" } ?? "It is not added yet.")
             ])
     }
 }

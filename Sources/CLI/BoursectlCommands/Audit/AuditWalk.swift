@@ -4,7 +4,6 @@ import Engine
 import JSON
 package import Journal
 import Presentation
-import Secrets
 import Terms
 package import Wire
 
@@ -153,10 +152,7 @@ package final class AuditWalk {
         let seal = signed.seal
         let what = "record \(sequence), \(kind) by \(seal.name)"
         report.signatures += 1
-        if !Ed25519.isValid(
-            seal.signature.bytes, publicKey: seal.key.bytes,
-            signed.message(journalHigh: identity.high, journalLow: identity.low))
-        {
+        if !SealCheck.isSound(signed, of: identity) {
             fault = AuditTrailError("\(what): its signature is of something else", at: sequence)
         } else if had(seal.seen) {
             return

@@ -12,8 +12,10 @@ struct OperatorGroup: ParsableCommand {
         commandName: "operator", abstract: "Operators with keys, and how many decide together.",
         discussion: """
             Until the first operator has a key, the names in the journal are what the callers say. \
-            From then on terms of custody, bookings, limits and operators themselves are changed \
-            by proposals that administrators sign, and withdrawals are approved by signatures.
+            From then on terms of custody and of markets, fees, bookings, customers' API keys, \
+            limits and operators themselves are changed by proposals that administrators sign, \
+            and withdrawals are approved by signatures. Approvals by name count no more then. \
+            No operator places orders, and what one alone does drops no payment.
 
             EXAMPLE
               boursectl operator keygen olga.key --name olga
@@ -180,8 +182,8 @@ struct OperatorPolicyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "policy", abstract: "Sets how many administrators endorse a proposal.",
         discussion: """
-            Beside its proposer; fewer than there are administrators. 0: each alone, by a \
-            signature.
+            Beside its proposer. There have to be two more administrators than that, so that one \
+            key may be lost. 0: each alone, by a signature.
 
             JSON: {"sequence", "name"}; name is "policy"
             """)
@@ -208,7 +210,9 @@ private enum OperatorChange {
         let receipt = try session.submit(
             command,
             meanings: [
-                .stateInvalid: "too few administrators would be left to propose and to endorse",
+                .stateInvalid: "too few would be left: where N endorse, N + 2 have to administer, "
+                    + "so that one key may be lost, and one more has to approve than a network's "
+                    + "withdrawals need; add another operator first",
                 .nameInvalid: "that name has another key, and keeps it for ever: take a new name",
                 .referenceDuplicate: "another operator has that key",
             ])

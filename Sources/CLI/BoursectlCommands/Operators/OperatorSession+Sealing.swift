@@ -43,7 +43,7 @@ extension OperatorSession {
         let kind = type(of: payload).kind
         let bytes = payload.payloadBytes()
         let command = unsafe bytes.withUnsafeBytes { unsafe Command(kind: kind, payload: $0) }
-        guard let command, command.isGuarded, !replica.engine.operatorViews.isEmpty else {
+        guard let command, needsTwo(command), !replica.engine.operatorViews.isEmpty else {
             return nil
         }
         guard who.keyFile != nil else {
@@ -52,11 +52,33 @@ extension OperatorSession {
                 repair: "repeat it with --operator-key KEY; see `boursectl proposal --help`")
         }
         let signer = try signer(who)
-        let random = SystemRandom.bytes(16)
-        let id = ProposalID(random.reduce(1) { $0 << 8 | UInt128($1) })
-        let deadline = replica.engine.timestamp + Self.proposalNanos
+        // The log's clock, then bits that nobody guesses: above each earlier one of this operator.
+        let random = SystemRandom.bytes(8).reduce(UInt128(0)) { $0 << 8 | UInt128($1) }
+        let last = replica.engine.operatorViews.first { $0.name == signer.name }?.lastProposal
+        let id = ProposalID(
+            max(
+                UInt128(UInt64(clamping: replica.logTime)) << 64 | random,
+                (last?.number ?? 0).addingReportingOverflow(1).partialValue))
+        // Where nobody endorses it is done now or not at all.
+        let deadline =
+            replica.engine.endorsements == 0
+            ? OperatorSigner.deadline(replica) : replica.logTime + Self.proposalNanos
         return try signer.sign(for: replica) {
             Propose(id: id, deadline: deadline, command, seal: $0)
+        }
+    }
+}
+
+extension OperatorSession {
+    /// Whether a command is proposed where operators have keys: what gives a withdrawal's money
+    /// back that a transaction pays or paid as well.
+    private func needsTwo(_ command: Command) -> Bool {
+        switch command {
+        case .dropTransaction: return true
+        case .decideWithdrawal(let c):
+            let view = replica.engine.withdrawal(c.withdrawal)
+            return !c.approves && (view?.wasSigned == true || view?.status == .signed)
+        default: return command.isGuarded
         }
     }
 }

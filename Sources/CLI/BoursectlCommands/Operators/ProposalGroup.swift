@@ -3,8 +3,8 @@
 import ArgumentParser
 import Engine
 import JSON
+import Journal
 import Presentation
-import Secrets
 import Terms
 import Wire
 
@@ -79,18 +79,19 @@ struct ProposalApproveCommand: ParsableCommand {
     func run() throws {
         let session = try common.exchange().operatorsSession(who)
         let text = try ProposalText.checked(id, session.replica)
-        if common.output == .text {
-            for line in text.lines(common.out.ink) { Terminal.warn(line) }
-        }
         let signer = try session.signer(who)
         let endorsement = try signer.sign(for: session.replica) {
-            Endorse(proposal: text.view.id, digest: text.view.proposal.digest, seal: $0)
+            Endorse(
+                proposal: text.view.id, deadline: OperatorSigner.deadline(session.replica),
+                digest: text.view.proposal.digest, seal: $0)
         }
         let receipt = try session.submit(
             endorsement,
             meanings: [
                 .approvalInvalid: "\(signer.name) proposed it or has endorsed it: another "
-                    + "administrator has to"
+                    + "administrator has to",
+                .stateInvalid: "what it changes is in another state by now, or too few operators "
+                    + "would be left to administer or to approve",
             ])
         let isApplied = !session.replica.engine.proposals.contains { $0.id == text.view.id }
         common.out.give(
@@ -131,14 +132,17 @@ struct ProposalWithdrawCommand: ParsableCommand {
 /// A proposal as it is shown.
 struct ProposalText {
     static let members = """
-        {"id", "command", "fields", "proposer", "endorsers", "deadline", "record", "digest"}
+        {"id", "command", "fields", "proposer", "endorsers", "deadline", "record", "digest"}; \
+        fields are as in the log, in numbers
         """
 
     let view: ProposalView
     private let command: Command?
+    private let named: SignedText?
 
     init(_ view: ProposalView, _ replica: ExchangeReplica) {
         (self.view, command) = (view, view.proposal.command)
+        named = view.proposal.command.map { SignedText($0, replica.engine) }
     }
 
     /// The open proposal whose id begins so.
@@ -160,11 +164,7 @@ struct ProposalText {
     ) throws(CommandError) -> ProposalText {
         let view = try find(id, replica)
         let seal = view.proposal.seal
-        let message = view.proposal.message(
-            journalHigh: replica.journal.high, journalLow: replica.journal.low)
-        guard
-            Ed25519.isValid(
-                seal.signature.bytes, publicKey: seal.key.bytes, message)
+        guard SealCheck.isSound(view.proposal, of: replica.journal)
         else {
             throw CommandError(
                 "the signature of proposal \(view.id.hex) is not of \(seal.name)'s key",
@@ -197,9 +197,7 @@ struct ProposalText {
         var facts = Facts()
         facts.add("proposal", view.id.hex)
         facts.add("command", name)
-        for field in command?.fields ?? [] {
-            facts.add("  " + field.name, field.value.text ?? field.value.compact)
-        }
+        for fact in named?.facts ?? [] { facts.add("  " + fact.name, fact.value) }
         facts.add("proposed by", "\(view.proposer), signed")
         facts.add("endorsed by", view.endorsers.map { "\($0)" }.joined(separator: ", "))
         facts.add("until", Readable.time(view.proposal.deadline))

@@ -25,6 +25,8 @@ struct WalletDropCommand: ParsableCommand {
             elsewhere: on the host that signs, stop bourse-signerd first, then drop the payment \
             here, then `bourse-signerd --forget TRANSACTION` there, then start it.
 
+            Where operators have keys it is proposed: give --operator-key.
+
             JSON: {"sequence", "transaction", "withdrawals", "released"}; withdrawals are those \
             that it pays, released those that nothing pays any more.
 

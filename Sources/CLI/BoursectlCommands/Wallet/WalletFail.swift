@@ -22,6 +22,9 @@ struct WalletFailCommand: ParsableCommand {
             first payment used its nonce. It asks for confirmation; --yes confirms beforehand. \
             What bourse-walletd does not report as failed needs --force.
 
+            Where operators have keys each step is proposed by itself, with --operator-key: once \
+            the payment is dropped, `boursectl wallet refuse` proposes the refusal.
+
             JSON: {"sequence", "transaction", "withdrawals", "refused"}
 
             EXAMPLE

@@ -63,7 +63,11 @@ struct WalletNetworkSetCommand: ParsableCommand {
         let before = view.map { replica.terms($0) }
         let receipt = try session.submit(
             command,
-            meanings: [.tableFull: "there are \(Limits.networksMax) networks, which is the limit"])
+            meanings: [
+                .tableFull: "there are \(Limits.networksMax) networks, which is the limit",
+                .stateInvalid: "fewer operators approve than its withdrawals would need beside who "
+                    + "asks for one",
+            ])
         let after = NetworkTerms(command, code: "\(asset.code)", scale: asset.scale)
         let effect = before == nil ? "is on" : "was changed on"
         common.out.give(

@@ -70,15 +70,13 @@ struct WithdrawalApproveCommand: ParsableCommand {
                 repair: "repeat it with --operator-key FILE")
         }
         let replica = session.replica
-        Terminal.warn(
-            "\(WithdrawalTable(replica).sentence(view)), to \(view.address)"
-                + (view.tag.isEmpty ? "" : " with the tag \(view.tag)"))
         let signer = try session.signer(signature.who)
         return try signer.sign(for: replica) {
             SignDecision(
-                withdrawal: view.id, approves: true, account: view.account, asset: view.asset,
-                network: view.network, amount: view.amount, fee: view.fee, address: view.address,
-                tag: view.tag, reason: signature.reason, seal: $0)
+                withdrawal: view.id, deadline: OperatorSigner.deadline(replica), approves: true,
+                account: view.account, asset: view.asset, network: view.network,
+                amount: view.amount, fee: view.fee, address: view.address, tag: view.tag,
+                reason: signature.reason, seal: $0)
         }
     }
 }
@@ -88,7 +86,9 @@ struct WithdrawalRefuseCommand: ParsableCommand {
         commandName: "refuse", abstract: "Refuses a withdrawal: its money is available again.",
         discussion: """
             One that is requested or approved. One that is signed cannot be refused, as anybody \
-            may broadcast its transaction.
+            may broadcast its transaction. Where operators have keys, one whose payment was \
+            dropped is refused by two: the refusal is proposed, as that payment may be final all \
+            the same.
 
             JSON: {"sequence", "id", "account", "asset", "released"}; released is its amount and \
             its fee.
