@@ -75,7 +75,19 @@ extension Engine {
         case .setAccountTier:
             let account = SetAccountTier(from: &r).account
             return hasAccount(account) && accounts.slots[account.number].flights > 0
+        case .propose: return isBusy(Propose(from: &r))
+        case .endorse:
+            let open = operators.proposal(Endorse(from: &r).proposal)
+            return open.map { isBusy($0.proposal) } ?? false
         default: return false
+        }
+    }
+
+    /// Whether a proposed command would be; one that proposes is never proposed itself.
+    private borrowing func isBusy(_ proposal: Propose) -> Bool {
+        guard let command = proposal.command else { return false }
+        return unsafe proposal.payload.withUnsafeBytes {
+            unsafe isBusy(command.kind, payload: $0)
         }
     }
 
