@@ -240,6 +240,22 @@ private enum WalletSample {
         #expect(try withdrawal(.approved, approvals: 0).approvalsText == "none needed")
     }
 
+    @Test func `waiting times are read and shown in whole units`() {
+        let read = ["0": 0, "30": 30, "30s": 30, "90m": 5_400, "24h": 86_400, "90d": 7_776_000]
+        for (text, seconds) in read {
+            #expect(WaitingTime(argument: text)?.seconds == UInt32(seconds), "\(text)")
+        }
+        for text in [
+            "", "h", "-1", "+1", "1.5h", "1w", "91d", "7776001", "99999999999", "4000000000d",
+        ] {
+            #expect(WaitingTime(argument: text) == nil, "\(text)")
+        }
+        #expect(
+            [0, 59, 60, 5_400, 86_400, 90_000].map(WaitingTime.text) == [
+                "none", "59s", "1m", "90m", "1d", "25h",
+            ])
+    }
+
     @Test func `a log of older rules is named, with what raises them`() {
         #expect(CustodyRules.problem(rules: CustodyRules.needed) == nil)
         #expect(CustodyRules.problem(rules: .max) == nil)

@@ -11,7 +11,10 @@ private final class Vault {
     let venue = Venue()
     private var transactions: UInt128 = 0
 
-    init() { set() }
+    init() {
+        set()
+        for account in [Venue.ann, Venue.ben] { #expect(venue.addKey(account).refusal == .none) }
+    }
 
     static func audit(_ name: String) -> Audit {
         Audit(operatorName: Text40(name)!, reason: "test")
@@ -33,7 +36,8 @@ private final class Vault {
         var request = RequestWithdrawal(
             account: account, asset: Venue.gold, network: NetworkID(1),
             amount: Amount(units: units), address: Text64("gld1qplace")!, clientID: Text40(id)!,
-            requester: Text40(requester)!)
+            requester: Text40(requester)!,
+            keyID: requester.isEmpty ? Venue.key(account) : Text64())
         change(&request)
         return venue.apply(.requestWithdrawal(request))
     }

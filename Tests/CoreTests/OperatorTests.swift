@@ -49,6 +49,20 @@ import Wire
                     account: Venue.ann, permissions: .trade, algorithm: .ed25519,
                     keyID: Text64("k")!, sealedSecret: [1], audit: audit)),
             .setKillSwitch(SetKillSwitch(account: Venue.ann, isOn: false, audit: audit)),
+            .setWithdrawalPolicy(
+                SetWithdrawalPolicy(addressDelay: 0, keyFreeze: 0, audit: audit)),
+            .setWithdrawalLimits(
+                SetWithdrawalLimits(
+                    account: Venue.ann, asset: Venue.gold, dayCountMax: 9, amountMax: .zero,
+                    dayAmountMax: .zero, monthAmountMax: .zero, audit: audit)),
+            .addWithdrawalAddress(
+                AddWithdrawalAddress(
+                    account: Venue.ann, network: NetworkID(1), address: Text64("thief")!,
+                    audit: audit)),
+            .addAPIKey(
+                AddAPIKey(
+                    account: Venue.ann, permissions: [.withdraw, .withdrawAnywhere],
+                    algorithm: .ed25519, keyID: Text64("k")!, sealedSecret: [1], audit: audit)),
             .requestWithdrawal(
                 RequestWithdrawal(
                     account: Venue.ann, asset: Venue.gold, network: NetworkID(1),

@@ -57,7 +57,8 @@ import Wire
             .requestWithdrawal(
                 RequestWithdrawal(
                     account: Venue.ann, asset: Venue.gold, network: NetworkID(1),
-                    amount: Amount(units: 50), address: try #require(Text64("gld1qplace"))))
+                    amount: Amount(units: 50), address: try #require(Text64("gld1qplace")),
+                    requester: try #require(Text40("ops"))))
         ).id
     }
 

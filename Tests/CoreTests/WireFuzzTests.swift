@@ -96,8 +96,11 @@ import Wire
             let samples = WireSamples.random(seed: seed)
             for kind in CommandKind.allCases {
                 let bytes = samples.command(kind).payload.payloadBytes()
+                // A withdrawal's request without its key is a whole one of before rules 3.
+                let whole = kind == .requestWithdrawal ? 232 : -1
                 // The last 8 bytes hold at least one byte of a field.
-                for count in stride(from: 0, through: bytes.count - 8, by: 1) {
+                for count in stride(from: 0, through: bytes.count - 8, by: 1)
+                where count != whole {
                     #expect(decode(kind, Array(bytes[..<count])) == nil, replay(seed))
                 }
                 #expect(decode(kind, bytes + [UInt8](repeating: 0, count: 8)) == nil, replay(seed))

@@ -52,7 +52,8 @@ enum CustodyVenue {
         .requestWithdrawal(
             RequestWithdrawal(
                 account: account, asset: asset, network: network, amount: Amount(units: units),
-                address: TestVenue.text(destination), clientID: TestVenue.text(clientID)))
+                address: TestVenue.text(destination), clientID: TestVenue.text(clientID),
+                requester: TestVenue.text("ops")))
     }
 
     static func sign(

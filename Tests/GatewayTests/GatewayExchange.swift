@@ -59,7 +59,8 @@ final class GatewayExchange {
             decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         let seal = try SealKey.create(directory + "/seal.key")
         var engine = Engine(limits: limits)
-        let keys: [SealedKey] = hasWithdrawer ? [(Self.withdrawerKey, 1, [.read, .withdraw])] : []
+        let keys: [SealedKey] =
+            hasWithdrawer ? [(Self.withdrawerKey, 1, [.read, .withdraw, .withdrawAnywhere])] : []
         for command in Self.setUp(seal, limits, keys) + more { append(command, to: &engine) }
         stopped = EngineBox(engine)
     }

@@ -188,6 +188,8 @@ func `a faulty order gets the API's own error`(query: String, error: APIError) {
         (.withdrawalsStopped, -1001, ""), (.approvalInvalid, -1001, ""),
         (.approvalRequired, -1001, ""), (.operatorUnknown, -1001, ""),
         (.proposalUnknown, -1001, ""), (.auditHeadUnknown, -1001, ""),
+        (.addressNotListed, -1001, ""), (.addressDelayed, -1001, ""),
+        (.withdrawalsFrozen, -1001, ""), (.withdrawalLimit, -1001, ""),
     ]
     #expect(Set(rows.map(\.0)) == Set(Refusal.allCases), "a row for each refusal")
     for (refusal, code, text) in rows {

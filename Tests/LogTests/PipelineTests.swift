@@ -382,10 +382,14 @@ import Wire
             asset: AssetID(1), network: NetworkID(1), confirmations: 1, minimum: Amount(units: 1),
             fee: .zero, name: text, audit: audit)
         for _ in 0..<20_000 where running.pipeline.rules < SetRules.next { usleep(1_000) }
+        let wide = AddAPIKey(
+            account: account, permissions: [.withdraw, .withdrawAnywhere], algorithm: .ed25519,
+            keyID: try #require(Text64("wide")), sealedSecret: [1], audit: audit)
         #expect(try own.submit(network).refusal == .none)
+        #expect(try own.submit(wide).refusal == .none)
         let request = RequestWithdrawal(
             account: account, asset: AssetID(1), network: NetworkID(1), amount: Amount(units: 1),
-            address: try #require(Text64("place")))
+            address: try #require(Text64("place")), keyID: wide.keyID)
         var byOperator = request
         byOperator.requester = audit.operatorName
         let cancel = Cancel(account: account, instrument: instrument, order: OrderID(1))
@@ -402,7 +406,6 @@ import Wire
         for command in traders {
             #expect(try desk.submit(command).refusal == .none, "\(command)")
         }
-
         let transaction = TransactionID(high: 1, low: 2)
         var operators: [any CommandPayload] = [
             SetAsset(code: text, scale: 8, audit: audit),

@@ -81,7 +81,7 @@ final class EVMSignerVenue {
                 RequestWithdrawal(
                     account: AccountID(1), asset: asset, network: Self.network,
                     amount: Amount(units: asset == Self.coin ? 10_000_000 : 100_000_000),
-                    address: Text64("\(Self.there)")!)
+                    address: Text64("\(Self.there)")!, requester: Text40("ops")!)
             ).id)
     }
 

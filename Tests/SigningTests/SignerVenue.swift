@@ -96,7 +96,8 @@ final class SignerVenue {
                 apply(
                     RequestWithdrawal(
                         account: Self.account, asset: asset, network: network,
-                        amount: Amount(units: 10_000_000), address: Text64(Self.destination)!)
+                        amount: Amount(units: 10_000_000), address: Text64(Self.destination)!,
+                        requester: Text40("ops")!)
                 ).id)
         }
     }

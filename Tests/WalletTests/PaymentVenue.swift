@@ -124,7 +124,8 @@ final class PaymentVenue {
             .requestWithdrawal(
                 RequestWithdrawal(
                     account: AccountID(account), asset: Self.asset, network: Self.network,
-                    amount: Amount(units: Int128(units)), address: address(number))))
+                    amount: Amount(units: Int128(units)), address: address(number),
+                    requester: Text40("ops") ?? Text40())))
     }
 
     func proposal(

@@ -112,9 +112,12 @@ class Exchange:
         self.ctl("wallet", "network", "set", asset, number, "--name", asset, "--confirmations", 3,
                  "--minimum", "0.0001", "--fee", "0.00001", "--approvals", approvals)
 
-    def add_key(self, account, *permissions):
-        """A new key of an account: its keyID and secret."""
-        return self.ctl_json("key", "add", account, "--permissions", ",".join(permissions))
+    def add_key(self, account, *permissions, anywhere=True):
+        """A new key of an account: its keyID and secret. One that may withdraw does so to
+        anywhere, or to the account's address book."""
+        wide = ["--withdraw-anywhere"] if "withdraw" in permissions and anywhere else []
+        return self.ctl_json(
+            "key", "add", account, "--permissions", ",".join(permissions), *wide)
 
     # --- boursectl ---
 

@@ -3,10 +3,12 @@
 package import Terms
 
 extension Permissions {
-    /// `read`, `trade`, `withdraw`, as an operator types them.
+    /// `read`, `trade`, `withdraw`, as an operator types them, and `withdraw-anywhere`.
     package var names: [String] {
-        [(Permissions.read, "read"), (.trade, "trade"), (.withdraw, "withdraw")]
-            .filter { contains($0.0) }.map(\.1)
+        [
+            (Permissions.read, "read"), (.trade, "trade"), (.withdraw, "withdraw"),
+            (.withdrawAnywhere, "withdraw-anywhere"),
+        ].filter { contains($0.0) }.map(\.1)
     }
 
     /// The permissions of comma-separated names; nil where one is unknown.

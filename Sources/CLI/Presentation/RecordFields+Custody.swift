@@ -33,6 +33,7 @@ extension Command {
                 .init("address", .string("\(c.address)")),
             ] + Self.present("tag", c.tag) + Self.present("clientID", c.clientID)
                 + Self.present("requester", c.requester)
+                + (c.keyID.isEmpty ? [] : [.init("keyID", .string("\(c.keyID)"))])
         case .cancelWithdrawal(let c):
             [
                 .init("account", .number(c.account.number)),

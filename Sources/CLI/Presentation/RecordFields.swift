@@ -24,6 +24,9 @@ extension Command {
             custodyFields
         case .setOperator, .setCustodyPolicy, .propose, .endorse, .withdrawProposal, .signDecision:
             operatorFields
+        case .setWithdrawalPolicy, .setWithdrawalLimits, .addWithdrawalAddress,
+            .removeWithdrawalAddress:
+            withdrawalRuleFields
         }
     }
 

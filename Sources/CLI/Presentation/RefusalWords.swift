@@ -68,6 +68,10 @@ extension Refusal {
         case .approvalInvalid: "who asked for it, or has approved it, cannot approve it"
         case .operatorUnknown: "the log has no operator of that name with that key and role"
         case .proposalUnknown: "there is no such open proposal"
+        case .addressNotListed: "the destination is not in the account's address book"
+        case .addressDelayed: "the destination is new in the address book: its delay is not over"
+        case .withdrawalsFrozen: "a key of the account was added or revoked a short time ago"
+        case .withdrawalLimit: "the withdrawal is above a limit of the account"
         case .auditHeadUnknown: "the log has another past than the one that was signed for"
         default: "refused"
         }
@@ -97,6 +101,9 @@ extension Refusal {
         case .withdrawalUnknown: "see `boursectl wallet withdrawals`"
         case .withdrawalsStopped:
             "see `boursectl wallet status` and `boursectl wallet network list`"
+        case .addressNotListed, .addressDelayed: "see `boursectl wallet book list ACCOUNT`"
+        case .withdrawalsFrozen: "see `boursectl wallet policy show`"
+        case .withdrawalLimit: "see `boursectl wallet limits show ASSET --account ACCOUNT`"
         case .sessionUnknown: "retry"
         default: ""
         }

@@ -435,12 +435,14 @@ extension Engine {
                 keyID: c.keyID, account: c.account, permissions: c.permissions,
                 algorithm: c.algorithm, sealedSecret: c.sealedSecret))
         events.append(.apiKeyChanged(c.keyID))
+        freezeWithdrawals(c.account)
         return Outcome(id: UInt64(c.account.number))
     }
 
     mutating func revokeAPIKey(_ c: RevokeAPIKey) -> Outcome {
         guard let key = keys.remove(c.keyID) else { return .refused(.apiKeyUnknown) }
         events.append(.apiKeyChanged(c.keyID))
+        freezeWithdrawals(key.account)
         return Outcome(id: UInt64(key.account.number))
     }
 

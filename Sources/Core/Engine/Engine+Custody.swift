@@ -81,6 +81,8 @@ extension Engine {
     }
 
     mutating func requestWithdrawal(_ c: RequestWithdrawal) -> Outcome {
+        // Before rules 3 there was no place for a key.
+        if !c.keyID.isEmpty, rules < 3 { return .refused(.malformed) }
         if c.deadline != 0, timestamp > c.deadline { return .refused(.deadlinePassed) }
         if isKilled { return .refused(.venueKilled) }
         if !hasAccount(c.account) { return .refused(.accountUnknown) }
@@ -104,6 +106,7 @@ extension Engine {
             // The rest is for what comes in: nobody stops deposits by asking and cancelling.
             if references.count >= references.capacity / 4 * 3 { return .refused(.tableFull) }
         }
+        if rules >= 3, let refusal = withdrawalRefusal(of: c) { return .refused(refusal) }
         if custody.withdrawals.count >= Limits.withdrawalsMax
             || custody.openCount(c.account.number) >= Limits.withdrawalsOfAccountMax
         {
@@ -115,6 +118,7 @@ extension Engine {
         }
         if !c.clientID.isEmpty { references.insert(reference) }
         ledger.withdraw(c.account.number, c.asset.number, total)
+        if rules >= 3 { countWithdrawal(c) }
         custody.lastWithdrawal += 1
         let id = WithdrawalID(custody.lastWithdrawal)
         let approvals = c.amount > network.approvalsAbove ? network.approvals : 0

@@ -9,8 +9,11 @@ extension Engine {
     /// by how much. O(accounts × assets + orders).
     public borrowing func checkInvariants() -> String? {
         checkConservation() ?? checkHolds() ?? checkBooks() ?? checkFlights() ?? checkElections()
-            ?? checkIndices() ?? checkLists() ?? checkMassCancels() ?? checkCustody()
-            ?? checkOperators()
+            ?? checkIndices() ?? checkLists() ?? checkMassCancels() ?? checkOfRules()
+    }
+
+    private func checkOfRules() -> String? {
+        checkCustody() ?? checkOperators() ?? checkWithdrawalRules()
     }
 
     // MARK: Money

@@ -54,7 +54,7 @@ extension Engine {
         sum += Int(l.apiKeys) * key + Int(l.orderLimits) * row
         sum +=
             Int(l.sessions) * (MemoryLayout<SessionView>.stride + 2 * name) + Custody.bytesMax
-            + Operators.bytesMax
+            + Operators.bytesMax + WithdrawalRules.bytesMax(accounts: accounts)
         return sum + Int(l.references) * reference + eventsMax(l) * MemoryLayout<Event>.stride
     }
 }

@@ -44,6 +44,7 @@ public struct Engine: ~Copyable {
     var references: References
     var custody = Custody()
     var operators = Operators()
+    var withdrawalRules = WithdrawalRules()
     var events: EventLog
     var lastOrder: UInt64 = 0
     /// `timestamp` in whole seconds.
@@ -290,6 +291,10 @@ public struct Engine: ~Copyable {
         case .endorse(let c): endorse(c)
         case .withdrawProposal(let c): withdrawProposal(c)
         case .signDecision(let c): signDecision(c)
+        case .setWithdrawalPolicy(let c): setWithdrawalPolicy(c)
+        case .setWithdrawalLimits(let c): setWithdrawalLimits(c)
+        case .addWithdrawalAddress(let c): addWithdrawalAddress(c)
+        case .removeWithdrawalAddress(let c): removeWithdrawalAddress(c)
         }
     }
 }

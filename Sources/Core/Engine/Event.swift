@@ -53,6 +53,12 @@ package import Wire
     case custodyPolicyChanged(endorsements: UInt8)
     /// A proposal was made, endorsed, or has ended.
     case proposalChanged(ProposalID, ProposalStatus)
+    /// Withdrawals wait for other times after changes.
+    case withdrawalPolicyChanged(addressDelay: UInt32, keyFreeze: UInt32)
+    /// An account's limits of an asset's withdrawals, or those of all, changed.
+    case withdrawalLimitsChanged(AccountID, AssetID)
+    /// An account's address book has a destination more, or less.
+    case addressBookChanged(AccountID, NetworkID, isAdded: Bool)
     /// An asset was created.
     case assetChanged(AssetID)
     /// An instrument was created, its limits or state changed.

@@ -37,6 +37,9 @@ enum EventCode: UInt64 {
     case operatorChanged = 28
     case custodyPolicyChanged = 29
     case proposalChanged = 30
+    case withdrawalPolicyChanged = 40
+    case withdrawalLimitsChanged = 41
+    case addressBookChanged = 42
 }
 
 /// The kind of an order's event and what goes with it, as a word of the hash.
@@ -207,6 +210,14 @@ struct EventLog: ~Copyable {
             mix(
                 &h, .proposalChanged, UInt64(truncatingIfNeeded: id.number),
                 UInt64(truncatingIfNeeded: id.number >> 64), UInt64(status.rawValue))
+        case .withdrawalPolicyChanged(let delay, let freeze):
+            mix(&h, .withdrawalPolicyChanged, UInt64(delay), UInt64(freeze), 0)
+        case .withdrawalLimitsChanged(let account, let asset):
+            mix(&h, .withdrawalLimitsChanged, UInt64(account.number), UInt64(asset.number), 0)
+        case .addressBookChanged(let account, let network, let isAdded):
+            mix(
+                &h, .addressBookChanged, UInt64(account.number), UInt64(network.number),
+                isAdded ? 1 : 0)
         case .chainChanged(let network): mix(&h, .chainChanged, UInt64(network.number), 0, 0)
         case .blockChecked(let network, let stage, let height, let block):
             let word = UInt64(truncatingIfNeeded: block.high ^ block.low)

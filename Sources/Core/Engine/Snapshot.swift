@@ -4,7 +4,8 @@
 // In order, each part padded to 8 bytes: head, voids, assets with the house's balances,
 // instruments, fees, accounts, order limits, balances other than zero, sessions, API keys,
 // references, orders ladder by ladder in order of priority, flights, elections, kill switches, mass
-// cancels, custody (from rules 2 on), operators with keys (from rules 3 on), end mark.
+// cancels, custody (from rules 2 on), operators with keys and the rules of withdrawals (from rules
+// 3 on), end mark.
 
 internal import Slabs
 internal import Terms
@@ -68,7 +69,10 @@ extension Engine {
             writeOrders(&out)
             writeWork(&out)
             if rules >= 2 { writeCustody(&out) }
-            if rules >= 3 { writeOperators(&out) }
+            if rules >= 3 {
+                writeOperators(&out)
+                writeWithdrawalRules(&out)
+            }
             out.writer.integer(snapshotEnd)
             out.flush()
         }

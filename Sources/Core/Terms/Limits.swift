@@ -40,6 +40,16 @@ public enum Limits {
     @inlinable public static var withdrawalsMax: Int { 16_384 }
     /// Maximum open withdrawals of one account.
     @inlinable public static var withdrawalsOfAccountMax: Int { 64 }
+    /// Maximum destinations in all address books.
+    @inlinable public static var bookEntriesMax: Int { 65_536 }
+    /// Maximum destinations in the address book of one account.
+    @inlinable public static var bookEntriesOfAccountMax: Int { 64 }
+    /// Maximum rows of limits of withdrawals: an account, or all, and an asset.
+    @inlinable public static var withdrawalLimitsMax: Int { 16_384 }
+    /// Maximum accounts and assets whose withdrawals of a month are counted.
+    @inlinable public static var withdrawalCountsMax: Int { 65_536 }
+    /// Maximum seconds that a policy makes withdrawals wait: 90 days.
+    @inlinable public static var withdrawalWaitMax: UInt32 { 90 * 86_400 }
     /// Maximum approvals that a withdrawal can need.
     @inlinable public static var approvalsMax: UInt8 { 8 }
     /// Maximum transactions that are signed and not settled.

@@ -151,6 +151,8 @@
     public static var trade: Permissions { Permissions(rawValue: 2) }
     /// Request withdrawals.
     public static var withdraw: Permissions { Permissions(rawValue: 4) }
+    /// Withdraw to destinations that are not in the account's address book; with `withdraw` only.
+    public static var withdrawAnywhere: Permissions { Permissions(rawValue: 8) }
 }
 
 /// How an API key signs.

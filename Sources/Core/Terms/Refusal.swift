@@ -137,4 +137,14 @@
     case proposalUnknown = 77
     /// The head of the audit chain that the signer saw is none of the log's last ones.
     case auditHeadUnknown = 78
+
+    // What customers may withdraw.
+    /// The destination is not in the account's address book, and the key withdraws to nowhere else.
+    case addressNotListed = 90
+    /// The destination is in the book, and its delay is not over.
+    case addressDelayed = 91
+    /// A key of the account was added or revoked, and the freeze after that is not over.
+    case withdrawalsFrozen = 92
+    /// Above a limit of one withdrawal, of a day or of a month.
+    case withdrawalLimit = 93
 }

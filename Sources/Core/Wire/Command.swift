@@ -118,6 +118,16 @@ internal import Terms
     case withdrawProposal = 64
     /// A signed approval or refusal of a withdrawal.
     case signDecision = 65
+
+    // What customers may withdraw, by operators.
+    /// Sets how long withdrawals wait after changes.
+    case setWithdrawalPolicy = 70
+    /// Sets how much of an asset leaves.
+    case setWithdrawalLimits = 71
+    /// Adds a destination to a customer's address book.
+    case addWithdrawalAddress = 72
+    /// Removes one.
+    case removeWithdrawalAddress = 73
 }
 
 extension CommandKind {
@@ -128,7 +138,9 @@ extension CommandKind {
             .cancelWithdrawal, .assignAddress, .noteDeposit, .signWithdrawals, .settleTransaction,
             .dropTransaction, .stopWithdrawals, .setChain, .checkBlock:
             2
-        case .setOperator, .setCustodyPolicy, .propose, .endorse, .withdrawProposal, .signDecision:
+        case .setOperator, .setCustodyPolicy, .propose, .endorse, .withdrawProposal, .signDecision,
+            .setWithdrawalPolicy, .setWithdrawalLimits, .addWithdrawalAddress,
+            .removeWithdrawalAddress:
             3
         default: 1
         }
@@ -245,6 +257,14 @@ public enum Command: Hashable, Sendable {
     case withdrawProposal(WithdrawProposal)
     /// See `SignDecision`.
     case signDecision(SignDecision)
+    /// See `SetWithdrawalPolicy`.
+    case setWithdrawalPolicy(SetWithdrawalPolicy)
+    /// See `SetWithdrawalLimits`.
+    case setWithdrawalLimits(SetWithdrawalLimits)
+    /// See `AddWithdrawalAddress`.
+    case addWithdrawalAddress(AddWithdrawalAddress)
+    /// See `RemoveWithdrawalAddress`.
+    case removeWithdrawalAddress(RemoveWithdrawalAddress)
 
     /// The payload.
     public var payload: any CommandPayload {
@@ -297,6 +317,10 @@ public enum Command: Hashable, Sendable {
         case .endorse(let p): p
         case .withdrawProposal(let p): p
         case .signDecision(let p): p
+        case .setWithdrawalPolicy(let p): p
+        case .setWithdrawalLimits(let p): p
+        case .addWithdrawalAddress(let p): p
+        case .removeWithdrawalAddress(let p): p
         }
     }
 
@@ -355,6 +379,11 @@ public enum Command: Hashable, Sendable {
         case .endorse: self = .endorse(Endorse(from: &r))
         case .withdrawProposal: self = .withdrawProposal(WithdrawProposal(from: &r))
         case .signDecision: self = .signDecision(SignDecision(from: &r))
+        case .setWithdrawalPolicy: self = .setWithdrawalPolicy(SetWithdrawalPolicy(from: &r))
+        case .setWithdrawalLimits: self = .setWithdrawalLimits(SetWithdrawalLimits(from: &r))
+        case .addWithdrawalAddress: self = .addWithdrawalAddress(AddWithdrawalAddress(from: &r))
+        case .removeWithdrawalAddress:
+            self = .removeWithdrawalAddress(RemoveWithdrawalAddress(from: &r))
         }
         r.finish()
         guard r.isValid else { return nil }

@@ -34,11 +34,12 @@ extension CommandKind {
             .wallet
         case .setAsset, .setInstrumentState, .openAccount, .setAccountLimits, .setOrderLimits,
             .revokeAPIKey, .cancel, .massCancel, .cancelWithdrawal, .assignAddress,
-            .stopWithdrawals:
+            .stopWithdrawals, .removeWithdrawalAddress:
             .alone
         case .setInstrument, .setReferencePrice, .setFees, .setAccountTier, .adjustBalance,
             .transferFees, .raiseLimits, .setNetwork, .setChain, .resumeWithdrawals, .setOperator,
-            .setCustodyPolicy:
+            .setCustodyPolicy, .setWithdrawalPolicy, .setWithdrawalLimits,
+            .addWithdrawalAddress:
             .guarded
         case .setKillSwitch, .addAPIKey, .requestWithdrawal, .decideWithdrawal, .dropTransaction:
             .partly
@@ -108,6 +109,9 @@ extension Command {
         case .transferFees(let c): c.audit
         case .raiseLimits(let c): c.audit
         case .setKillSwitch(let c): c.audit
+        case .setWithdrawalPolicy(let c): c.audit
+        case .setWithdrawalLimits(let c): c.audit
+        case .addWithdrawalAddress(let c): c.audit
         case .requestWithdrawal(let c): Audit(operatorName: c.requester, reason: "")
         default: nil
         }
@@ -121,7 +125,8 @@ extension Command {
             .revokeAPIKey, .voidSequence, .setReferencePrice, .transferFees, .raiseLimits,
             .setOrderLimits, .setNetwork, .decideWithdrawal, .resumeWithdrawals, .setChain,
             .setOperator, .setCustodyPolicy, .propose, .endorse, .withdrawProposal,
-            .signDecision:
+            .signDecision, .setWithdrawalPolicy, .setWithdrawalLimits, .addWithdrawalAddress,
+            .removeWithdrawalAddress:
             true
         case .requestWithdrawal(let request): !request.requester.isEmpty
         default: false

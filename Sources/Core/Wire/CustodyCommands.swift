@@ -155,6 +155,7 @@ public struct ResumeWithdrawals: CommandPayload {
 ///    112  text40 tag
 ///    152  text40 client's id
 ///    192  text40 requester
+///    232  text64 key, or nothing
 public struct RequestWithdrawal: CommandPayload {
     public static var kind: CommandKind { .requestWithdrawal }
     /// The account.
@@ -177,17 +178,20 @@ public struct RequestWithdrawal: CommandPayload {
     public var clientID: Text40
     /// The operator who asks on the customer's behalf; empty: the customer.
     public var requester: Text40
+    /// The customer's API key that signed the request, from rules 3 on; empty: an operator asks.
+    public var keyID: Text64
 
     /// A request.
     public init(
         account: AccountID, asset: AssetID, network: NetworkID, amount: Amount,
         feeMost: Amount = Amount(units: Limits.amountUnitsMax), address: Text64,
         tag: Text40 = Text40(), clientID: Text40 = Text40(), requester: Text40 = Text40(),
-        deadline: Int64 = 0
+        keyID: Text64 = Text64(), deadline: Int64 = 0
     ) {
         (self.account, self.asset, self.network) = (account, asset, network)
         (self.amount, self.feeMost, self.address, self.tag) = (amount, feeMost, address, tag)
-        (self.clientID, self.requester, self.deadline) = (clientID, requester, deadline)
+        (self.clientID, self.requester, self.keyID) = (clientID, requester, keyID)
+        self.deadline = deadline
     }
 
     public func encode(into w: inout WireWriter) {
@@ -201,6 +205,8 @@ public struct RequestWithdrawal: CommandPayload {
         w.text(tag)
         w.text(clientID)
         w.text(requester)
+        // Before rules 3 there was no place for it.
+        if !keyID.isEmpty { w.text(keyID) }
     }
 
     public init(from r: inout WireReader) {
@@ -214,6 +220,12 @@ public struct RequestWithdrawal: CommandPayload {
         tag = r.text()
         clientID = r.text()
         requester = r.text()
+        guard r.remaining > 0 else {
+            keyID = Text64()
+            return
+        }
+        keyID = r.text()
+        if keyID.isEmpty { r.invalidate() }
     }
 }
 

@@ -111,7 +111,8 @@ public struct HistoryBatch: Sendable {
         case .depositNoted, .addressAssigned, .withdrawalChanged, .transactionSigned,
             .transactionSettled, .transactionDropped, .networkChanged, .withdrawalsStopped,
             .chainChanged, .blockChecked, .operatorChanged, .custodyPolicyChanged,
-            .proposalChanged:
+            .proposalChanged, .withdrawalPolicyChanged, .withdrawalLimitsChanged,
+            .addressBookChanged:
             break
         case .orderRefused, .orderReplenished, .assetChanged, .instrumentChanged,
             .accountChanged, .venueChanged, .apiKeyChanged, .sessionOpened, .sessionClosed:

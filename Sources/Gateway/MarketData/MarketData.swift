@@ -144,7 +144,8 @@ public struct MarketData: Sendable {
             .sessionClosed, .depositNoted, .addressAssigned, .withdrawalChanged,
             .transactionSigned, .transactionSettled, .transactionDropped, .networkChanged,
             .withdrawalsStopped, .chainChanged, .blockChecked, .operatorChanged,
-            .custodyPolicyChanged, .proposalChanged:
+            .custodyPolicyChanged, .proposalChanged, .withdrawalPolicyChanged,
+            .withdrawalLimitsChanged, .addressBookChanged:
             return false
         }
     }

@@ -38,6 +38,14 @@ extension APIError {
             + "nothing was done.")
     /// The account, or the exchange, has as many open withdrawals as there may be.
     public static let withdrawalLimit = APIError(-4015, "Withdraw is limited.")
+    /// A destination that is not in the account's address book.
+    public static let addressNotListed = APIError(
+        -4035, "This address is not on the whitelist. Please join and try again.")
+    /// A withdrawal above a limit.
+    public static let withdrawalAboveLimit = APIError(
+        -4023,
+        "Within 24 hours, the withdrawal exceeds the maximum amount, or number, of one "
+            + "withdrawal, of 24 hours or of 30 days.")
     /// A withdrawal of more than is available.
     public static let withdrawalFunds = APIError(-4026, "You have insufficient balance.")
 
@@ -63,8 +71,29 @@ extension APIError {
         APIError(-4022, "Not less than the minimum pick-up quantity \(minimum).")
     }
 
-    /// The error for a withdrawal that the engine refused; `minimum` is the network's.
-    public init(withdrawal refusal: Refusal, minimum: String) {
+    /// A destination that was added a short time ago.
+    public static func addressNew(_ nanos: Int64) -> APIError {
+        APIError(-4036, "The new address needs to be withdrawn in \(hours(nanos)) hours.")
+    }
+
+    /// Withdrawals wait because a key was added or revoked.
+    public static func keysChanged(_ nanos: Int64) -> APIError {
+        APIError(
+            -4016,
+            "After a change of the account's API keys, withdrawal is prohibited for "
+                + "\(hours(nanos)) hours.")
+    }
+
+    private static func hours(_ nanos: Int64) -> Int64 {
+        let hour: Int64 = 3_600_000_000_000
+        return max(1, nanos / hour + (nanos % hour > 0 ? 1 : 0))
+    }
+
+    /// The error for a withdrawal that the engine refused; `minimum` is the network's, and `waits`
+    /// says how long the account waits for its keys and for the destination.
+    public init(
+        withdrawal refusal: Refusal, minimum: String, waits: (keys: Int64, address: Int64) = (0, 0)
+    ) {
         self =
             switch refusal {
             case .assetUnknown: .assetUnknown
@@ -72,6 +101,11 @@ extension APIError {
             case .addressInvalid: .addressIllegal("it is empty")
             case .amountInvalid: .amountBelow(minimum)
             case .withdrawalsStopped: .withdrawalsClosed
+            case .apiKeyUnknown: .keyInvalid
+            case .addressNotListed: .addressNotListed
+            case .addressDelayed: .addressNew(waits.address)
+            case .withdrawalsFrozen: .keysChanged(waits.keys)
+            case .withdrawalLimit: .withdrawalAboveLimit
             case .referenceDuplicate: .withdrawOrderIdRepeated
             case .tableFull: .withdrawalLimit
             case .insufficientFunds: .withdrawalFunds

@@ -237,7 +237,8 @@ extension APIError {
                 .apiKeyUnknown, .stateInvalid, .referenceDuplicate, .feesInsufficient,
                 .networkUnknown, .withdrawalUnknown, .transactionUnknown, .addressInvalid,
                 .withdrawalsStopped, .approvalInvalid, .approvalRequired, .operatorUnknown,
-                .proposalUnknown, .auditHeadUnknown:
+                .proposalUnknown, .auditHeadUnknown, .addressNotListed, .addressDelayed,
+                .withdrawalsFrozen, .withdrawalLimit:
                 .internalFault
             }
     }

@@ -14,12 +14,15 @@ public struct NetworkReply: Sendable {
     public var takesDeposits: Bool
     /// Whether a withdrawal would be taken.
     public var takesWithdrawals: Bool
+    /// The account's highest withdrawal, without the fee; nil: there is no limit.
+    public var amountMax: Amount?
 
     /// A network.
     public init(
-        view: NetworkView, isDefault: Bool, takesDeposits: Bool, takesWithdrawals: Bool
+        view: NetworkView, isDefault: Bool, takesDeposits: Bool, takesWithdrawals: Bool,
+        amountMax: Amount? = nil
     ) {
-        (self.view, self.isDefault) = (view, isDefault)
+        (self.view, self.isDefault, self.amountMax) = (view, isDefault, amountMax)
         (self.takesDeposits, self.takesWithdrawals) = (takesDeposits, takesWithdrawals)
     }
 
@@ -44,7 +47,7 @@ public struct NetworkReply: Sendable {
         json.field("memoRegex", "")
         json.field("withdrawFee", view.fee, of: asset)
         json.field("withdrawMin", view.grossMinimum, of: asset)
-        json.field("withdrawMax", WithdrawalAmount.most(of: asset), of: asset)
+        json.field("withdrawMax", highest(asset), of: asset)
         json.field("withdrawInternalMin", view.grossMinimum, of: asset)
         json.field("depositDust", Amount(units: 1), of: asset)
         json.field("minConfirm", view.confirmations)
@@ -55,6 +58,47 @@ public struct NetworkReply: Sendable {
         json.field("busy", false)
         json.field("contractAddressUrl", "")
         json.field("contractAddress", "")
+        json.endObject()
+    }
+}
+
+extension NetworkReply {
+    /// The highest amount of a withdrawal, its fee included, as Binance's amounts are.
+    private func highest(_ asset: AssetView) -> Amount {
+        let most = WithdrawalAmount.most(of: asset)
+        guard let amountMax else { return most }
+        return Amount(units: min(most.units, amountMax.units + view.fee.units))
+    }
+}
+
+/// An element of `withdraw/address/list`. Source: Binance Wallet API documentation, "Fetch withdraw
+/// address list".
+public struct BookEntryReply: Sendable {
+    /// The destination.
+    public var entry: BookEntryView
+    /// A coin of its chain.
+    public var coin: Text16
+    /// The coin's name of the network.
+    public var network: Text16
+    /// Whether its delay is over.
+    public var isUsable: Bool
+
+    /// A destination of a coin.
+    public init(entry: BookEntryView, coin: Text16, network: Text16, isUsable: Bool) {
+        (self.entry, self.coin, self.network, self.isUsable) = (entry, coin, network, isUsable)
+    }
+
+    /// The element.
+    public func write(to json: inout JSONWriter) {
+        json.beginObject()
+        json.field("address", entry.address.description)
+        json.field("addressTag", entry.tag.description)
+        json.field("coin", coin)
+        json.field("name", entry.label.description)
+        json.field("network", network)
+        json.field("origin", "")
+        json.field("originType", "others")
+        json.field("whiteStatus", isUsable)
         json.endObject()
     }
 }

@@ -143,3 +143,62 @@ def test_has_no_deposits(venue, wallet):
                         ({"startTime": now, "endTime": now - 1}, -4047)):
         with refused(code):
             wallet.fetch_deposits("BTC", params=wrong)
+
+
+def denied(client, code):
+    """That ccxt raises an error of a code, one that is an exception of this kind at Binance."""
+    kinds = {-4016: ccxt.PermissionDenied, -4023: ccxt.OperationRejected,
+             -4035: ccxt.PermissionDenied, -4036: ccxt.PermissionDenied}
+    assert client.exceptions["spot"]["exact"][str(code)] is kinds[code]
+    return refused(code)
+
+
+def test_a_key_withdraws_to_the_address_book_within_limits(venue, wallet):
+    ctl = venue.exchange.ctl
+    client = pointed(ccxt.binance, venue)
+    key = venue.exchange.add_key("demo2", "read", "withdraw", anywhere=False)
+    client.apiKey, client.secret = key["keyID"], key["secret"]
+    client.load_markets()
+    with denied(client, -4035):
+        client.withdraw("BTC", 0.5, TO)
+    # A new address waits for the policy's delay, and one that was added before it does not.
+    ctl("wallet", "book", "add", "demo2", 1, TO.upper(), "--label", "home")
+    ctl("wallet", "policy", "set", "--address-delay", "3h")
+    ctl("wallet", "book", "add", "demo2", 1, OWN)
+    with denied(client, -4036) as error:
+        client.withdraw("BTC", 0.5, OWN)
+    assert "in 3 hours" in str(error.value)
+    book = client.sapi_get_capital_withdraw_address_list()
+    assert [(one["address"], one["coin"], one["network"], one["name"], one["whiteStatus"])
+            for one in book] == [(TO, "BTC", "BTC", "home", True), (OWN, "BTC", "BTC", "", False)]
+    made = client.withdraw("BTC", 0.5, TO)
+    assert made["id"] in [one["id"] for one in client.fetch_withdrawals("BTC")]
+
+    ctl("wallet", "limits", "set", "BTC", "--each", 2, "--day", 3, "--day-count", 5)
+    ctl("wallet", "limits", "set", "BTC", "--account", "demo1", "--each", "none", "--day", "none",
+        "--day-count", 0)
+    most = client.fetch_currencies()["BTC"]["networks"]["BTC"]["limits"]["withdraw"]["max"]
+    assert exact(most) == Decimal("2.00001")  # with the fee, as Binance's amounts
+    before = free(client)
+    with denied(client, -4023):
+        client.withdraw("BTC", 2.00002, TO)
+    client.withdraw("BTC", 2, TO)
+    with denied(client, -4023):
+        client.withdraw("BTC", 1.1, TO)
+    assert free(client) == before - 2
+    refuse(venue, wallet.withdraw("BTC", 2.5, TO))  # another's own limits
+
+    ctl("wallet", "limits", "remove", "BTC")
+    ctl("wallet", "policy", "set", "--key-freeze", "48h")
+    added = venue.exchange.add_key("demo2", "read")
+    with denied(client, -4016):
+        client.withdraw("BTC", 0.5, TO)
+    ctl("key", "revoke", added["keyID"])
+    ctl("wallet", "book", "remove", "demo2", 1, TO)
+    ctl("wallet", "policy", "set", "--key-freeze", 0, "--address-delay", 0)
+    shown = venue.exchange.ctl_json("wallet", "policy", "show", "--account", "demo2")
+    assert shown["frozenUntil"] and shown["keyFreeze"] == 0
+    with pytest.raises(Refused, match="address book"):
+        ctl("wallet", "book", "remove", "demo2", 1, TO)
+    with pytest.raises(Refused, match="that may withdraw"):
+        ctl("key", "add", "demo2", "--withdraw-anywhere")

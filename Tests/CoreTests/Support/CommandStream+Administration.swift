@@ -43,6 +43,16 @@ extension CommandStream {
             }
         }
         for asset in 1...4 { all.append(.setNetwork(network(AssetID(UInt16(asset))))) }
+        for account in 1...5 {
+            all.append(
+                .addAPIKey(
+                    AddAPIKey(
+                        account: AccountID(UInt32(account)),
+                        permissions: [
+                            .withdraw, .withdrawAnywhere,
+                        ], algorithm: .ed25519, keyID: Text64("wide-\(account)")!,
+                        sealedSecret: [4], audit: audit)))
+        }
         all.append(.openSession(OpenSession(name: Text40("gateway/1")!)))
         return all
     }
@@ -152,7 +162,7 @@ extension CommandStream {
         case .addAPIKey:
             return .addAPIKey(
                 AddAPIKey(
-                    account: account(), permissions: random.pick([[.read, .trade], .read]),
+                    account: account(), permissions: permissions(),
                     algorithm: random.pick(KeyAlgorithm.allCases), keyID: keyID(),
                     sealedSecret: [1, 2, 3], audit: audit))
         default: return .revokeAPIKey(RevokeAPIKey(keyID: keyID(), audit: audit))
@@ -167,6 +177,10 @@ extension CommandStream {
 
     private func killSwitch(_ account: AccountID, _ isOn: Bool) -> Command {
         .setKillSwitch(SetKillSwitch(account: account, isOn: isOn, audit: audit))
+    }
+
+    private mutating func permissions() -> Permissions {
+        random.pick([.read, [.read, .trade], [.withdraw], [.withdraw], [.withdraw, .withdrawAnywhere]])
     }
 
     private mutating func keyID() -> Text64 {

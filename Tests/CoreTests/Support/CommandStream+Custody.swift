@@ -107,8 +107,9 @@ extension CommandStream {
             amount: Amount(units: random.pick([1, 5, 19, 20, 21, have / 50 + 1, have / 9])),
             address: Text64("somewhere-\(random.within(0...9))")!,
             clientID: random.once(in: 2) ? Text40() : Text40("w\(random.within(0...60))")!,
-            requester: random.once(in: 2) ? Text40() : operatorAudit().operatorName,
+            requester: random.once(in: 3) ? operatorAudit().operatorName : Text40(),
             deadline: random.once(in: 20) ? twin.timestamp + random.within(-1...1) : 0)
+        if twin.rules > 2, request.requester.isEmpty { name(&request) }
         switch random.within(0...40) {
         case 0: request.address = Text64()
         case 1: request.amount.units = random.pick([0, -1, .min, .max, 1 << 120, have, have + 1])
@@ -116,6 +117,65 @@ extension CommandStream {
         default: break
         }
         return request
+    }
+
+    /// Names the key that signed, mostly one of the account, and mostly a destination that it has.
+    private mutating func name(_ request: inout RequestWithdrawal) {
+        let account = request.account
+        let own = twin.keys.filter { $0.account == account && $0.permissions.contains(.withdraw) }
+        let any = random.once(in: 30) || own.isEmpty ? twin.keys : own
+        guard !any.isEmpty, !random.once(in: 60) else { return }
+        let key = random.pick(any)
+        request.keyID = key.keyID
+        let book = twin.book.filter { $0.account == account || random.once(in: 20) }
+        if key.permissions.contains(.withdrawAnywhere) || book.isEmpty { return }
+        let entry = random.pick(book)
+        request.address = entry.address
+        if !random.once(in: 10) { (request.network, request.tag) = (entry.network, entry.tag) }
+    }
+
+    mutating func withdrawalRules(_ kind: CommandKind) -> Command {
+        let entry = twin.book.isEmpty || random.once(in: 6) ? nil : random.pick(twin.book)
+        switch kind {
+        case .setWithdrawalPolicy:
+            let seconds: [UInt32] = [0, 0, 0, 1, 60, 4_000, 7_776_000, 7_776_001]
+            return .setWithdrawalPolicy(
+                SetWithdrawalPolicy(
+                    addressDelay: random.pick(seconds),
+                    keyFreeze: random.pick(weighted: [
+                        (8, 0), (8, 1), (8, 30), (1, 100_000), (1, .max),
+                    ]), audit: audit))
+        case .setWithdrawalLimits:
+            let amounts: [Int128] = [0, 0, 20, 21, 200, 1_000, 1 << 40, 1 << 70, 1 << 120]
+            func amount(_ random: inout SplitMix64) -> Amount {
+                Amount(
+                    units: random.once(in: 40)
+                        ? random.pick([-1, .max, 1 << 120 + 1]) : random.pick(amounts))
+            }
+            let isNone = random.once(in: 3)
+            return .setWithdrawalLimits(
+                SetWithdrawalLimits(
+                    account: random.once(in: 2) ? AccountID(0) : account(), asset: assetID(),
+                    dayCountMax: isNone ? 0 : random.pick([0, 1, 3, 9, .max]),
+                    amountMax: isNone ? .zero : amount(&random),
+                    dayAmountMax: isNone ? .zero : amount(&random),
+                    monthAmountMax: isNone ? .zero : amount(&random), audit: audit))
+        case .addWithdrawalAddress:
+            return .addWithdrawalAddress(
+                AddWithdrawalAddress(
+                    account: account(), network: chain(),
+                    address: Text64(
+                        random.once(in: 40) ? "" : "somewhere-\(random.within(0...40))")!,
+                    tag: Text40(random.once(in: 4) ? "memo" : "")!, label: Text40("home")!,
+                    audit: audit))
+        default:
+            return .removeWithdrawalAddress(
+                RemoveWithdrawalAddress(
+                    account: random.once(in: 8) ? account() : entry?.account ?? account(),
+                    network: random.once(in: 8) ? chain() : entry?.network ?? chain(),
+                    address: entry?.address ?? Text64("nowhere")!, tag: entry?.tag ?? Text40(),
+                    audit: audit))
+        }
     }
 
     private mutating func payment() -> SignWithdrawals {

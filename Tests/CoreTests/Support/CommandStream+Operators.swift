@@ -186,6 +186,15 @@ extension Command {
         case .decideWithdrawal(var c):
             c.audit = audit
             return .decideWithdrawal(c)
+        case .setWithdrawalPolicy(var c):
+            c.audit = audit
+            return .setWithdrawalPolicy(c)
+        case .setWithdrawalLimits(var c):
+            c.audit = audit
+            return .setWithdrawalLimits(c)
+        case .addWithdrawalAddress(var c):
+            c.audit = audit
+            return .addWithdrawalAddress(c)
         case .requestWithdrawal(var c):
             c.requester = name
             return .requestWithdrawal(c)

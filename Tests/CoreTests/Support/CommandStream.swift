@@ -81,6 +81,9 @@ struct CommandStream {
         case 8: now += random.within(1...1_500_000_000)
         // Sessions become old.
         case 9 where random.once(in: 12): now += random.within(3_500...3_700) * 1_000_000_000
+        // Days pass, and now and then a month.
+        case 9 where random.once(in: 30):
+            now += random.within(1...(random.once(in: 4) ? 800 : 30)) * 3_600_000_000_000
         default: now -= random.within(0...1_000_000)
         }
     }
@@ -133,7 +136,9 @@ struct CommandStream {
             (10, .setFees), (4, .openAccount), (8, .setAccountLimits), (10, .setOrderLimits),
             (6, .setAccountTier), (hasManyKills ? 10 : 2, .setKillSwitch), (60, .adjustBalance),
             (12, .transferFees),
-            (10, .creditDeposit), (2, .raiseLimits), (3, .addAPIKey), (2, .revokeAPIKey),
+            (10, .creditDeposit), (2, .raiseLimits), (6, .addAPIKey), (3, .revokeAPIKey),
+            (3, .setWithdrawalPolicy), (6, .setWithdrawalLimits), (12, .addWithdrawalAddress),
+            (4, .removeWithdrawalAddress),
             (3, .setNetwork), (14, .decideWithdrawal), (4, .resumeWithdrawals),
             (5, .assignAddress), (30, .requestWithdrawal), (3, .cancelWithdrawal),
             (3, .noteDeposit), (16, .signWithdrawals), (6, .settleTransaction),
@@ -185,6 +190,9 @@ struct CommandStream {
             return guardedIfSo(custody(kind))
         case .setOperator, .setCustodyPolicy, .propose, .endorse, .withdrawProposal, .signDecision:
             return operators(kind)
+        case .setWithdrawalPolicy, .setWithdrawalLimits, .addWithdrawalAddress,
+            .removeWithdrawalAddress:
+            return guardedIfSo(withdrawalRules(kind))
         default: return guardedIfSo(administration(kind))
         }
     }

@@ -88,6 +88,8 @@ final class Office {
 
     /// Olga, Otto, Omar and `more` administer and approve; one endorses.
     func open(_ more: String...) {
+        // Afterwards it takes two of them.
+        #expect(venue.addKey(Venue.ann).refusal == .none)
         #expect(venue.apply(setOperator("olga")).refusal == .none)
         for name in ["otto", "omar"] + more { #expect(propose(setOperator(name)).refusal == .none) }
         #expect(propose(policy(1)).refusal == .none)
@@ -120,7 +122,8 @@ final class Office {
             RequestWithdrawal(
                 account: Venue.ann, asset: Venue.gold, network: NetworkID(1),
                 amount: Amount(units: 50), address: Text64(address)!,
-                requester: Text40(requester)!))
+                requester: Text40(requester)!,
+                keyID: requester.isEmpty ? Venue.key(Venue.ann) : Text64()))
         if !requester.isEmpty { propose(command, by: requester) }
         let outcome = requester.isEmpty ? venue.apply(command) : endorse("otto")
         return venue.engine.withdrawal(WithdrawalID(outcome.id))!

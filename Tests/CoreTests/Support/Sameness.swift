@@ -34,6 +34,12 @@ func same(_ a: Event, _ b: Event) -> Bool {
     case (.operatorChanged(let x), .operatorChanged(let y)): x == y
     case (.custodyPolicyChanged(let x), .custodyPolicyChanged(let y)): x == y
     case (.proposalChanged(let x, let p), .proposalChanged(let y, let q)): x == y && p == q
+    case (.withdrawalPolicyChanged(let x, let p), .withdrawalPolicyChanged(let y, let q)):
+        x == y && p == q
+    case (.withdrawalLimitsChanged(let x, let p), .withdrawalLimitsChanged(let y, let q)):
+        x == y && p == q
+    case (.addressBookChanged(let x, let p, let n), .addressBookChanged(let y, let q, let m)):
+        x == y && p == q && n == m
     case (.blockChecked(let x, let s, let p, let n), .blockChecked(let y, let t, let q, let m)):
         x == y && s == t && p == q && n == m
     case (.withdrawalsStopped(let x, let p), .withdrawalsStopped(let y, let q)):

@@ -20,6 +20,7 @@ func firstDifference(_ engine: borrowing Engine, _ twin: SlowExchange) -> String
     if let d = differ("next timer", engine.nextTimer, twin.nextTimer) { return d }
     return differenceOfAdministration(engine, twin) ?? differenceOfBalances(engine, twin)
         ?? differenceOfCustody(engine, twin) ?? differenceOfOperators(engine, twin)
+        ?? differenceOfWithdrawalRules(engine, twin)
         ?? differenceOfOrders(engine, twin) ?? differenceOfBooks(engine, twin)
 }
 
@@ -95,6 +96,29 @@ private func differenceOfOperators(_ engine: borrowing Engine, _ twin: SlowExcha
     }
     let head = AuditHead(count: UInt64(twin.heads.count - 1), digest: twin.heads.last!)
     return engine.auditHead == head ? nil : "the audit chain's end"
+}
+
+private func differenceOfWithdrawalRules(
+    _ engine: borrowing Engine, _ twin: SlowExchange
+) -> String? {
+    if engine.addressDelay != twin.addressDelay || engine.keyFreeze != twin.keyFreeze {
+        return "how long withdrawals wait"
+    }
+    var rows: [WithdrawalLimitsView] = []
+    engine.forEachWithdrawalLimits { rows.append($0) }
+    if Set(rows) != Set(twin.withdrawalLimits) || rows.count != twin.withdrawalLimits.count {
+        return "limits of withdrawals: engine \(rows), twin \(twin.withdrawalLimits)"
+    }
+    for account in twin.accounts.map(\.view.id) {
+        let book = twin.book.filter { $0.account == account }
+        if engine.addressBook(account) != book { return "address book of \(account)" }
+        if engine.withdrawalThaw(account) != twin.thaws[account] { return "thaw of \(account)" }
+        for asset in twin.assets.map(\.id) where !twin.counted.isEmpty {
+            let (a, b) = (engine.withdrawalCount(account, asset), twin.counted(account, asset))
+            if a != b { return "withdrawals of \(account): engine \(a), twin \(b)" }
+        }
+    }
+    return nil
 }
 
 private func differenceOfCustody(_ engine: borrowing Engine, _ twin: SlowExchange) -> String? {

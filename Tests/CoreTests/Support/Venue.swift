@@ -72,6 +72,21 @@ final class Venue {
         }
     }
 
+    /// The key that `addKey` adds.
+    static func key(_ account: AccountID) -> Text64 { Text64("key-of-\(account.number)")! }
+
+    /// Adds a key of an account that withdraws to anywhere.
+    @discardableResult
+    func addKey(
+        _ account: AccountID, _ permissions: Permissions = [.withdraw, .withdrawAnywhere]
+    ) -> Outcome {
+        apply(
+            .addAPIKey(
+                AddAPIKey(
+                    account: account, permissions: permissions, algorithm: .ed25519,
+                    keyID: Self.key(account), sealedSecret: [1], audit: Self.audit)))
+    }
+
     /// Takes deposits of an asset on chain 1.
     func openNetwork(_ asset: AssetID) {
         let terms = SetNetwork(

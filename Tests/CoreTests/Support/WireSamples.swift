@@ -104,7 +104,8 @@ struct WireSamples {
                     account: AccountID(integer()), asset: AssetID(integer()),
                     network: NetworkID(integer()), amount: Amount(units: wide()),
                     feeMost: Amount(units: wide()), address: text(),
-                    tag: text(), clientID: text(), requester: text(), deadline: integer()))
+                    tag: text(), clientID: text(), requester: text(),
+                    keyID: isFirst ? Text64() : text(), deadline: integer()))
         case .cancelWithdrawal:
             .cancelWithdrawal(
                 CancelWithdrawal(
@@ -117,6 +118,9 @@ struct WireSamples {
             wallet(kind)
         case .setOperator, .setCustodyPolicy, .propose, .endorse, .withdrawProposal, .signDecision:
             operators(kind)
+        case .setWithdrawalPolicy, .setWithdrawalLimits, .addWithdrawalAddress,
+            .removeWithdrawalAddress:
+            withdrawalRules(kind)
         default: administration(kind)
         }
     }
@@ -164,6 +168,31 @@ struct WireSamples {
                     network: NetworkID(integer()), amount: Amount(units: wide()),
                     fee: Amount(units: wide()), address: text(), tag: text(),
                     reason: audit().reason, seal: seal()))
+        }
+    }
+
+    private func withdrawalRules(_ kind: CommandKind) -> Command {
+        switch kind {
+        case .setWithdrawalPolicy:
+            .setWithdrawalPolicy(
+                SetWithdrawalPolicy(addressDelay: integer(), keyFreeze: integer(), audit: audit()))
+        case .setWithdrawalLimits:
+            .setWithdrawalLimits(
+                SetWithdrawalLimits(
+                    account: AccountID(integer()), asset: AssetID(integer()),
+                    dayCountMax: integer(), amountMax: Amount(units: wide()),
+                    dayAmountMax: Amount(units: wide()), monthAmountMax: Amount(units: wide()),
+                    audit: audit()))
+        case .addWithdrawalAddress:
+            .addWithdrawalAddress(
+                AddWithdrawalAddress(
+                    account: AccountID(integer()), network: NetworkID(integer()), address: text(),
+                    tag: text(), label: text(), audit: audit()))
+        default:
+            .removeWithdrawalAddress(
+                RemoveWithdrawalAddress(
+                    account: AccountID(integer()), network: NetworkID(integer()), address: text(),
+                    tag: text(), audit: audit()))
         }
     }
 

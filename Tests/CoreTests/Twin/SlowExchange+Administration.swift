@@ -428,6 +428,7 @@ extension SlowExchange {
             APIKeyView(
                 keyID: c.keyID, account: c.account, permissions: c.permissions,
                 algorithm: c.algorithm, sealedSecret: c.sealedSecret))
+        keysChanged(c.account)
         events.append(.apiKeyChanged(c.keyID))
         return Outcome(id: UInt64(c.account.number))
     }
@@ -437,6 +438,7 @@ extension SlowExchange {
             return .refused(.apiKeyUnknown)
         }
         keys.removeAll { $0.keyID == c.keyID }
+        keysChanged(key.account)
         events.append(.apiKeyChanged(c.keyID))
         return Outcome(id: UInt64(key.account.number))
     }

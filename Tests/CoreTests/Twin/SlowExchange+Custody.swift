@@ -109,6 +109,7 @@ extension SlowExchange {
     }
 
     func requestWithdrawal(_ c: RequestWithdrawal) -> Outcome {
+        if rules < 3, !c.keyID.isEmpty { return .refused(.malformed) }
         if isPast(c.deadline) { return .refused(.deadlinePassed) }
         if isKilled { return .refused(.venueKilled) }
         guard let owner = account(c.account) else { return .refused(.accountUnknown) }
@@ -129,6 +130,7 @@ extension SlowExchange {
             if references.contains(reference) { return .refused(.referenceDuplicate) }
             if references.count >= Int(limits.references) / 4 * 3 { return .refused(.tableFull) }
         }
+        if rules > 2, let refusal = isAgainstRules(c) { return .refused(refusal) }
         if withdrawals.count >= 16_384
             || withdrawals.filter({ $0.account == c.account }).count >= 64
         {
@@ -140,6 +142,7 @@ extension SlowExchange {
         }
         if !c.clientID.isEmpty { remember(reference) }
         withdraw(c.account, c.asset, total)
+        if rules > 2, flaw != .requestIsNotCounted { count(c) }
         lastWithdrawal += 1
         let needed = c.amount > terms.approvalsAbove ? terms.approvals : 0
         let view = WithdrawalView(

@@ -133,6 +133,8 @@ enum Flaw: String, CaseIterable, Sendable {
     case heldBackCounts, oldRolesSign, namesStillCount, lastSpareIsRemoved, lastApproverIsRemoved
     case networkOfTooMany, oneRefusesSigned, customerTakesSignedBack, marksAreForgotten
     case feesOfOne, keyOfOne
+    case newAddressAtOnce, bookOfAnybody, bookOfAnyChain, freezeIsShortened, keyOfAnother
+    case dayIsShort, requestIsNotCounted
 }
 
 /// An exchange that is slow and plain.
@@ -183,6 +185,14 @@ final class SlowExchange {
     var heads: [Digest256] = [.none]
     /// The minute of each command in it.
     var minutes: [Int64] = []
+
+    var addressDelay: UInt32 = 0
+    var keyFreeze: UInt32 = 0
+    /// In the order of the log.
+    var book: [BookEntryView] = []
+    var thaws: [AccountID: Int64] = [:]
+    var withdrawalLimits: [WithdrawalLimitsView] = []
+    var counted: [SlowCounted] = []
 
     /// Steps that the command at hand has taken.
     var steps = 0
@@ -298,6 +308,10 @@ final class SlowExchange {
         case .endorse(let c): endorse(c)
         case .withdrawProposal(let c): withdrawProposal(c)
         case .signDecision(let c): signDecision(c)
+        case .setWithdrawalPolicy(let c): setWithdrawalPolicy(c)
+        case .setWithdrawalLimits(let c): setWithdrawalLimits(c)
+        case .addWithdrawalAddress(let c): addWithdrawalAddress(c)
+        case .removeWithdrawalAddress(let c): removeWithdrawalAddress(c)
         case .place(let c): place(c, isCounted: false)
         case .cancel(let c): cancel(c)
         case .amend(let c): amend(c)

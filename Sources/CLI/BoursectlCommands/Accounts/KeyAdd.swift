@@ -23,6 +23,9 @@ struct KeyAddCommand: ParsableCommand {
             Where operators have keys, one that does more than read is proposed, with \
             --operator-key: its secret is shown at once, and works once others have endorsed it.
 
+            A key that may withdraw does so only to the usable destinations of the account's \
+            address book (`boursectl wallet book`), unless --withdraw-anywhere is given.
+
             JSON: {"sequence", "account", "keyID", "secret", "permissions", "algorithm"}; secret \
             is null where it was not generated here, sequence where it is proposed.
 
@@ -39,14 +42,21 @@ struct KeyAddCommand: ParsableCommand {
     @Argument(help: "The account's name, or id:NUMBER.") var account: String
     @Option(help: "Its permissions, comma-separated: read, trade, withdraw.")
     var permissions = "read,trade"
+    @Flag(help: "Let it withdraw to anywhere, not only to the account's address book.")
+    var withdrawAnywhere = false
     @Option(help: "The key's identifier: up to 64 letters, digits, - and _.") var keyID: String?
     @Option(help: "File with its secret: one line of 16 to 256 characters; - is standard input.")
     var secretFile: String?
     @Option(help: "File with the public half of an Ed25519 key, in PEM.") var publicKey: String?
 
     func validate() throws {
-        guard Permissions(names: permissions) != nil else {
+        guard let given = Permissions(names: permissions) else {
             throw ValidationError("--permissions takes read, trade and withdraw, comma-separated.")
+        }
+        guard given.contains(.withdraw) || !withdrawAnywhere else {
+            throw ValidationError(
+                "--withdraw-anywhere is of a key that may withdraw: give --permissions "
+                    + "\(permissions),withdraw.")
         }
         guard publicKey == nil || secretFile == nil else {
             throw ValidationError(
@@ -78,7 +88,7 @@ struct KeyAddCommand: ParsableCommand {
         do throws(CommandError) {
             receipt = try session.submit(
                 AddAPIKey(
-                    account: view.id, permissions: Permissions(names: permissions) ?? [],
+                    account: view.id, permissions: granted,
                     algorithm: algorithm, keyID: id, sealedSecret: kept, audit: signature.audit()),
                 meanings: [.nameInvalid: "the key \(id) exists or existed: choose another"])
         } catch {
@@ -89,13 +99,19 @@ struct KeyAddCommand: ParsableCommand {
         show(receipt, view, id, secret, algorithm)
     }
 
+    private var granted: Permissions {
+        var all = Permissions(names: permissions) ?? []
+        if withdrawAnywhere { all.insert(.withdrawAnywhere) }
+        return all
+    }
+
     private func show(
         _ receipt: CommandReceipt?, _ account: AccountView, _ id: Text64, _ secret: String?,
         _ algorithm: KeyAlgorithm
     ) {
         var facts = Facts()
         facts.add("account", "\(account.name)")
-        facts.add("permissions", permissions)
+        facts.add("permissions", granted.names.joined(separator: ","))
         facts.add("signs with", "\(algorithm)")
         facts.add("API key", "\(id)")
         if let secret { facts.add("secret", secret) }
@@ -104,7 +120,8 @@ struct KeyAddCommand: ParsableCommand {
                 "sequence": receipt.map { .number($0.sequence) } ?? .null,
                 "account": .string("\(account.name)"),
                 "keyID": .string("\(id)"), "secret": secret.map { .string($0) } ?? .null,
-                "permissions": .string(permissions), "algorithm": .string("\(algorithm)"),
+                "permissions": .string(granted.names.joined(separator: ",")),
+                "algorithm": .string("\(algorithm)"),
             ],
             text: facts.lines(common.out.ink) + [
                 (secret != nil ? "Keep the secret now: it cannot be shown again. " : "")

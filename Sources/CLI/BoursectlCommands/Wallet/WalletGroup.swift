@@ -15,6 +15,9 @@ struct WalletGroup: ParsableCommand {
             with the terms of its deposits and withdrawals. `wallet init` makes the seed of the \
             private keys, on the host that signs; no other verb takes a secret.
 
+            A customer's key withdraws to the address book of its account (`wallet book`), within \
+            the limits of `wallet limits`, after the waiting times of `wallet policy`.
+
             A withdrawal is requested, approved by as many operators as its network demands, \
             signed, and settled when its transaction is final. Who asks for one cannot approve it.
 
@@ -31,7 +34,8 @@ struct WalletGroup: ParsableCommand {
         subcommands: [
             WalletInitCommand.self, WalletKeyCommand.self,
             WalletStatusCommand.self, WalletChainGroup.self, WalletNetworkGroup.self,
-            WalletAddressGroup.self, WithdrawalsCommand.self, WithdrawCommand.self,
+            WalletAddressGroup.self, WalletBookGroup.self, WalletPolicyGroup.self,
+            WalletLimitsGroup.self, WithdrawalsCommand.self, WithdrawCommand.self,
             WithdrawalApproveCommand.self, WithdrawalRefuseCommand.self, WalletBumpCommand.self,
             WalletDropCommand.self, WalletFailCommand.self,
             WithdrawalsStopCommand.self, WithdrawalsResumeCommand.self,

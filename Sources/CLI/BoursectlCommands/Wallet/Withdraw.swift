@@ -13,7 +13,8 @@ struct WithdrawCommand: ParsableCommand {
         commandName: "withdraw", abstract: "Requests a withdrawal for a customer.",
         discussion: """
             The amount arrives; the network's fee is taken beside it. Both are held at once. The \
-            address is checked for the chain. Who asks is recorded, and cannot approve it.
+            address is checked for the chain; it need not be in the customer's address book, and \
+            no freeze holds it, but limits do. Who asks is recorded, and cannot approve it.
 
             With --client-id a repeated command is refused, so that nothing is paid twice.
 
@@ -69,6 +70,8 @@ struct WithdrawCommand: ParsableCommand {
                     ? "withdrawals of \(asset.code) are stopped: see `boursectl wallet resume`"
                     : "\(asset.code) takes no withdrawals on chain \(number.id.number): see "
                         + "`boursectl wallet network set`",
+                .withdrawalLimit: "it is above a limit of \(account.name): see `boursectl wallet "
+                    + "limits show \(asset.code) --account \(account.name)`",
                 .tableFull: "too many withdrawals are open (\(Limits.withdrawalsMax), "
                     + "\(Limits.withdrawalsOfAccountMax) of one account), or too many client ids "
                     + "are remembered",

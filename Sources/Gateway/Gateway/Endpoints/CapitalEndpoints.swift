@@ -24,7 +24,8 @@ extension Endpoint {
     {
         let replica = try context.readyReplica()
         let coins = replica.balances(call.account).map { asset, balance in
-            CoinReply(asset: asset, balance: balance, networks: networks(asset.id, replica))
+            CoinReply(
+                asset: asset, balance: balance, networks: networks(asset.id, call.account, replica))
         }
         let bytes = 512 + 1_024 * coins.reduce(0) { $0 + $1.networks.count } / max(1, coins.count)
         call.reply(coins, bytes: bytes) { $1.write(to: &$0) }
@@ -32,13 +33,17 @@ extension Endpoint {
 
     /// An asset's networks. One whose chain this version does not know takes nothing: its addresses
     /// could neither be given nor checked.
-    private static func networks(_ asset: AssetID, _ replica: GatewayReplica) -> [NetworkReply] {
+    private static func networks(
+        _ asset: AssetID, _ account: AccountID, _ replica: GatewayReplica
+    ) -> [NetworkReply] {
+        let limit = replica.engine.withdrawalLimits(account, asset)?.amountMax ?? .zero
         let isStopped = replica.engine.isWithdrawalStopped(asset)
         return replica.networks(asset).enumerated().map { place, view in
             let isKnown = (try? replica.addresses(view.network)) != nil
             return NetworkReply(
                 view: view, isDefault: place == 0, takesDeposits: view.takesDeposits && isKnown,
-                takesWithdrawals: view.takesWithdrawals && isKnown && !isStopped)
+                takesWithdrawals: view.takesWithdrawals && isKnown && !isStopped,
+                amountMax: limit == .zero ? nil : limit)
         }
     }
 

@@ -11,6 +11,7 @@ extension Endpoint {
     static let withdrawalEndpoints: [Endpoint] = [
         Endpoint(.post, "/sapi/v1/capital/withdraw/apply", .withdraw, 30, withdraw),
         Endpoint(.get, "/sapi/v1/capital/withdraw/history", .userData, 20, withdrawals),
+        Endpoint(.get, "/sapi/v1/capital/withdraw/address/list", .userData, 10, addressBook),
     ]
 
     /// Requests a withdrawal. What is wrong with it is refused here, before anything is logged;
@@ -34,16 +35,19 @@ extension Endpoint {
         let chain = try replica.addresses(network.network)
         // No chain that this version knows has tags.
         guard parameters["addressTag"] == nil else { throw .tagUnsupported }
+        let destination = try chain.destination(text)
         let command = RequestWithdrawal(
             account: call.account, asset: asset.id, network: network.network,
             amount: try WithdrawalAmount.net(amount, asset, network), feeMost: network.fee,
-            address: try chain.destination(text), clientID: clientID,
+            address: destination, clientID: clientID, keyID: key(call, replica),
             deadline: context.deadline(call))
         let minimum = WithdrawalAmount.text(network.grossMinimum, asset)
+        let waits = waits(command, replica)
         try context.session.submit(command, .atOnce, deadline: call.deadline) { result in
             call.reply(result) { applied throws(APIError) in
                 guard applied.outcome.refusal == .none else {
-                    throw APIError(withdrawal: applied.outcome.refusal, minimum: minimum)
+                    throw APIError(
+                        withdrawal: applied.outcome.refusal, minimum: minimum, waits: waits)
                 }
                 var json = JSONWriter(capacity: 40)
                 json.beginObject()
@@ -52,6 +56,48 @@ extension Endpoint {
                 return json.bytes
             }
         }
+    }
+
+    /// The key that signed; before rules 3 the log had no place for it.
+    private static func key(_ call: Call, _ replica: GatewayReplica) -> Text64 {
+        guard let caller = call.caller, replica.engine.rules >= 3 else { return Text64() }
+        return caller.keyID
+    }
+
+    /// How long the account waits for its keys and for a destination, for the words of a refusal.
+    private static func waits(
+        _ command: RequestWithdrawal, _ replica: GatewayReplica
+    ) -> (keys: Int64, address: Int64) {
+        let now = replica.engine.timestamp
+        let entry = replica.engine.addressBook(command.account).first {
+            $0.network == command.network && $0.address == command.address && $0.tag == command.tag
+        }
+        return (
+            (replica.engine.withdrawalThaw(command.account) ?? now) - now,
+            (entry?.usableTime ?? now) - now
+        )
+    }
+
+    /// The account's address book: each destination once for each coin of its chain. `whiteStatus`
+    /// says whether a key that withdraws by the book may use it now.
+    @Sendable private static func addressBook(_ context: EndpointContext, _ call: Call)
+        throws(APIError)
+    {
+        let replica = try context.readyReplica()
+        let now = replica.engine.timestamp
+        var networks: [NetworkView] = []
+        replica.engine.forEachNetwork { networks.append($0) }
+        var replies: [BookEntryReply] = []
+        for entry in replica.engine.addressBook(call.account) {
+            for network in networks where network.network == entry.network {
+                guard let asset = replica.engine.asset(network.asset) else { continue }
+                replies.append(
+                    BookEntryReply(
+                        entry: entry, coin: asset.code, network: network.name,
+                        isUsable: entry.usableTime <= now))
+            }
+        }
+        call.reply(replies, bytes: 220) { $1.write(to: &$0) }
     }
 
     /// Where ids are asked for and no time, they are found whatever their age.

@@ -1,0 +1,213 @@
+// What customers may withdraw, and where to. RULES.md, "What customers may withdraw".
+
+public import Terms
+internal import Wire
+
+extension Engine {
+    // MARK: Operators
+
+    mutating func setWithdrawalPolicy(_ c: SetWithdrawalPolicy) -> Outcome {
+        if c.addressDelay > Limits.withdrawalWaitMax || c.keyFreeze > Limits.withdrawalWaitMax {
+            return .refused(.termsInvalid)
+        }
+        withdrawalRules.addressDelay = c.addressDelay
+        withdrawalRules.keyFreeze = c.keyFreeze
+        events.append(
+            .withdrawalPolicyChanged(addressDelay: c.addressDelay, keyFreeze: c.keyFreeze))
+        return Outcome()
+    }
+
+    mutating func setWithdrawalLimits(_ c: SetWithdrawalLimits) -> Outcome {
+        if c.account.number != 0, !hasAccount(c.account) { return .refused(.accountUnknown) }
+        if asset(c.asset) == nil { return .refused(.assetUnknown) }
+        if !areLimitsValid(c) { return .refused(.termsInvalid) }
+        let row = WithdrawalRow(account: c.account.number, asset: c.asset.number)
+        if !c.isEmpty, withdrawalRules.limits[row] == nil,
+            withdrawalRules.limits.count >= Limits.withdrawalLimitsMax
+        {
+            return .refused(.tableFull)
+        }
+        withdrawalRules.set(row, c.isEmpty ? nil : WithdrawalLimitsView(c))
+        events.append(.withdrawalLimitsChanged(c.account, c.asset))
+        return Outcome(id: UInt64(c.account.number))
+    }
+
+    private func areLimitsValid(_ c: SetWithdrawalLimits) -> Bool {
+        [c.amountMax, c.dayAmountMax, c.monthAmountMax].allSatisfy {
+            0...Limits.amountUnitsMax ~= $0.units
+        }
+    }
+
+    mutating func addWithdrawalAddress(_ c: AddWithdrawalAddress) -> Outcome {
+        if !hasAccount(c.account) { return .refused(.accountUnknown) }
+        if !custody.hasNetwork(c.network.number) { return .refused(.networkUnknown) }
+        if c.address.isEmpty { return .refused(.addressInvalid) }
+        let account = c.account.number
+        if withdrawalRules.entry(account, c.network, c.address, c.tag) != nil {
+            return .refused(.referenceDuplicate)
+        }
+        let own = withdrawalRules.book(account).count
+        if own >= Limits.bookEntriesOfAccountMax
+            || withdrawalRules.entryCount >= Limits.bookEntriesMax
+        {
+            return .refused(.tableFull)
+        }
+        withdrawalRules.add(
+            BookEntryView(
+                c, addedTime: timestamp, usableTime: time(after: withdrawalRules.addressDelay)))
+        events.append(.addressBookChanged(c.account, c.network, isAdded: true))
+        return Outcome(id: UInt64(account))
+    }
+
+    mutating func removeWithdrawalAddress(_ c: RemoveWithdrawalAddress) -> Outcome {
+        if !hasAccount(c.account) { return .refused(.accountUnknown) }
+        guard
+            let entry = withdrawalRules.entry(c.account.number, c.network, c.address, c.tag)
+        else { return .refused(.addressNotListed) }
+        withdrawalRules.remove(entry)
+        events.append(.addressBookChanged(c.account, c.network, isAdded: false))
+        return Outcome(id: UInt64(c.account.number))
+    }
+
+    /// The log's time so many seconds from now.
+    private func time(after seconds: UInt32) -> Int64 {
+        let (time, isOver) = timestamp.addingReportingOverflow(Int64(seconds) * 1_000_000_000)
+        return isOver ? .max : time
+    }
+
+    // MARK: Requests
+
+    /// A key of the account was added or revoked.
+    mutating func freezeWithdrawals(_ account: AccountID) {
+        if rules < 3 || withdrawalRules.keyFreeze == 0 { return }
+        let until = time(after: withdrawalRules.keyFreeze)
+        // A shorter freeze does not end a longer one.
+        let known = withdrawalRules.thaws[account.number] ?? until
+        withdrawalRules.thaws[account.number] = max(known, until)
+    }
+
+    /// Why a request is against the rules; nil: it is not.
+    mutating func withdrawalRefusal(of c: RequestWithdrawal) -> Refusal? {
+        if c.requester.isEmpty {
+            if let refusal = keyRefusal(of: c) { return refusal }
+        } else if !c.keyID.isEmpty {
+            return .termsInvalid
+        }
+        guard let limits = withdrawalRules.limits(c.account.number, c.asset.number) else {
+            return nil
+        }
+        if limits.amountMax > .zero, c.amount > limits.amountMax { return .withdrawalLimit }
+        if !limits.counts { return nil }
+        let row = WithdrawalRow(account: c.account.number, asset: c.asset.number)
+        let used = withdrawalRules.count(row, at: hour)
+        let isTooOften = limits.dayCountMax > 0 && used.dayCount >= UInt64(limits.dayCountMax)
+        if isTooOften || isAbove(limits.dayAmountMax, used.dayAmount, c.amount)
+            || isAbove(limits.monthAmountMax, used.monthAmount, c.amount)
+        {
+            return .withdrawalLimit
+        }
+        return withdrawalRules.hasRoom(row, at: hour) ? nil : .tableFull
+    }
+
+    /// Hours of the log's clock.
+    private var hour: Int64 { timestamp / CountedHour.nanos }
+
+    private func isAbove(_ most: Amount, _ used: Amount, _ amount: Amount) -> Bool {
+        most > .zero && used.units + amount.units > most.units
+    }
+
+    /// Why a customer's key does not withdraw to there now.
+    private func keyRefusal(of c: RequestWithdrawal) -> Refusal? {
+        guard let key = keys.find(c.keyID), key.account == c.account,
+            key.permissions.contains(.withdraw)
+        else { return .apiKeyUnknown }
+        if let thaw = withdrawalRules.thaws[c.account.number], timestamp < thaw {
+            return .withdrawalsFrozen
+        }
+        if key.permissions.contains(.withdrawAnywhere) { return nil }
+        guard
+            let entry = withdrawalRules.entry(c.account.number, c.network, c.address, c.tag)
+        else { return .addressNotListed }
+        return timestamp < entry.usableTime ? .addressDelayed : nil
+    }
+
+    /// Counts a request that was taken, whatever becomes of it.
+    mutating func countWithdrawal(_ c: RequestWithdrawal) {
+        guard let limits = withdrawalRules.limits(c.account.number, c.asset.number),
+            limits.counts
+        else { return }
+        withdrawalRules.count(
+            WithdrawalRow(account: c.account.number, asset: c.asset.number),
+            units: c.amount.units, at: hour)
+    }
+
+    // MARK: What always holds
+
+    /// No table exceeds its limit, and no destination is in a book twice.
+    func checkWithdrawalRules() -> String? {
+        var entries = 0
+        for (account, book) in withdrawalRules.books {
+            entries += book.count
+            let places = Set(book.map { ["\($0.address)", "\($0.tag)", "\($0.network.number)"] })
+            if book.isEmpty || book.count > Limits.bookEntriesOfAccountMax
+                || places.count != book.count
+                || book.contains(where: { $0.account.number != account })
+            {
+                return "the address book of account \(account) is wrong"
+            }
+        }
+        if entries != withdrawalRules.entryCount || entries > Limits.bookEntriesMax {
+            return "\(entries) destinations are counted as \(withdrawalRules.entryCount)"
+        }
+        if withdrawalRules.limits.count > Limits.withdrawalLimitsMax
+            || withdrawalRules.counted.count > Limits.withdrawalCountsMax
+        {
+            return "a table of withdrawals is too long"
+        }
+        for (row, hours) in withdrawalRules.counted
+        where hours.hours.count > CountedHours.most || hours.hours.last?.hour ?? .max > hour {
+            return "withdrawals of account \(row.account) are counted wrongly"
+        }
+        return nil
+    }
+}
+
+// MARK: Reading
+
+extension Engine {
+    /// Seconds that a new destination of an address book waits.
+    public var addressDelay: UInt32 { withdrawalRules.addressDelay }
+
+    /// Seconds for which an account's own requests are refused after a change of its keys.
+    public var keyFreeze: UInt32 { withdrawalRules.keyFreeze }
+
+    /// An account's address book, in the order of the log.
+    public borrowing func addressBook(_ account: AccountID) -> [BookEntryView] {
+        withdrawalRules.book(account.number)
+    }
+
+    /// When an account's own requests are taken again, on the log's clock; nil where no change of
+    /// its keys ever froze them.
+    public borrowing func withdrawalThaw(_ account: AccountID) -> Int64? {
+        withdrawalRules.thaws[account.number]
+    }
+
+    /// The limits that count for an account: its own row, else that of all. Account 0: that of all.
+    public borrowing func withdrawalLimits(
+        _ account: AccountID, _ asset: AssetID
+    ) -> WithdrawalLimitsView? { withdrawalRules.limits(account.number, asset.number) }
+
+    /// All rows of limits, by account and asset. O(rows × log).
+    public borrowing func forEachWithdrawalLimits(_ body: (WithdrawalLimitsView) -> Void) {
+        for row in withdrawalRules.limits.sorted(by: { $0.key < $1.key }) { body(row.value) }
+    }
+
+    /// What the limits of an account count of an asset at the log's present time.
+    public borrowing func withdrawalCount(
+        _ account: AccountID, _ asset: AssetID
+    ) -> WithdrawalCountView {
+        withdrawalRules.count(
+            WithdrawalRow(account: account.number, asset: asset.number),
+            at: timestamp / CountedHour.nanos)
+    }
+}

@@ -1,0 +1,152 @@
+// What customers may withdraw, and where to.
+
+import Engine
+import Terms
+import Wire
+
+/// A request that limits count.
+struct SlowCounted {
+    var account: AccountID
+    var asset: AssetID
+    var hour: Int64
+    var units: Int128
+}
+
+extension SlowExchange {
+    private var hour: Int64 { timestamp / 1_000_000_000 / 3_600 }
+
+    private func later(_ seconds: UInt32) -> Int64 { timestamp + Int64(seconds) * 1_000_000_000 }
+
+    // MARK: Operators
+
+    func setWithdrawalPolicy(_ c: SetWithdrawalPolicy) -> Outcome {
+        let most: UInt32 = 90 * 24 * 3_600
+        if c.addressDelay > most || c.keyFreeze > most { return .refused(.termsInvalid) }
+        (addressDelay, keyFreeze) = (c.addressDelay, c.keyFreeze)
+        events.append(
+            .withdrawalPolicyChanged(addressDelay: c.addressDelay, keyFreeze: c.keyFreeze))
+        return Outcome()
+    }
+
+    func setWithdrawalLimits(_ c: SetWithdrawalLimits) -> Outcome {
+        if account(c.account) == nil, c.account.number > 0 { return .refused(.accountUnknown) }
+        if assetOrNil(c.asset) == nil { return .refused(.assetUnknown) }
+        let amounts = [c.amountMax, c.dayAmountMax, c.monthAmountMax]
+        if amounts.contains(where: { $0.units < 0 || !isWithinRange($0.units) }) {
+            return .refused(.termsInvalid)
+        }
+        let others = withdrawalLimits.filter { $0.account != c.account || $0.asset != c.asset }
+        let isNone = c.dayCountMax == 0 && amounts.allSatisfy { $0.units == 0 }
+        if !isNone, others.count == withdrawalLimits.count, others.count >= 16_384 {
+            return .refused(.tableFull)
+        }
+        withdrawalLimits = isNone ? others : others + [WithdrawalLimitsView(c)]
+        events.append(.withdrawalLimitsChanged(c.account, c.asset))
+        return Outcome(id: UInt64(c.account.number))
+    }
+
+    func addWithdrawalAddress(_ c: AddWithdrawalAddress) -> Outcome {
+        if account(c.account) == nil { return .refused(.accountUnknown) }
+        if !networks.contains(where: { $0.network == c.network }) {
+            return .refused(.networkUnknown)
+        }
+        if c.address.isEmpty { return .refused(.addressInvalid) }
+        if entry(c.account, c.network, c.address, c.tag) != nil {
+            return .refused(.referenceDuplicate)
+        }
+        if book.count(where: { $0.account == c.account }) >= 64 || book.count >= 65_536 {
+            return .refused(.tableFull)
+        }
+        let delay = flaw == .newAddressAtOnce ? 0 : addressDelay
+        book.append(BookEntryView(c, addedTime: timestamp, usableTime: later(delay)))
+        events.append(.addressBookChanged(c.account, c.network, isAdded: true))
+        return Outcome(id: UInt64(c.account.number))
+    }
+
+    func removeWithdrawalAddress(_ c: RemoveWithdrawalAddress) -> Outcome {
+        if account(c.account) == nil { return .refused(.accountUnknown) }
+        guard let found = entry(c.account, c.network, c.address, c.tag) else {
+            return .refused(.addressNotListed)
+        }
+        book.removeAll { $0 == found }
+        events.append(.addressBookChanged(c.account, c.network, isAdded: false))
+        return Outcome(id: UInt64(c.account.number))
+    }
+
+    private func entry(
+        _ account: AccountID, _ network: NetworkID, _ address: Text64, _ tag: Text40
+    ) -> BookEntryView? {
+        book.first {
+            ($0.account == account || flaw == .bookOfAnybody) && $0.address == address
+                && ($0.network == network || flaw == .bookOfAnyChain) && $0.tag == tag
+        }
+    }
+
+    // MARK: Requests
+
+    func keysChanged(_ account: AccountID) {
+        if rules < 3 || keyFreeze == 0 { return }
+        let until = later(keyFreeze)
+        thaws[account] = flaw == .freezeIsShortened ? until : max(until, thaws[account] ?? 0)
+    }
+
+    func isAgainstRules(_ c: RequestWithdrawal) -> Refusal? {
+        if c.requester.isEmpty {
+            let key = keys.first { $0.keyID == c.keyID }
+            guard let key, key.account == c.account || flaw == .keyOfAnother,
+                key.permissions.rawValue & 4 == 4
+            else { return .apiKeyUnknown }
+            if timestamp < thaws[c.account] ?? 0 { return .withdrawalsFrozen }
+            if key.permissions.rawValue & 8 == 0 {
+                guard let known = entry(c.account, c.network, c.address, c.tag) else {
+                    return .addressNotListed
+                }
+                if timestamp < known.usableTime { return .addressDelayed }
+            }
+        } else if !c.keyID.isEmpty {
+            return .termsInvalid
+        }
+        return limits(c.account, c.asset).flatMap { isAbove($0, c) ? .withdrawalLimit : nil }
+    }
+
+    private func limits(_ account: AccountID, _ asset: AssetID) -> WithdrawalLimitsView? {
+        let rows = withdrawalLimits.filter { $0.asset == asset }
+        return rows.first { $0.account == account } ?? rows.first { $0.account.number == 0 }
+    }
+
+    private func isAbove(_ limits: WithdrawalLimitsView, _ c: RequestWithdrawal) -> Bool {
+        func isMore(_ units: Int128, than most: Amount) -> Bool {
+            most.units > 0 && units > most.units
+        }
+        let used = counted(c.account, c.asset)
+        return isMore(c.amount.units, than: limits.amountMax)
+            || isMore(used.dayAmount.units + c.amount.units, than: limits.dayAmountMax)
+            || isMore(used.monthAmount.units + c.amount.units, than: limits.monthAmountMax)
+            || limits.dayCountMax > 0 && used.dayCount + 1 > UInt64(limits.dayCountMax)
+    }
+
+    /// The requests of the present hour and the 24 before; and all of each day whose last hour with
+    /// one is within 720 hours.
+    func counted(_ account: AccountID, _ asset: AssetID) -> WithdrawalCountView {
+        let own = counted.filter { $0.account == account && $0.asset == asset }
+        let back: Int64 = flaw == .dayIsShort ? 23 : 24
+        let day = own.filter { $0.hour >= hour - back }
+        let month = own.filter { one in
+            own.filter { $0.hour / 24 == one.hour / 24 }.map(\.hour).max()! >= hour - 720
+        }
+        return WithdrawalCountView(
+            dayCount: UInt64(day.count), dayAmount: Amount(units: Self.sum(day)),
+            monthAmount: Amount(units: Self.sum(month)))
+    }
+
+    private static func sum(_ all: [SlowCounted]) -> Int128 { all.reduce(0) { $0 + $1.units } }
+
+    func count(_ c: RequestWithdrawal) {
+        guard let limits = limits(c.account, c.asset),
+            limits.dayCountMax > 0 || limits.dayAmountMax.units > 0
+                || limits.monthAmountMax.units > 0
+        else { return }
+        counted.append(
+            SlowCounted(account: c.account, asset: c.asset, hour: hour, units: c.amount.units))
+    }
+}

@@ -1,0 +1,212 @@
+// Goal: a customer's key takes money only to where the account's address book has had time to be
+// seen, only so much in a day and a month, and not right after its keys changed; the engine and its
+// twin agree on it, and a snapshot forgets none of it.
+
+import Engine
+import Terms
+import Testing
+import Wire
+
+@Suite struct WithdrawalRulesTests {
+    private let venue = Venue()
+    private static let hour: Int64 = 3_600_000_000_000
+
+    init() {
+        venue.openNetwork(Venue.gold)
+        venue.openNetwork(Venue.dollar)
+        // A key that withdraws by the book.
+        #expect(venue.addKey(Venue.ann, [.read, .withdraw]).refusal == .none)
+    }
+
+    private func add(
+        _ address: String, tag: String = "", account: AccountID = Venue.ann,
+        network: UInt16 = 1
+    ) -> Refusal {
+        venue.apply(
+            .addWithdrawalAddress(
+                AddWithdrawalAddress(
+                    account: account, network: NetworkID(network), address: Text64(address)!,
+                    tag: Text40(tag)!, label: Text40("home")!, audit: Venue.audit))
+        ).refusal
+    }
+
+    private func remove(_ address: String, tag: String = "") -> Refusal {
+        venue.apply(
+            .removeWithdrawalAddress(
+                RemoveWithdrawalAddress(
+                    account: Venue.ann, network: NetworkID(1), address: Text64(address)!,
+                    tag: Text40(tag)!, audit: Venue.audit))
+        ).refusal
+    }
+
+    private func policy(delay: UInt32 = 0, freeze: UInt32 = 0) -> Refusal {
+        venue.apply(
+            .setWithdrawalPolicy(
+                SetWithdrawalPolicy(addressDelay: delay, keyFreeze: freeze, audit: Venue.audit))
+        ).refusal
+    }
+
+    private func limit(
+        _ account: AccountID = AccountID(0), count: UInt32 = 0, each: Int128 = 0, day: Int128 = 0,
+        month: Int128 = 0
+    ) -> Refusal {
+        venue.apply(
+            .setWithdrawalLimits(
+                SetWithdrawalLimits(
+                    account: account, asset: Venue.gold, dayCountMax: count,
+                    amountMax: Amount(units: each), dayAmountMax: Amount(units: day),
+                    monthAmountMax: Amount(units: month), audit: Venue.audit))
+        ).refusal
+    }
+
+    private func request(
+        _ units: Int128 = 10, to address: String = "home",
+        _ change: (inout RequestWithdrawal) -> Void = { _ in }
+    ) -> Refusal {
+        var request = RequestWithdrawal(
+            account: Venue.ann, asset: Venue.gold, network: NetworkID(1),
+            amount: Amount(units: units), address: Text64(address)!, keyID: Venue.key(Venue.ann))
+        change(&request)
+        return venue.apply(.requestWithdrawal(request)).refusal
+    }
+
+    @Test func `a key withdraws to the book, and to nowhere else`() {
+        #expect(request() == .addressNotListed)
+        #expect(add("home") == .none)
+        #expect(request() == .none)
+        #expect(request(to: "elsewhere") == .addressNotListed)
+        #expect(request { $0.tag = Text40("memo")! } == .addressNotListed)
+        #expect(request { $0.asset = Venue.dollar } == .none, "a destination is of the chain")
+        #expect(remove("home") == .none)
+        #expect(request() == .addressNotListed)
+        #expect(venue.events.isEmpty)
+    }
+
+    @Test func `the request names a key of the account that may withdraw`() {
+        #expect(add("home") == .none)
+        #expect(venue.addKey(Venue.ben).refusal == .none)
+        #expect(venue.addKey(Venue.cat, [.read, .trade]).refusal == .none)
+        #expect(request { $0.keyID = Text64() } == .apiKeyUnknown)
+        #expect(request { $0.keyID = Text64("other")! } == .apiKeyUnknown)
+        #expect(request { $0.keyID = Venue.key(Venue.ben) } == .apiKeyUnknown)
+        let ofCat: (inout RequestWithdrawal) -> Void = {
+            ($0.account, $0.keyID) = (Venue.cat, Venue.key(Venue.cat))
+        }
+        #expect(request(10, ofCat) == .apiKeyUnknown, "it may not withdraw")
+        #expect(
+            request {
+                ($0.account, $0.keyID) = (Venue.ben, Venue.key(Venue.ben))
+                $0.address = Text64("anywhere")!
+            } == .none)
+        // An operator asks for the customer.
+        let operatorAsks: (inout RequestWithdrawal) -> Void = {
+            ($0.requester, $0.keyID) = (Text40("olga")!, Text64())
+        }
+        #expect(request(10, to: "elsewhere", operatorAsks) == .none)
+        #expect(request { $0.requester = Text40("olga")! } == .termsInvalid)
+        let revocation = RevokeAPIKey(keyID: Venue.key(Venue.ann), audit: Venue.audit)
+        #expect(venue.apply(.revokeAPIKey(revocation)).refusal == .none)
+        #expect(request() == .apiKeyUnknown)
+    }
+
+    @Test func `a new destination waits for as long as the policy had then`() {
+        #expect(policy(delay: 3_600) == .none)
+        #expect(add("home") == .none)
+        #expect(request() == .addressDelayed)
+        venue.now += Self.hour - 1
+        #expect(policy() == .none, "what waits keeps its time")
+        #expect(request() == .addressDelayed)
+        #expect(add("second") == .none && request(to: "second") == .none)
+        venue.now += 1
+        #expect(request() == .none)
+        #expect(policy(delay: 7_776_000) == .none && policy(delay: 7_776_001) == .termsInvalid)
+        #expect(policy(freeze: 7_776_001) == .termsInvalid)
+    }
+
+    @Test func `what is in a book once is not added again, and books are bounded`() {
+        #expect(add("", account: Venue.ann) == .addressInvalid)
+        #expect(add("home", account: AccountID(9)) == .accountUnknown)
+        #expect(add("home", network: 7) == .networkUnknown)
+        #expect(add("home") == .none && add("home") == .referenceDuplicate)
+        #expect(add("home", tag: "memo") == .none)
+        #expect(add("home", account: Venue.ben) == .none)
+        #expect(remove("elsewhere") == .addressNotListed)
+        for number in 2..<Limits.bookEntriesOfAccountMax { #expect(add("n\(number)") == .none) }
+        #expect(add("more") == .tableFull)
+        #expect(remove("n2") == .none && add("more") == .none)
+    }
+
+    @Test func `withdrawals wait after a change of keys, and an operator's do not`() {
+        #expect(add("home") == .none && policy(freeze: 3_600) == .none)
+        #expect(request() == .none, "what changed before does not count")
+        #expect(venue.addKey(Venue.ben, [.read]).refusal == .none)
+        #expect(request() == .none, "another's")
+        let other = AddAPIKey(
+            account: Venue.ann, permissions: .read, algorithm: .ed25519, keyID: Text64("new")!,
+            sealedSecret: [1], audit: Venue.audit)
+        #expect(venue.apply(.addAPIKey(other)).refusal == .none)
+        #expect(request() == .withdrawalsFrozen)
+        #expect(
+            request { ($0.requester, $0.keyID) = (Text40("olga")!, Text64()) } == .none)
+        #expect(policy(freeze: 1) == .none)
+        let revocation = RevokeAPIKey(keyID: Text64("new")!, audit: Venue.audit)
+        #expect(venue.apply(.revokeAPIKey(revocation)).refusal == .none)
+        venue.now += Self.hour - 1
+        #expect(request() == .withdrawalsFrozen, "a shorter freeze does not end a longer one")
+        venue.now += 1
+        #expect(request() == .none)
+    }
+
+    @Test func `limits are of one withdrawal, of a day by amount and count, and of a month`() {
+        #expect(add("home") == .none && limit(each: 50) == .none)
+        #expect(request(51) == .withdrawalLimit && request(50) == .none)
+        #expect(limit(day: 100) == .none, "counted from here on")
+        #expect(request(60) == .none && request(41) == .withdrawalLimit && request(40) == .none)
+        venue.now += 24 * Self.hour
+        #expect(request(1) == .withdrawalLimit, "a day back it was the same hour")
+        venue.now += Self.hour
+        #expect(request(100) == .none)
+        #expect(limit(count: 2) == .none && request() == .none && request() == .withdrawalLimit)
+        #expect(limit(month: 300) == .none)
+        #expect(request(90) == .none && request(1) == .withdrawalLimit)
+        venue.now += 29 * 24 * Self.hour
+        #expect(request(101) == .withdrawalLimit, "what was first requested is over, the rest not")
+        venue.now += 3 * 24 * Self.hour
+        #expect(request(300) == .none)
+        #expect(venue.engine.withdrawalCount(Venue.ann, Venue.gold).monthAmount.units == 300)
+    }
+
+    @Test func `an account's own limits stand in the place of all accounts'`() {
+        #expect(add("home") == .none && limit(each: 50) == .none)
+        #expect(limit(Venue.ann, each: 500) == .none && request(500) == .none)
+        #expect(limit(Venue.ann) == .none && request(51) == .withdrawalLimit)
+        #expect(limit(AccountID(9), each: 1) == .accountUnknown)
+        #expect(limit(each: -1) == .termsInvalid && limit(day: .max) == .termsInvalid)
+        #expect(limit() == .none && request(51) == .none)
+    }
+
+    @Test func `counts never leave their range, however often is asked and cancelled`() {
+        #expect(add("home") == .none && limit(month: Limits.amountUnitsMax) == .none)
+        let most = Limits.amountUnitsMax - 10_000_000
+        venue.adjust(Venue.ann, Venue.gold, most)
+        for number in 1...3 as ClosedRange<UInt64> {
+            let refusal = request(most)
+            #expect(refusal == (number == 1 ? .none : .withdrawalLimit))
+            let cancel = CancelWithdrawal(account: Venue.ann, withdrawal: WithdrawalID(number))
+            venue.apply(.cancelWithdrawal(cancel))
+        }
+    }
+
+    @Test func `under rules 2 a request has no key, and any destination is taken`() {
+        let old = Venue(rules: 2)
+        old.openNetwork(Venue.gold)
+        var request = RequestWithdrawal(
+            account: Venue.ann, asset: Venue.gold, network: NetworkID(1),
+            amount: Amount(units: 10), address: Text64("home")!)
+        #expect(old.apply(.requestWithdrawal(request)).refusal == .none)
+        request.keyID = Venue.key(Venue.ann)
+        #expect(old.apply(.requestWithdrawal(request)).refusal == .malformed)
+        let policy = SetWithdrawalPolicy(addressDelay: 1, keyFreeze: 1, audit: Venue.audit)
+        #expect(old.apply(.setWithdrawalPolicy(policy)).refusal == .malformed)
+    }
+}
