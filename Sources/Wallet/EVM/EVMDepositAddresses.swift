@@ -12,9 +12,11 @@ public struct EVMDepositAddresses: Sendable {
     /// The wallet's own account, from which withdrawals are paid: `m/44'/60'/0'/1/0`, the first of
     /// BIP44's change level, which no customer is given.
     public let hot: EVMAddress
-    private var accounts: [EVMAddress: AccountID] = [:]
+    private var accounts: [EVMAddress: (owner: AccountID, index: UInt32)] = [:]
+    /// The log's addresses that are known here, in the order of their indices, from 1.
+    public private(set) var list: [EVMAddress] = []
     /// How many of the log's addresses are known here.
-    public private(set) var count = 0
+    public var count: Int { list.count }
 
     /// The addresses of an account's key.
     public init(_ key: ExtendedPublicKey) throws(KeyError) {
@@ -44,11 +46,14 @@ public struct EVMDepositAddresses: Sendable {
     public mutating func update(_ owners: [AccountID]) throws(KeyError) {
         while count < owners.count {
             let address = try address(UInt32(count + 1))
-            accounts[address] = owners[count]
-            count += 1
+            accounts[address] = (owners[count], UInt32(count + 1))
+            list.append(address)
         }
     }
 
     /// Whose an address is.
-    public func account(_ address: EVMAddress) -> AccountID? { accounts[address] }
+    public func account(_ address: EVMAddress) -> AccountID? { accounts[address]?.owner }
+
+    /// The index of an address; nil: it is not known here.
+    public func index(of address: EVMAddress) -> UInt32? { accounts[address]?.index }
 }

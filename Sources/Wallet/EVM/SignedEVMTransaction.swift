@@ -28,6 +28,15 @@ public struct SignedEVMTransaction: Hashable, Sendable {
         bytes = Self.encode(transaction, signature)
     }
 
+    /// A transaction with a signature of these parts, as nodes give them; nil where it is nobody's.
+    public init?(_ transaction: EVMTransaction, r: EVMWord, s: EVMWord, parity: UInt64) {
+        guard parity <= 1,
+            let signature = RecoverableSignature(
+                r: r.bytes, s: s.bytes, recoveryID: UInt8(parity))
+        else { return nil }
+        self.init(transaction, signature)
+    }
+
     private static func encode(
         _ transaction: EVMTransaction, _ signature: RecoverableSignature
     ) -> [UInt8] {

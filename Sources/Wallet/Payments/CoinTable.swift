@@ -88,11 +88,12 @@ public struct CoinTable: Sendable {
         case .signWithdrawals(let c):
             chains[c.network]?.sign(
                 c, at: header.sequence, header.timestamp, keepsBytes: keepsBytes)
-            accounts[c.network]?.sign(c, at: header.sequence)
+            let amounts = c.withdrawals.compactMap { engine.withdrawal($0)?.amount.units }
+            accounts[c.network]?.sign(c, amounts.reduce(0, +), at: header.sequence)
         case .settleTransaction(let c):
             charge(c)
             for network in chains.keys { chains[network]?.settle(c.transaction) }
-            for network in accounts.keys { accounts[network]?.settle(c.transaction) }
+            for network in accounts.keys { accounts[network]?.settle(c) }
         case .dropTransaction(let c):
             for network in chains.keys { chains[network]?.drop(c.transaction) }
             for network in accounts.keys { accounts[network]?.drop(c.transaction) }
@@ -131,6 +132,7 @@ public struct CoinTable: Sendable {
     }
 
     private mutating func credit(_ c: CreditDeposit, _ engine: borrowing Engine) {
+        accounts[c.network]?.credit(c)
         // What was credited by hand to an account without an address is no output of ours.
         guard let index = engine.addressIndex(c.account, c.network), count < Self.coinsMax,
             let most = chains[c.network]?.network.maximumMoney,

@@ -20,6 +20,12 @@ public enum EVMCeiling {
     /// What of that a block's producer gets at most, in wei.
     public static let priorityPerGas: UInt64 = 50_000_000_000
 
+    /// The most native coin that a customer's address is given for the gas of one transfer, in wei:
+    /// so much as one may cost.
+    public static let gasGift = EVMWord(UInt128(tokenGas.upperBound) * UInt128(feePerGas))
+    /// Of a sweep of native coin, the fee is at most such a part of what is swept.
+    public static let sweepShare: UInt128 = 4
+
     /// Gas of a transfer of a coin.
     public static func gas(_ coin: EVMCoin) -> ClosedRange<UInt64> {
         coin == .native ? nativeGas : tokenGas
@@ -75,18 +81,7 @@ public struct ReviewedEVMPayment: Sendable {
         _ request: SigningRequest, _ engine: borrowing Engine, _ coins: CoinTable,
         _ assets: EVMAssetList, key: ExtendedPrivateKey
     ) throws(PaymentReviewError) {
-        guard request.sequence <= coins.sequence, engine.sequence == coins.sequence, !coins.hasGap
-        else {
-            throw PaymentReviewError(.behind, "the log is followed up to record \(coins.sequence)")
-        }
-        guard let account = coins.account(request.network) else {
-            throw PaymentReviewError(.otherKey, "the log names no EVM chain \(request.network)")
-        }
-        let own = try? key.descendant(.hardened(44), .hardened(EVMNetwork.coinType), .hardened(0))
-        guard own?.publicKey.text(isTest: false) == account.key else {
-            throw PaymentReviewError(
-                .otherKey, "the chain \(account.chain) has a key that is not of this signer's seed")
-        }
+        let account = try Self.account(request, engine, coins, key)
         let (withdrawal, asset) = try Self.due(request, engine, account, assets)
         let transaction = try Self.decoded(request)
         let scale = engine.asset(request.asset)?.scale ?? 0
@@ -126,6 +121,26 @@ public struct ReviewedEVMPayment: Sendable {
             else { throw PaymentReviewError(.limit, "it is more than any limit") }
             token = (limit, units)
         }
+    }
+
+    /// The account of a request's chain, whose keys are of this seed.
+    static func account(
+        _ request: SigningRequest, _ engine: borrowing Engine, _ coins: CoinTable,
+        _ key: ExtendedPrivateKey
+    ) throws(PaymentReviewError) -> EVMPayments {
+        guard request.sequence <= coins.sequence, engine.sequence == coins.sequence, !coins.hasGap
+        else {
+            throw PaymentReviewError(.behind, "the log is followed up to record \(coins.sequence)")
+        }
+        guard let account = coins.account(request.network) else {
+            throw PaymentReviewError(.otherKey, "the log names no EVM chain \(request.network)")
+        }
+        let own = try? key.descendant(.hardened(44), .hardened(EVMNetwork.coinType), .hardened(0))
+        guard own?.publicKey.text(isTest: false) == account.key else {
+            throw PaymentReviewError(
+                .otherKey, "the chain \(account.chain) has a key that is not of this signer's seed")
+        }
+        return account
     }
 
     /// The transaction of a request: one of EIP-1559, and nothing behind it.
@@ -176,7 +191,7 @@ public struct ReviewedEVMPayment: Sendable {
     }
 
     /// Whether gas and fee are below their ceilings, and enough to be taken at all.
-    private static func check(
+    static func check(
         fee transaction: EVMTransaction, _ coin: EVMCoin
     ) throws(PaymentReviewError) {
         let gas = EVMCeiling.gas(coin)

@@ -1,5 +1,6 @@
 // An EVM chain's payments as bytes, behind the coins of `CoinTable.saved`.
 
+internal import Addresses
 internal import EVM
 internal import Terms
 internal import Wire
@@ -27,15 +28,31 @@ extension EVMPayments {
         number(nonceEnd)
         number(UInt32(spentAbove.count))
         for nonce in spentAbove.sorted() { number(nonce) }
-        number(UInt32(settled.count))
-        for one in settled { id(one) }
-        for table in [payments, dropped] {
+        for list in [settled, transferred] {
+            number(UInt32(list.count))
+            for one in list { id(one) }
+        }
+        number(UInt32(held.count))
+        for (asset, units) in held.sorted(by: { $0.key.number < $1.key.number }) {
+            number(asset.number)
+            number(units)
+        }
+        number(UInt32(swept.count))
+        for (account, nonce) in swept.sorted(by: {
+            $0.key.bytes.lexicographicallyPrecedes($1.key.bytes)
+        }) {
+            out += account.bytes
+            number(nonce)
+        }
+        for table in [payments, dropped, sweeps] {
             number(UInt32(table.count))
             for (transaction, payment) in table.sorted(by: { $0.key < $1.key }) {
                 id(transaction)
                 id(payment.replaces)
                 number(payment.asset.number)
                 number(payment.sequence)
+                number(payment.amount)
+                number(UInt8(payment.isAgain ? 1 : 0))
                 number(UInt32(payment.withdrawals.count))
                 for withdrawal in payment.withdrawals { number(withdrawal.number) }
                 number(UInt32(payment.signed.bytes.count))
@@ -54,13 +71,39 @@ extension EVMPayments {
         let above = Int(r.integer(UInt32.self))
         guard above <= Self.spentMax, r.remaining >= 8 * above else { return nil }
         for _ in 0..<above { spentAbove.insert(r.integer()) }
-        let count = Int(r.integer(UInt32.self))
-        guard count <= Self.settledMax, r.remaining >= 32 * count else { return nil }
-        settled = (0..<count).map { _ in r.transaction() }
-        guard let payments = Self.readPayments(&r), let dropped = Self.readPayments(&r) else {
+        guard let settled = Self.readNames(&r), let transferred = Self.readNames(&r) else {
             return nil
         }
-        (self.payments, self.dropped) = (payments, dropped)
+        (self.settled, self.transferred) = (settled, transferred)
+        guard readHeld(&r), readSwept(&r), let payments = Self.readPayments(&r),
+            let dropped = Self.readPayments(&r), let sweeps = Self.readPayments(&r)
+        else { return nil }
+        (self.payments, self.dropped, self.sweeps) = (payments, dropped, sweeps)
+    }
+
+    private static func readNames(_ r: inout WireReader) -> [TransactionID]? {
+        let count = Int(r.integer(UInt32.self))
+        guard count <= settledMax, r.remaining >= 32 * count else { return nil }
+        return (0..<count).map { _ in r.transaction() }
+    }
+
+    private mutating func readHeld(_ r: inout WireReader) -> Bool {
+        let count = Int(r.integer(UInt32.self))
+        guard count <= Int(UInt16.max), r.remaining >= 18 * count else { return false }
+        for _ in 0..<count { held[AssetID(r.integer())] = r.integer() }
+        return true
+    }
+
+    private mutating func readSwept(_ r: inout WireReader) -> Bool {
+        let count = Int(r.integer(UInt32.self))
+        guard count <= Limits.addressesMax, r.remaining >= 28 * count else { return false }
+        for _ in 0..<count {
+            guard let account = EVMAddress(bytes: r.bytes(count: 20, most: 20)) else {
+                return false
+            }
+            swept[account] = r.integer()
+        }
+        return true
     }
 
     private static func readPayments(
@@ -74,6 +117,8 @@ extension EVMPayments {
             let replaces = r.transaction()
             let asset = AssetID(r.integer())
             let sequence: UInt64 = r.integer()
+            let amount: Int128 = r.integer()
+            let isAgain = r.integer(UInt8.self) != 0
             let paid = Int(r.integer(UInt32.self))
             guard paid <= Limits.payeesMax, r.remaining >= 8 * paid else { return nil }
             let withdrawals = (0..<paid).map { _ in WithdrawalID(r.integer()) }
@@ -84,7 +129,7 @@ extension EVMPayments {
             }
             table[id] = EVMOpenPayment(
                 withdrawals: withdrawals, asset: asset, replaces: replaces, sequence: sequence,
-                signed: signed)
+                amount: amount, isAgain: isAgain, signed: signed)
         }
         return table
     }

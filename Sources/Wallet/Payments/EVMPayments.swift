@@ -22,6 +22,16 @@ extension OutPoint {
         let low = account.bytes.suffix(8).reduce(UInt128(0)) { $0 << 8 | UInt128($1) }
         self.init(TransactionID(high: high, low: low << 64 | UInt128(nonce)), 0)
     }
+
+    /// The account and the nonce of such a coin; of any other it is some account that has no key.
+    var accountAndNonce: (account: EVMAddress, nonce: UInt64)? {
+        let words = [transaction.high, transaction.low >> 64]
+        let bytes = words.enumerated().flatMap { index, word in
+            let count = index == 0 ? 12 : 8
+            return (0..<count).map { UInt8(truncatingIfNeeded: word >> (8 * (count - 1 - $0))) }
+        }
+        return EVMAddress(bytes: bytes).map { ($0, UInt64(truncatingIfNeeded: transaction.low)) }
+    }
 }
 
 extension SignedEVMTransaction {
@@ -36,7 +46,7 @@ extension SignedEVMTransaction {
 
 /// A payment of an EVM chain that is signed and not settled.
 public struct EVMOpenPayment: Hashable, Sendable {
-    /// What it pays, ascending.
+    /// What it pays, ascending; none: it is a transfer, which pays nobody.
     public var withdrawals: [WithdrawalID]
     /// The asset of these.
     public var asset: AssetID
@@ -44,11 +54,17 @@ public struct EVMOpenPayment: Hashable, Sendable {
     public var replaces: TransactionID
     /// The log's record that has it.
     public var sequence: UInt64
+    /// What its withdrawals get, in units of the ledger.
+    public var amount: Int128
+    /// Whether it is in the log once more, as a transfer, after it was dropped: it moved nothing.
+    public var isAgain = false
     /// The signed transaction.
     public var signed: SignedEVMTransaction
 
     /// Its place among the account's transactions.
     public var nonce: UInt64 { signed.transaction.nonce }
+    /// The account's nonce, as a coin: of all with the same one, one can be final.
+    public var coin: OutPoint { OutPoint(signed.sender, nonce: nonce) }
 }
 
 /// The payments of a chain.
@@ -61,11 +77,21 @@ public struct EVMPayments: Sendable {
     public let network: EVMNetwork
     /// The account that pays.
     public let hot: EVMAddress
-    /// The payments that are not settled.
+    /// The payments of the account that are not settled, transfers among them.
     public internal(set) var payments: [TransactionID: EVMOpenPayment] = [:]
-    /// Payments that were settled of late, the newest last: what they brought to a customer's
-    /// address is a deposit, and may not be credited yet.
+    /// Transfers from other accounts that are not settled: sweeps of customers' addresses.
+    public internal(set) var sweeps: [TransactionID: EVMOpenPayment] = [:]
+    /// Of accounts from which the log has a settled transfer, the nonce of the next one.
+    var swept: [EVMAddress: UInt64] = [:]
+    /// What the wallet has of each asset by the log, in units of the ledger: credited deposits,
+    /// less what settled payments and the chain took.
+    public internal(set) var held: [AssetID: Int128] = [:]
+    /// Payments of withdrawals that were settled of late, the newest last: what they brought to a
+    /// customer's address is a deposit, and may not be credited yet.
     public internal(set) var settled: [TransactionID] = []
+    /// Transfers of the account that were settled of late, the newest last, but for those that were
+    /// payments before: a payment with such a name was not dropped and is not void, but final.
+    public internal(set) var transferred: [TransactionID] = []
     /// Payments that were dropped and whose nonce no final transaction has: somebody may have their
     /// bytes, so one may be final some day, or is so already.
     public internal(set) var dropped: [TransactionID: EVMOpenPayment] = [:]
@@ -97,11 +123,18 @@ public struct EVMPayments: Sendable {
         nonce < spentBelow || spentAbove.contains(nonce)
     }
 
-    /// Whether a nonce, as a coin, is of a final transaction of this account.
+    /// Whether a nonce, as a coin, is of a final transaction of this account, or of another one of
+    /// the wallet's.
     public func isSpent(_ coin: OutPoint) -> Bool {
-        let nonce = UInt64(truncatingIfNeeded: coin.transaction.low)
-        return coin == OutPoint(hot, nonce: nonce) && isSpent(nonce)
+        guard coin.output == 0, let (account, nonce) = coin.accountAndNonce,
+            coin == OutPoint(account, nonce: nonce)
+        else { return false }
+        return account == hot ? isSpent(nonce) : nonce < nextNonce(of: account)
     }
+
+    /// The nonce of the next transfer from another account of the wallet's, as far as the log has
+    /// them settled.
+    public func nextNonce(of account: EVMAddress) -> UInt64 { swept[account] ?? 0 }
 
     /// Whether a payment of the log has the nonce, final or not.
     public func isUsed(_ nonce: UInt64) -> Bool {
@@ -131,34 +164,73 @@ public struct EVMPayments: Sendable {
 
     // MARK: What the log says
 
-    mutating func sign(_ c: SignWithdrawals, at sequence: UInt64) {
-        // What the log took without being a transaction of this account pays nothing, and is never
+    /// `amount` is what its withdrawals get.
+    mutating func sign(_ c: SignWithdrawals, _ amount: Int128, at sequence: UInt64) {
+        // What the log took without being a transaction of the wallet pays nothing, and is never
         // final; an operator drops it.
         guard let signed = try? SignedEVMTransaction(decoding: c.bytes), signed.id == c.transaction,
-            signed.sender == hot, signed.transaction.chainID == network.chainID
+            signed.transaction.chainID == network.chainID
         else { return }
-        payments[c.transaction] = EVMOpenPayment(
+        let payment = EVMOpenPayment(
             withdrawals: c.withdrawals, asset: c.asset, replaces: c.replaces, sequence: sequence,
-            signed: signed)
+            amount: amount, signed: signed)
+        guard signed.sender == hot else {
+            // Whose it is was the signer's to check: of an account that is not the wallet's it
+            // concerns no other one.
+            if c.withdrawals.isEmpty, sweeps.count < Limits.transfersMax {
+                sweeps[c.transaction] = payment
+            }
+            return
+        }
+        payments[c.transaction] = payment
+        payments[c.transaction]?.isAgain = dropped[c.transaction] != nil
         dropped[c.transaction] = nil
         // Below 2^64 − 1, as every nonce is.
         nonceEnd = max(nonceEnd, signed.transaction.nonce + 1)
     }
 
     /// A payment is final: so is its nonce, and those of the same withdrawals end with it.
-    mutating func settle(_ id: TransactionID) {
+    mutating func settle(_ c: SettleTransaction) {
+        let id = c.transaction
+        if let sweep = sweeps.removeValue(forKey: id) {
+            take(c.cost.units, of: c.costAsset)
+            let account = sweep.signed.sender
+            if swept[account] != nil || swept.count < Limits.addressesMax {
+                swept[account] = max(nextNonce(of: account), sweep.nonce + 1)
+            }
+            return
+        }
         guard let payment = payments.removeValue(forKey: id) else { return }
+        take(c.cost.units, of: c.costAsset)
+        take(payment.amount, of: payment.asset)
         for (other, _) in payments(of: payment.withdrawals) { payments[other] = nil }
         if spentAbove.count < Self.spentMax { spentAbove.insert(payment.nonce) }
         while spentAbove.remove(spentBelow) != nil { spentBelow += 1 }
         dropped = dropped.filter { $0.value.nonce != payment.nonce }
+        // What a transfer brings to a customer's address stays the wallet's.
+        if payment.withdrawals.isEmpty {
+            if payment.isAgain { return }
+            transferred.append(id)
+            if transferred.count > Self.settledMax { transferred.removeFirst() }
+            return
+        }
         settled.append(id)
         if settled.count > Self.settledMax { settled.removeFirst() }
+    }
+
+    private mutating func take(_ units: Int128, of asset: AssetID) {
+        held[asset] = (held[asset] ?? 0).subtractingClamped(units)
+    }
+
+    /// A deposit on this chain is credited.
+    mutating func credit(_ c: CreditDeposit) {
+        held[c.asset] = (held[c.asset] ?? 0).subtractingClamped(-c.amount.units)
     }
 
     /// A payment is not to become final: its nonce is free again. Somebody may have its bytes: the
     /// next payment with that nonce conflicts with it.
     mutating func drop(_ id: TransactionID) {
+        sweeps[id] = nil
         guard let payment = payments.removeValue(forKey: id), !isSpent(payment.nonce) else {
             return
         }
@@ -168,5 +240,13 @@ public struct EVMPayments: Sendable {
         {
             dropped[oldest.key] = nil
         }
+    }
+}
+
+extension Int128 {
+    /// The difference, or the nearest number that there is.
+    fileprivate func subtractingClamped(_ other: Int128) -> Int128 {
+        let (difference, isOver) = subtractingReportingOverflow(other)
+        return isOver ? (other > 0 ? .min : .max) : difference
     }
 }

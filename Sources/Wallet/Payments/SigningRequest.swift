@@ -18,8 +18,11 @@ public struct SigningRequest: Hashable, Sendable {
     public var asset: AssetID
     /// The last record of the log that the asker knows: the signer has to know as many.
     public var sequence: UInt64
-    /// What is paid, ascending; 1 to `Limits.payeesMax`.
+    /// What is paid, ascending; up to `Limits.payeesMax`. None: it is a transfer of the wallet's
+    /// own coins, on an EVM chain.
     public var withdrawals: [WithdrawalID]
+    /// Of a transfer, the index of the customer's address that it goes from or to; 0: it has none.
+    public var index: UInt32
     /// The payment of the same withdrawals that it is to replace, or none.
     public var replaces: TransactionID
     /// The unsigned transaction, as nodes take it; up to `Limits.transactionBytesMax`.
@@ -31,8 +34,10 @@ public struct SigningRequest: Hashable, Sendable {
     /// A request.
     public init(
         network: NetworkID, asset: AssetID, sequence: UInt64, withdrawals: [WithdrawalID],
-        replaces: TransactionID = .none, transaction: [UInt8], previous: [[UInt8]] = []
+        replaces: TransactionID = .none, transaction: [UInt8], previous: [[UInt8]] = [],
+        index: UInt32 = 0
     ) {
+        self.index = index
         (self.network, self.asset, self.sequence) = (network, asset, sequence)
         (self.withdrawals, self.replaces) = (withdrawals, replaces)
         (self.transaction, self.previous) = (transaction, previous)
@@ -40,13 +45,15 @@ public struct SigningRequest: Hashable, Sendable {
 
     /// As JSON.
     public var json: JSONValue {
-        [
+        let json: JSONValue = [
             "network": .number(network.number), "asset": .number(asset.number),
             "sequence": .number(sequence),
             "withdrawals": .array(withdrawals.map { .number($0.number) }),
             "replaces": .string(replaces.hex), "transaction": .string(transaction.hexText),
             "previous": .strings(previous.map(\.hexText)),
         ]
+        guard index > 0, case .object(let members) = json else { return json }
+        return .object(members + [.init("index", .number(index))])
     }
 
     /// From JSON; nil where a field is missing or out of its range.
@@ -60,16 +67,17 @@ public struct SigningRequest: Hashable, Sendable {
             let previous = (json["previous"] ?? .array([])).rows({
                 $0.text.flatMap { hexBytes($0) }
             }),
-            previous.reduce(0, { $0 + $1.count }) <= PreviousTransactions.totalBytesMax
+            previous.reduce(0, { $0 + $1.count }) <= PreviousTransactions.totalBytesMax,
+            let index = (json["index"] ?? .number(0)).count.flatMap(UInt32.init(exactly:))
         else { return nil }
         self.init(
             network: NetworkID(network), asset: AssetID(asset), sequence: sequence,
             withdrawals: withdrawals, replaces: replaces, transaction: transaction,
-            previous: previous)
+            previous: previous, index: index)
     }
 }
 
-/// A signed transaction that pays withdrawals.
+/// A signed transaction that pays withdrawals, or none.
 public struct SignedPayment: Hashable, Sendable {
     /// The chain.
     public var network: NetworkID
@@ -196,7 +204,7 @@ public enum SigningAnswer: Hashable, Sendable {
 }
 
 private func readWithdrawals(_ json: JSONValue?) -> [WithdrawalID]? {
-    guard let numbers = json?.rows(\.count), 1...Limits.payeesMax ~= numbers.count,
+    guard let numbers = json?.rows(\.count), numbers.count <= Limits.payeesMax,
         zip(numbers, numbers.dropFirst()).allSatisfy({ $0 < $1 })
     else { return nil }
     return numbers.map { WithdrawalID($0) }

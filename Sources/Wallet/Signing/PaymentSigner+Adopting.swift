@@ -84,13 +84,15 @@ extension PaymentSigner {
         }
         logged[c.transaction] = payment
         loggedBytes += c.bytes.count
-        if loggedBytes > loggedBytesNext { prune(engine) }
+        if loggedBytes > loggedBytesNext { prune(engine, coins) }
     }
 
     /// Forgets those whose withdrawals are all closed: they bind nothing.
-    private func prune(_ engine: borrowing Engine) {
+    private func prune(_ engine: borrowing Engine, _ coins: CoinTable) {
         var kept: [TransactionID: LoggedPayment] = [:]
-        for (id, payment) in logged where Self.isOpen(payment.entry, engine) { kept[id] = payment }
+        for (id, payment) in logged where Self.isOpen(payment.entry, engine, coins) {
+            kept[id] = payment
+        }
         logged = kept
         loggedBytes = kept.values.reduce(0) { $0 + $1.entry.payment.bytes.count }
         // Twice as many before it is looked again, so that a record costs O(1) in the mean.
@@ -102,7 +104,7 @@ extension PaymentSigner {
     func obstacle(
         _ engine: borrowing Engine, _ coins: CoinTable, _ isOwn: (UInt128) -> Bool?
     ) -> String? {
-        if loggedBytes > Self.loggedBytesMax { prune(engine) }
+        if loggedBytes > Self.loggedBytesMax { prune(engine, coins) }
         if loggedBytes > Self.loggedBytesMax {
             return "the log has more payments of open withdrawals than the list can hold"
         }
@@ -111,7 +113,8 @@ extension PaymentSigner {
             let isOurs =
                 coins.coins(open.network)?.payments[open.id] != nil
                 || coins.account(open.network)?.payments[open.id] != nil
-            guard why == nil, isOurs, !list.has(open.id) else { return }
+            // A transfer pays nobody: its nonce alone keeps it from being made twice.
+            guard why == nil, isOurs, !open.isTransfer, !list.has(open.id) else { return }
             let other = logged[open.id].map { isOwn($0.leader) }
             switch other {
             case .some(.some(false)) where !list.forgotten.contains(open.id): break
@@ -130,7 +133,7 @@ extension PaymentSigner {
     /// What of the log's payments is to be in the list from now on: those of open withdrawals, in
     /// the order of the log.
     func takeLogged(_ engine: borrowing Engine, _ coins: CoinTable) -> [SignedEntry] {
-        prune(engine)
+        prune(engine, coins)
         let all = logged.values.sorted { $0.entry.seen.sequence < $1.entry.seen.sequence }
         (logged, loggedBytes) = ([:], 0)
         return all.compactMap { payment in
@@ -149,14 +152,14 @@ extension PaymentSigner {
         adopting = []
         // Each addition is two writes that are synced; one file of many is two as well.
         guard entries.count <= 4, entries.allSatisfy(list.hasRoom) else {
-            compact(engine, SeenRecord(coins), journal, adding: entries)
+            compact(engine, coins, journal, adding: entries)
             return
         }
         for entry in entries where list.hasRoom(for: entry) {
             guard list.append(entry) else { return }
         }
         let isWhole = entries.allSatisfy { list.has($0.payment.transaction) }
-        if !isWhole { compact(engine, SeenRecord(coins), journal, adding: entries) }
+        if !isWhole { compact(engine, coins, journal, adding: entries) }
     }
 
     // MARK: What it is worth

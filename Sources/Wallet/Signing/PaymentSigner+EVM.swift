@@ -14,10 +14,21 @@ extension PaymentSigner {
         _ request: SigningRequest, of account: EVMPayments, _ engine: borrowing Engine,
         _ coins: CoinTable, _ now: SpendingMoment
     ) throws(PaymentReviewError) -> SigningAnswer {
+        if request.withdrawals.isEmpty {
+            return try answer(transfer: request, of: account, engine, coins, now)
+        }
         let earlier = list.entries(paying: request.withdrawals)
         guard earlier.allSatisfy({ $0.chain == account.chain }) else {
             throw PaymentReviewError(
                 .signedBefore, "a withdrawal was signed before on another chain")
+        }
+        // It never got into the log as what it is, and is final all the same.
+        if let paid = earlier.first(where: { account.transferred.contains($0.payment.transaction) })
+        {
+            throw PaymentReviewError(
+                .signedBefore,
+                "\(paid.payment.transaction.hex) was signed for it and is final: the log has it as "
+                    + "a transfer")
         }
         // What has the nonce of another final transaction can never be final.
         func isDead(_ entry: SignedEntry) -> Bool {
@@ -52,7 +63,7 @@ extension PaymentSigner {
     }
 
     /// The transaction of an entry, without its signature.
-    private static func transaction(_ entry: SignedEntry) -> EVMTransaction? {
+    static func transaction(_ entry: SignedEntry) -> EVMTransaction? {
         (try? SignedEVMTransaction(decoding: entry.payment.bytes))?.transaction
     }
 
@@ -81,10 +92,10 @@ extension PaymentSigner {
                 replaces: request.replaces, transaction: .none,
                 bytes: [UInt8](repeating: 0, count: bytesMax)),
             inputs: reviewed.inputs, leaving: reviewed.leaving, counted: counted,
-            time: meterTime, seen: SeenRecord(sequence: coins.sequence, crc: coins.crc),
+            time: meterTime, seen: SeenRecord(coins),
             token: token)
         // Before it is signed: what cannot be kept is not made.
-        try makeRoom(for: entry, engine)
+        try makeRoom(for: entry, engine, coins)
         entry.payment = try reviewed.signed(with: master)
         // It counts even where it is not known whether it was kept.
         take(chain, counted, refill: limit.refill)

@@ -62,27 +62,30 @@ public final class PaymentSigner {
         past.advance(to: now)
         meter = past
         let adopted = takeLogged(engine, coins)
-        compact(engine, SeenRecord(coins), journal, adding: adopted)
+        compact(engine, coins, journal, adding: adopted)
         return nil
     }
 
     /// Writes the list anew, without the entries whose withdrawals are all closed and with those
     /// that were adopted.
     func compact(
-        _ engine: borrowing Engine, _ seen: SeenRecord, _ journal: JournalIdentity?,
+        _ engine: borrowing Engine, _ coins: CoinTable, _ journal: JournalIdentity?,
         adding adopted: [SignedEntry] = []
     ) {
         guard var meter else { return }
-        let base = list.nextBase(&meter, seen, journal) { limits[$0] }
+        let base = list.nextBase(&meter, SeenRecord(coins), journal) { limits[$0] }
         var kept: [SignedEntry] = []
-        for entry in list.entries where Self.isOpen(entry, engine) { kept.append(entry) }
+        for entry in list.entries where Self.isOpen(entry, engine, coins) { kept.append(entry) }
         kept += adopted.filter { !list.has($0.payment.transaction) }
         _ = list.rewrite(base, kept)
         self.meter = meter
     }
 
     /// Whether the log has one of an entry's withdrawals as open, or the payment itself.
-    static func isOpen(_ entry: SignedEntry, _ engine: borrowing Engine) -> Bool {
+    static func isOpen(
+        _ entry: SignedEntry, _ engine: borrowing Engine, _ coins: CoinTable
+    ) -> Bool {
+        if entry.payment.withdrawals.isEmpty { return isOpen(transfer: entry, engine, coins) }
         for id in entry.payment.withdrawals where engine.withdrawal(id) != nil { return true }
         return engine.payment(entry.payment.transaction) != nil
     }
@@ -112,6 +115,9 @@ public final class PaymentSigner {
         }
         guard let chain = coins.coins(request.network) else {
             throw PaymentReviewError(.otherKey, "the log names no UTXO chain \(request.network)")
+        }
+        guard !request.withdrawals.isEmpty else {
+            throw PaymentReviewError(.notPayable, "a UTXO chain has no transfers that pay nothing")
         }
         let earlier = list.entries(paying: request.withdrawals)
         guard earlier.allSatisfy({ $0.chain == chain.chain }) else {
@@ -160,7 +166,7 @@ public final class PaymentSigner {
             inputs: reviewed.inputs, leaving: reviewed.leaving, counted: counted,
             time: meter?.time ?? 0, seen: SeenRecord(coins))
         // Before it is signed: what cannot be kept is not made.
-        try makeRoom(for: entry, engine)
+        try makeRoom(for: entry, engine, coins)
         entry.payment = try reviewed.signed(with: master, random: SystemRandom.bytes(32))
         // It counts even where it is not known whether it was kept.
         meter?.take(chain, counted, refill: limit.refill)
@@ -176,13 +182,13 @@ public final class PaymentSigner {
 
     /// Writes the list anew where that takes something out of it and room is needed.
     func makeRoom(
-        for entry: SignedEntry, _ engine: borrowing Engine
+        for entry: SignedEntry, _ engine: borrowing Engine, _ coins: CoinTable
     ) throws(PaymentReviewError) {
         if list.hasRoom(for: entry) { return }
         var hasClosed = false
-        for old in list.entries where !Self.isOpen(old, engine) { hasClosed = true }
+        for old in list.entries where !Self.isOpen(old, engine, coins) { hasClosed = true }
         // All that is closed goes: nothing is written again until more of them are.
-        if hasClosed { compact(engine, entry.seen, list.base.journal) }
+        if hasClosed { compact(engine, coins, list.base.journal) }
         if let fault = list.fault { throw PaymentReviewError(.notKept, Self.notKept(fault)) }
         guard list.hasRoom(for: entry) else {
             throw PaymentReviewError(

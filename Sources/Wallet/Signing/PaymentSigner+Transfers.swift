@@ -1,0 +1,77 @@
+// Transfers of EVM chains: the wallet's own coins from one of its accounts to another. Nothing is
+// paid, so nothing can be paid twice; what is metered is the gas, and what is counted is how often
+// a nonce was signed.
+
+internal import EVM
+internal import Engine
+internal import Payments
+internal import Terms
+internal import UTXO
+
+extension PaymentSigner {
+    /// Maximum transfers that are signed with one nonce of an account: as many as of payments of
+    /// one withdrawal.
+    static var transfersOfNonceMax: Int { Limits.replacementsMax + 1 }
+
+    /// Answers a request for a transfer of an EVM chain.
+    func answer(
+        transfer request: SigningRequest, of account: EVMPayments, _ engine: borrowing Engine,
+        _ coins: CoinTable, _ now: SpendingMoment
+    ) throws(PaymentReviewError) -> SigningAnswer {
+        let reviewed = try ReviewedEVMTransfer(request, engine, coins, assets, key: master)
+        let earlier = list.entries.filter {
+            $0.payment.withdrawals.isEmpty && $0.chain == account.chain
+                && $0.inputs == [reviewed.coin]
+        }
+        let wanted = reviewed.transaction
+        if let same = earlier.last(where: { Self.transaction($0) == wanted }) {
+            var payment = same.payment
+            guard payment.network == request.network, payment.asset == request.asset else {
+                throw PaymentReviewError(
+                    .signedBefore, "it was signed before for another asset")
+            }
+            payment.replaces = request.replaces
+            return .signed(payment)
+        }
+        guard earlier.count < Self.transfersOfNonceMax else {
+            throw PaymentReviewError(
+                .signedBefore,
+                "nonce \(wanted.nonce) was signed \(earlier.count) times: one of these has to be "
+                    + "final; see boursectl wallet adopt")
+        }
+        // One at most of those with the same nonce is ever final.
+        let replaced = earlier.map(\.leaving).max() ?? 0
+        let counted = max(0, reviewed.leaving - replaced)
+        let limit = try admit(account.chain, counted, now)
+        // Its signature has 67 bytes and the lengths of three lists.
+        let bytesMax = min(request.transaction.count + 80, Limits.transactionBytesMax)
+        var entry = SignedEntry(
+            chain: account.chain,
+            payment: SignedPayment(
+                network: request.network, asset: request.asset, withdrawals: [],
+                replaces: request.replaces, transaction: .none,
+                bytes: [UInt8](repeating: 0, count: bytesMax)),
+            inputs: [reviewed.coin], leaving: reviewed.leaving, counted: counted,
+            time: meterTime, seen: SeenRecord(coins))
+        // Before it is signed: what cannot be kept is not made.
+        try makeRoom(for: entry, engine, coins)
+        entry.payment = try reviewed.signed(with: master)
+        // It counts even where it is not known whether it was kept.
+        take(account.chain, counted, refill: limit.refill)
+        guard list.append(entry) else {
+            throw PaymentReviewError(.notKept, Self.notKept(list.fault ?? ""))
+        }
+        return .signed(entry.payment)
+    }
+
+    /// Whether a transfer may still be in the log some day, or is there and not settled: then the
+    /// list keeps it.
+    static func isOpen(
+        transfer entry: SignedEntry, _ engine: borrowing Engine, _ coins: CoinTable
+    ) -> Bool {
+        if engine.payment(entry.payment.transaction) != nil { return true }
+        guard let account = coins.account(entry.payment.network), account.chain == entry.chain
+        else { return false }
+        return !entry.inputs.allSatisfy { account.isSpent($0) }
+    }
+}
