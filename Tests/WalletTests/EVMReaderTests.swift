@@ -157,6 +157,8 @@ private let coin = EVMUnits(decimals: 18, scale: 8)
         scene.balance(owner, 0, .max)
         scene.balance(owner, .token(EVMScene.token(1)), 0, 5)
         scene.balance(scene.customer(2), 0, 9_999_999_999)
+        // Every address is looked at, whether or not something was sent to it.
+        scene.balance(scene.customer(3), 4, 4)
         let token = EVMCoin.token(EVMScene.token(1))
         let node = EVMDepositNode(
             scene, scene.watch, units: [.native: coin, token: EVMUnits(decimals: 0, scale: 0)])

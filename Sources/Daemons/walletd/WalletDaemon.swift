@@ -153,6 +153,10 @@ struct WalletDaemon {
             session, coins: store.keeper, signer: SignerSocket(path: settings.signerd.socket),
             assets: assets, node: node)
         evm.screening = screening
+        evm.elsewhere = settings.walletd.elsewhere.map { ($0.asset, $0.amount) }
+        evm.sweepsDeposits = settings.walletd.sweeps
+        evm.sweepAbove = settings.walletd.sweepAbove.map { ($0.asset, $0.amount) }
+        let requests = OperatorRequests(settings, log)
         let conditions = Conditions(log)
         var (isBehind, writeTime) = (false, Int64(0))
         while true {
@@ -176,7 +180,8 @@ struct WalletDaemon {
             if now >= writeTime {
                 writeTime = now + 1_000_000_000
                 tell(reports, isConnected: session.isCaughtUp)
-                if let withdrawal = takeBump() { custodian.bump(withdrawal) }
+                if let withdrawal = requests.takeBump() { custodian.bump(withdrawal) }
+                if let (network, id) = requests.takeAdoption() { evm.adopt(id, on: network) }
             }
             if session.isCaughtUp, store.isOfOtherLog(session.replica.sequence) { return false }
             store.save(atLeastEvery: CoinStore.saveNanos)
@@ -204,27 +209,6 @@ struct WalletDaemon {
         guard place < nodes.count, let endpoint = HTTPEndpoint(nodes[place].url) else { return nil }
         let node = nodes[place]
         return NodeSettings(endpoint: endpoint, loginFile: node.loginFile)
-    }
-
-    /// The withdrawal whose payment an operator wants replaced, once.
-    private func takeBump() -> WithdrawalID? {
-        let path = settings.walletd.bumpFile
-        let bytes: [UInt8]
-        do throws(SystemError) { bytes = try File(path, .read).read(count: 32) } catch {
-            if !error.isMissing {
-                statusComplaint.say("a request of a bump cannot be read: \(error)")
-            }
-            return nil
-        }
-        do throws(SystemError) { try Directory.remove(path) } catch {
-            // It would be carried out again each second.
-            statusComplaint.say("the request of a bump is not taken: \(error)")
-            return nil
-        }
-        let text = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
-        guard let number = UInt64(text) else { return nil }
-        log.notice("an operator wants the payment of withdrawal \(number) replaced")
-        return WithdrawalID(number)
     }
 
     private func tell(_ reports: [ChainReport], isConnected: Bool) {

@@ -133,6 +133,10 @@ public struct Settings: Hashable, Sendable {
         public var writtenOff: [String] = []
         /// Deposits up to these amounts need no second node, each asset once.
         public var secondAbove: [Kept] = []
+        /// Whether deposits of EVM chains are swept to the account that pays.
+        public var sweeps = true
+        /// From these amounts on, each asset once.
+        public var sweepAbove: [Kept] = []
 
         /// An amount of an asset, as `LTC 100.5`.
         public struct Kept: Hashable, Sendable {
@@ -174,6 +178,8 @@ public struct Settings: Hashable, Sendable {
         public var bumpSeconds: Int64 = 7_200
         /// The file in which `boursectl wallet bump` asks for such a replacement.
         public var bumpFile: String { Path.join(state, "walletd.bump") }
+        /// The file in which `boursectl wallet adopt` names a transaction: `CHAIN TRANSACTION`.
+        public var adoptFile: String { Path.join(state, "walletd.adopt") }
 
         /// The folder with the transactions of coins that a pruned node may forget.
         public var previousFolder: String { Path.join(state, "walletd.previous") }

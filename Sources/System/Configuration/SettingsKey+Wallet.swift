@@ -83,6 +83,18 @@ extension SettingsKey {
                 return nil
             },
             .text(
+                "walletd", "sweep_above", "\"\"",
+                "From which amounts on what customers pay in on EVM chains is swept to the account "
+                    + "that pays\nwithdrawals, as \"ETH 0.5, USDT 200\"; \"none\": nothing is. "
+                    + "Of other assets it is 50 times the\nnetwork's fee of withdrawals, and its "
+                    + "minimum."
+            ) {
+                $0.walletd.sweeps = $1 != "none"
+                guard let kept = kept($1 == "none" ? "" : $1) else { return keptExpected }
+                $0.walletd.sweepAbove = kept
+                return nil
+            },
+            .text(
                 "walletd", "state", "\".\"",
                 "The wallet's own directory: its lock, and requests of operators."
             ) {

@@ -1,7 +1,9 @@
 // What the wallet says of ledger and chain, compared.
 
+internal import Engine
 public import JSON
 public import Payments
+internal import Terms
 
 /// How ledger and chain compare.
 public enum BooksCondition: String, Hashable, Sendable, CaseIterable {
@@ -54,5 +56,56 @@ public struct BooksReport: Hashable, Sendable {
             "coins": .number(coins), "coinsVanished": .number(vanished),
             "block": .orNull(block.map { Int64(clamping: $0) }),
         ]
+    }
+}
+
+extension BooksReport {
+    /// What the owner states to be kept elsewhere of an asset, and what is wrong with that.
+    static func elsewhere(
+        _ asset: AssetView, _ stated: [(asset: Text16, amount: DecimalText)],
+        _ engine: borrowing Engine
+    ) -> (units: Int128, note: String) {
+        var (units, note) = (Int128(0), "")
+        for one in stated {
+            guard let other = engine.asset(code: one.asset) else {
+                note = "; [walletd] elsewhere names \(one.asset), which is no asset"
+                continue
+            }
+            guard other.id == asset.id else { continue }
+            guard case .whole(let kept) = one.amount.steps(of: 1, scale: Int(asset.scale)),
+                kept <= Limits.amountUnitsMax
+            else {
+                note = "; [walletd] elsewhere: \(one.amount) is no amount of \(one.asset)"
+                continue
+            }
+            units = kept
+        }
+        return (units, note)
+    }
+
+    /// What two sides say where they do not balance, in words; nil: they do.
+    static func fault(_ sides: Reconciliation) -> (BooksCondition, String)? {
+        if sides.difference < 0 {
+            let text = """
+                \(-sides.difference) base units are missing: the ledger says \
+                \(sides.custody + sides.overcharged)\(words(overcharged: sides)), and \
+                the wallet has \(sides.onChain - sides.vanished) and \(sides.elsewhere) elsewhere
+                """
+            return (.short, text)
+        }
+        if sides.ofHouse < 0 {
+            let text = """
+                what chains took is \(-sides.ofHouse) base units more than fees brought in: pay \
+                them in
+                """
+            return (.houseOwes, text)
+        }
+        return nil
+    }
+
+    private static func words(overcharged sides: Reconciliation) -> String {
+        sides.overcharged == 0
+            ? ""
+            : " (with \(sides.overcharged) that settlements were booked to cost, and no chain took)"
     }
 }

@@ -39,7 +39,7 @@ public enum ChainCondition: String, Hashable, Sendable, CaseIterable {
 }
 
 /// A chain, as the wallet last saw it.
-public struct ChainReport: Hashable, Sendable {
+public struct ChainReport: Sendable {
     /// Its number in the log.
     public var network: NetworkID
     /// Which chain it is, as `litecoin-regtest`.
@@ -64,8 +64,10 @@ public struct ChainReport: Hashable, Sendable {
     public var pending = 0
     /// How its withdrawals stand.
     public var payouts = PayoutReport()
-    /// Ledger and chain, compared.
+    /// Ledger and chain, compared; of a chain of several assets the one that stands worst.
     public var books = BooksReport()
+    /// The same of each asset of such a chain.
+    public var assetBooks: [(asset: String, books: BooksReport)] = []
 
     /// As JSON.
     public var json: JSONValue {
@@ -77,6 +79,8 @@ public struct ChainReport: Hashable, Sendable {
             "read": .orNull(read.map { Int64(clamping: $0) }), "credited": .number(credited),
             "addresses": .number(addresses), "pending": .number(pending),
             "payouts": payouts.json, "books": books.json,
+            "assetBooks": .array(
+                assetBooks.map { ["asset": .string($0.asset), "books": $0.books.json] }),
         ]
     }
 }

@@ -52,48 +52,17 @@ extension Custodian {
             return why.map { (.vanished, $0, sides) } ?? (.incomparable, text, sides)
         }
         sides.overcharged = coins.overcharged[asset.id] ?? 0
-        var note = ""
-        for one in elsewhere {
-            guard let other = session.replica.engine.asset(code: one.asset) else {
-                note = "; [walletd] elsewhere names \(one.asset), which is no asset"
-                continue
-            }
-            guard other.id == asset.id else { continue }
-            guard case .whole(let units) = one.amount.steps(of: 1, scale: Int(asset.scale)),
-                units <= Limits.amountUnitsMax
-            else {
-                note = "; [walletd] elsewhere: \(one.amount) is no amount of \(one.asset)"
-                continue
-            }
-            sides.elsewhere = units
-        }
+        let (kept, note) = BooksReport.elsewhere(asset, elsewhere, session.replica.engine)
+        sides.elsewhere = kept
         if let why { return (.vanished, why + note, sides) }
-        if sides.difference < 0 {
-            let text = """
-                \(-sides.difference) base units are missing: the ledger says \
-                \(sides.custody + sides.overcharged)\(Self.words(overcharged: sides)), and \
-                the wallet has \(sides.onChain - sides.vanished) and \(sides.elsewhere) elsewhere
-                """
-            return (.short, text + note, sides)
-        }
-        if sides.ofHouse < 0 {
-            let text = """
-                what chains took is \(-sides.ofHouse) base units more than fees brought in: pay \
-                them in
-                """
-            return (.houseOwes, text + note, sides)
+        if let (condition, text) = BooksReport.fault(sides) {
+            return (condition, text + note, sides)
         }
         if chain.watch.isLate {
             let fault = chain.watch.fault.map { ": \($0)" } ?? ""
             return (.unseen, "for an hour not all coins were looked for\(fault)", sides)
         }
         return (.balanced, String(note.dropFirst(2)), sides)
-    }
-
-    private static func words(overcharged sides: Reconciliation) -> String {
-        sides.overcharged == 0
-            ? ""
-            : " (with \(sides.overcharged) that settlements were booked to cost, and no chain took)"
     }
 
     /// Both sides of an asset, without what is kept elsewhere; nil where one of its chains is not

@@ -25,15 +25,17 @@ extension EVMCustodian {
     ) throws(CommandSessionError) -> Bool {
         guard let account = coins.account(view.network), !coins.hasGap else { return false }
         var waiting = approved(view.network)
-        let known = Set(account.payments.keys).union(account.dropped.keys)
+        let known = Set(account.open.keys).union(account.dropped.keys)
         chain.payouts.keep(known, waiting: Set(waiting.map(\.id)))
-        var report = PayoutReport(approved: waiting.count, open: account.payments.count)
+        var report = PayoutReport(approved: waiting.count, open: account.open.count)
         (report.free, report.total) = (chain.payouts.report.free, chain.payouts.report.total)
         var silence: String?
         if chain.reader.condition == .inStep {
             do throws(NodeError) {
+                try countSent(account, chain)
                 try broadcast(account, chain)
                 try followUp(view, account, chain)
+                try adopt(view, chain)
             } catch { silence = "\(error)" }
         }
         var held: (PayoutCondition, String)?
@@ -44,7 +46,9 @@ extension EVMCustodian {
             waiting.removeAll { !verdict.released.contains($0.id) }
             held = verdict.problem
         }
-        let isBusy = try payWaiting(waiting, view, networks, chain, &report)
+        let isBusy =
+            try isStopped(byForeign: account, chain, &report)
+            ? false : payWaiting(waiting, view, networks, chain, &report)
         if let held, report.condition.isSound, report.condition != .stopped {
             (report.condition, report.text) = held
         }
@@ -119,10 +123,11 @@ extension EVMCustodian {
     }
 
     /// What marks that something was signed, so that there may be more.
-    private static var signedText: String { "signed" }
+    static var signedText: String { "signed" }
 
     /// What is wrong although payments go on.
     private func tellProblems(_ report: inout PayoutReport, _ chain: FollowedEVMChain) {
+        if report.condition == .foreign { return }
         if let (id, failure) = chain.payouts.failures.min(by: { $0.key < $1.key }) {
             report.condition = .failed
             report.text =
@@ -160,15 +165,11 @@ extension EVMCustodian {
         let funds = try EVMFunds(chain, account)
         report.free = funds.ledgerUnits(.native, chain)
         report.total = funds.ledgerTotal(chain)
-        if let answer = try raiseFee(account, prices, fee, view, chain) { return answer }
         let count = try chain.node.transactionCount(of: chain.hot)
-        if count > account.nonceEnd {
-            return (
-                .stopped,
-                "the account \(chain.hot) has sent \(count) transactions, and the log knows of "
-                    + "\(account.nonceEnd): somebody else uses its key, or this is an older log"
-            )
-        }
+        // Seen at the next look, and said then.
+        if count > account.nonceEnd { return (.waiting, "the node has a transaction more") }
+        if let answer = fillGap(account, count, fee, funds, view, chain) { return answer }
+        if let answer = try raiseFee(account, prices, fee, view, chain) { return answer }
         if Set(account.payments.values.map(\.nonce)).count >= EVMPayouts.openMax {
             return (.paying, "")
         }
@@ -178,7 +179,8 @@ extension EVMCustodian {
                 session.replica.engine.account(withdrawal.account)?.isKilled == false
             else { continue }
             if let refusal = session.replica.engine.refusal(ofPaying: terms) {
-                chain.payouts.leave(withdrawal.id, .stopped, refusal)
+                chain.payouts.leave(
+                    withdrawal.id, .stopped, refusal, for: EVMPayouts.retryNanos)
                 continue
             }
             let plan = try plan(withdrawal, asset, fee, funds, account, count, chain)
@@ -280,7 +282,7 @@ extension EVMCustodian {
     // MARK: Signer and log
 
     /// Has a request signed and brings what comes back into the log.
-    private func submitSigned(
+    func submitSigned(
         _ request: SigningRequest, _ chain: FollowedEVMChain
     ) -> (PayoutCondition, String) {
         let ids = request.withdrawals
@@ -333,13 +335,16 @@ extension EVMCustodian {
     ) throws(NodeError) -> (PayoutCondition, String)? {
         let waiting = account.newest.filter { !chain.reader.isInBlock($0.key) }
         guard let (id, payment) = waiting.min(by: { $0.value.nonce < $1.value.nonce }),
+            // Behind a gap no fee helps.
+            payment.nonce < account.nextNonce,
             let since = chain.payouts.firstTimes[id], !chain.payouts.elsewhere.contains(id),
             case .dynamic(let most, let priority) = payment.signed.transaction.fee,
-            !payment.withdrawals.isEmpty
+            let index = index(of: payment, chain)
         else { return nil }
         let patience = EVMPayouts.bumpBlocks * account.network.blockSeconds * 1_000_000_000
         guard Clock.monotonicNanos() - since >= patience else { return nil }
-        guard account.payments(of: payment.withdrawals).count <= Limits.replacementsMax else {
+        let same = account.payments.values.count { $0.nonce == payment.nonce }
+        guard same <= Limits.replacementsMax else {
             return (.slow, "the payment 0x\(id.hex) waits for a block at its last fee")
         }
         // Nodes take a replacement that offers an eighth more of both, at least.
@@ -360,7 +365,7 @@ extension EVMCustodian {
             SigningRequest(
                 network: view.network, asset: payment.asset,
                 sequence: session.replica.engine.sequence, withdrawals: payment.withdrawals,
-                replaces: id, transaction: transaction.signingBytes), chain)
+                replaces: id, transaction: transaction.signingBytes, index: index), chain)
         guard answer.0 == .signerRefuses else { return answer }
         // As where its account was killed meanwhile: the others do not wait for that.
         chain.payouts.firstTimes[id] = Clock.monotonicNanos()
@@ -387,12 +392,22 @@ extension FixedWidthInteger {
 }
 
 extension EVMPayments {
-    /// Of the open payments of each nonce the newest.
-    var newest: [TransactionID: EVMOpenPayment] {
-        var best: [UInt64: (TransactionID, EVMOpenPayment)] = [:]
-        for (id, payment) in payments where !isSpent(payment.nonce) {
-            if let found = best[payment.nonce], found.1.sequence > payment.sequence { continue }
-            best[payment.nonce] = (id, payment)
+    /// All that is not settled: of the account that pays, and sweeps.
+    var open: [TransactionID: EVMOpenPayment] { payments.merging(sweeps) { payment, _ in payment } }
+
+    /// Of the account's open payments of each nonce the newest.
+    var newest: [TransactionID: EVMOpenPayment] { newest(of: payments) }
+
+    /// The same of all that is not settled.
+    var newestOpen: [TransactionID: EVMOpenPayment] { newest(of: open) }
+
+    private func newest(
+        of table: [TransactionID: EVMOpenPayment]
+    ) -> [TransactionID: EVMOpenPayment] {
+        var best: [OutPoint: (TransactionID, EVMOpenPayment)] = [:]
+        for (id, payment) in table where !isSpent(payment.coin) {
+            if let found = best[payment.coin], found.1.sequence > payment.sequence { continue }
+            best[payment.coin] = (id, payment)
         }
         return Dictionary(uniqueKeysWithValues: best.values.map { ($0.0, $0.1) })
     }

@@ -24,7 +24,8 @@ extension EVMCustodian {
     /// Gives the node the open payments that no block has, in the order of their nonces.
     func broadcast(_ account: EVMPayments, _ chain: FollowedEVMChain) throws(NodeError) {
         let now = Clock.monotonicNanos()
-        let due = account.newest.filter { !chain.reader.isInBlock($0.key) }
+        let open = account.open
+        let due = account.newestOpen.filter { !chain.reader.isInBlock($0.key) }
             .sorted { $0.value.nonce < $1.value.nonce }
         for (id, payment) in due where now >= chain.payouts.broadcastTimes[id] ?? 0 {
             chain.payouts.broadcastTimes[id] = now + EVMPayouts.broadcastNanos
@@ -41,7 +42,7 @@ extension EVMCustodian {
                 chain.payouts.refusals[id] = why
             }
         }
-        for id in account.payments.keys where chain.reader.isInBlock(id) {
+        for id in open.keys where chain.reader.isInBlock(id) {
             // Once it leaves its block by a reorganisation, the node gets it at once.
             chain.payouts.broadcastTimes[id] = nil
             chain.payouts.refusals[id] = nil
@@ -54,36 +55,39 @@ extension EVMCustodian {
     func followUp(
         _ view: ChainView, _ account: EVMPayments, _ chain: FollowedEVMChain
     ) throws(NodeError) {
-        let open = account.payments.filter { id, payment in
+        let (all, newest) = (account.open, account.newestOpen)
+        let open = all.filter { id, payment in
             !chain.reader.isInBlock(id)
-                && account.newest.contains {
-                    $0.value.nonce == payment.nonce && chain.payouts.elsewhere.contains($0.key)
+                && newest.contains {
+                    $0.value.coin == payment.coin && chain.payouts.elsewhere.contains($0.key)
                 }
         }
         for (id, payment) in open.merging(account.dropped, uniquingKeysWith: { open, _ in open })
         where session.isLed && chain.payouts.looksForReceipt(id) {
             guard let receipt = try chain.node.receipt(id) else {
-                let others = account.payments.filter {
-                    $0.key != id && $0.value.nonce == payment.nonce
-                }
+                let others = all.filter { $0.key != id && $0.value.coin == payment.coin }
                 var isReplaced = false
                 for other in others.keys where try chain.node.receipt(other) != nil {
                     isReplaced = true
                 }
-                if account.payments[id] != nil, !isReplaced {
+                if all[id] != nil, !isReplaced {
                     chain.payouts.refusals[id] =
                         "another transaction of its account has nonce \(payment.nonce)"
+                    if chain.payouts.taken[payment.coin] == nil {
+                        chain.payouts.taken[payment.coin] = Clock.monotonicNanos()
+                    }
                 }
                 continue
             }
             chain.payouts.refusals[id] = nil
+            chain.payouts.taken[payment.coin] = nil
             let block = try chain.node.block(receipt.block)
             guard try chain.node.block(at: block.height) == block.id,
                 let read = chain.reader.height, let confirmations = chain.confirmations,
                 block.height <= read, read - block.height + 1 >= UInt64(confirmations)
             else { continue }
             do throws(CommandSessionError) {
-                if account.payments[id] != nil {
+                if all[id] != nil {
                     let refusal = try settle(id, block.height, block.id, view, chain)
                     if let refusal, refusal != .none {
                         chain.payouts.receiptTimes[id] =
@@ -103,7 +107,10 @@ extension EVMCustodian {
         _ id: TransactionID, _ height: UInt64, _ block: BlockID, _ view: ChainView,
         _ chain: FollowedEVMChain
     ) throws(CommandSessionError) -> Refusal? {
-        guard let payment = coins.account(view.network)?.payments[id] else { return Refusal.none }
+        guard let payment = coins.account(view.network)?.open[id] else { return Refusal.none }
+        if payment.withdrawals.isEmpty {
+            return try settle(transfer: id, payment, height, block, chain)
+        }
         let outcome: EVMPaymentOutcome
         do throws(NodeError) {
             outcome = try EVMSettlement(chain.node, hot: chain.hot, block: block)
@@ -116,12 +123,30 @@ extension EVMCustodian {
         switch outcome {
         case .paid(let cost):
             return try settle(id, cost, height, payment.asset, chain)
-        case .failed(let cost, _) where payment.withdrawals.isEmpty:
-            return try settle(id, cost, height, payment.asset, chain)
         case .failed(_, let why): chain.payouts.fail(id, why, isSure: true)
         case .unclear(let why): chain.payouts.fail(id, why, isSure: false)
         }
         return nil
+    }
+
+    /// A transfer is settled whatever it moved: it pays nobody, and what the wallet has is compared
+    /// with what it is to have.
+    private func settle(
+        transfer id: TransactionID, _ payment: EVMOpenPayment, _ height: UInt64, _ block: BlockID,
+        _ chain: FollowedEVMChain
+    ) throws(CommandSessionError) -> Refusal? {
+        let receipt: EVMReceipt
+        do throws(NodeError) { receipt = try chain.node.receipt(id, in: block) } catch {
+            chain.payouts.fail(id, "its node does not say what it cost: \(error)", isSure: false)
+            return nil
+        }
+        // It is booked.
+        guard receipt.gasCost <= EVMWord(payment.signed.transaction.feeMax) else {
+            chain.payouts.fail(
+                id, "its receipt has a cost above what it offered", isSure: false)
+            return nil
+        }
+        return try settle(id, receipt.gasCost, height, payment.asset, chain)
     }
 
     /// What the chain took is booked in its own coin, where the log has that as an asset there.
@@ -169,7 +194,7 @@ extension EVMCustodian {
             // It paid what another payment is to pay by now, which has its nonce or a later one.
             let other = coins.account(view.network)?.payments
                 .first { $0.key != id && $0.value.withdrawals == payment.withdrawals }?.key
-            if let other {
+            if let other, !payment.withdrawals.isEmpty {
                 (paid, replaced) = (payment.withdrawals, other)
             } else if paid != payment.withdrawals {
                 paid = []
@@ -193,7 +218,7 @@ extension EVMCustodian {
     /// what they pay may be paid again.
     func dropDead(_ view: ChainView) throws(CommandSessionError) {
         guard session.isLed, let account = coins.account(view.network) else { return }
-        for (id, payment) in account.payments where account.isSpent(payment.nonce) {
+        for (id, payment) in account.open where account.isSpent(payment.coin) {
             _ = try submit(DropTransaction(transaction: id))
         }
     }

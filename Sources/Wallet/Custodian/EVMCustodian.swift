@@ -12,7 +12,7 @@ public import Follower
 public import Nodes
 internal import Payments
 internal import Platform
-internal import Terms
+public import Terms
 internal import Wire
 
 /// Looks after every EVM chain that the log names. One owner at a time; its calls wait for nodes
@@ -33,18 +33,25 @@ public final class EVMCustodian {
     /// Maximum remarks that are kept until they are taken.
     static var remarksMax: Int { 64 }
 
+    /// Whether what customers paid in is brought to the account that pays.
+    public var sweepsDeposits = true
+    /// From which amounts on that is done, in coins by asset; of others see `EVMSweeping`.
+    public var sweepAbove: [(asset: Text16, amount: DecimalText)] = []
+    /// What the owner states to be kept elsewhere, in coins.
+    public var elsewhere: [(asset: Text16, amount: DecimalText)] = []
+
     let session: CommandSession<EngineReplica>
     let signer: any SignatureSource
     private let keeper: CoinKeeper
     private let list: EVMAssetList
     private let makeNode: (EVMNetwork) -> EVMNode?
-    private var chains: [NetworkID: FollowedEVMChain] = [:]
+    private(set) var chains: [NetworkID: FollowedEVMChain] = [:]
     private var greetTime: Int64 = 0
     private var remarks: [String] = []
     /// Who is asked before a withdrawal goes out; nil: nobody.
     public var screening: Screening?
     /// What was last seen of each chain of the log, by its number.
-    public private(set) var reports: [ChainReport] = []
+    public internal(set) var reports: [ChainReport] = []
 
     /// A custodian that submits in this session, whose records `coins` sees. `assets` are those
     /// that are credited and paid; `node` gives the node of a chain, or nil where there is none.
@@ -68,6 +75,18 @@ public final class EVMCustodian {
     public func takeRemarks() -> [String] {
         defer { remarks = [] }
         return remarks
+    }
+
+    /// Has a transaction of the wallet's that the log does not have taken into it, once it is
+    /// final.
+    public func adopt(_ transaction: TransactionID, on network: NetworkID) {
+        guard let chain = chains[network] else {
+            return remark("\(network.number) is no EVM chain that is followed: nothing is adopted")
+        }
+        guard chain.payouts.adopting.count < EVMPayouts.adoptingMax else {
+            return remark("\(chain.setup.chain): too many transactions wait to be adopted")
+        }
+        chain.payouts.adopting.insert(transaction)
     }
 
     /// Looks at each chain whose turn it is. Returns whether one of them has more to be read now.
@@ -94,6 +113,13 @@ public final class EVMCustodian {
         let chain: FollowedEVMChain
         do throws(ChainSetupError) {
             chain = try followed(view, networks)
+        } catch {
+            chains[view.network] = nil
+            report(view, "", .unusable, error.text)
+            return false
+        }
+        try reconcile(view, chain)
+        do throws(ChainSetupError) {
             guard Clock.monotonicNanos() >= chain.nextLook else { return false }
             try chain.learn(session.replica.engine.addressees(view.network))
         } catch {
@@ -124,7 +150,9 @@ public final class EVMCustodian {
             : (count: 0, refusal: .none, isCut: false)
         if !steps.isEmpty { greetLeader() }
         if session.isLed { try dropDead(view) }
-        let isPaying = try pay(view, networks, chain)
+        var isPaying = try pay(view, networks, chain)
+        try count(view, chain)
+        if !isPaying { isPaying = try sweep(view, networks, chain) }
         report(view, chain, networks, done.refusal)
         let isBehind =
             done.refusal == .none
@@ -191,11 +219,13 @@ public final class EVMCustodian {
         _ view: ChainView, _ chain: FollowedEVMChain
     ) -> (paying: Set<TransactionID>, settling: [TransactionID]) {
         guard let account = coins.account(view.network) else { return ([], []) }
-        let open = account.payments.sorted { $0.value.sequence < $1.value.sequence }
+        let open = account.open.sorted { $0.value.sequence < $1.value.sequence }
         let paying = open.filter { !$0.value.withdrawals.isEmpty }.map(\.key)
         let settling = open.map(\.key).filter { chain.payouts.isToBeSettled($0) }
-        // A dropped one that is final all the same brought what it brought.
-        return (Set(paying).union(account.settled).union(account.dropped.keys), settling)
+        // A dropped one that is final all the same brought what it brought; but what the wallet
+        // gives an address for gas stays its own, also where that was dropped.
+        let dropped = account.dropped.filter { !$0.value.withdrawals.isEmpty }.keys
+        return (Set(paying).union(account.settled).union(dropped), settling)
     }
 
     // MARK: What a chain is
@@ -318,7 +348,14 @@ public final class EVMCustodian {
 
     /// Nothing is paid from a chain that is not the one on which deposits were credited.
     private func stopWithdrawals(_ chain: FollowedEVMChain) throws(CommandSessionError) {
-        let reason = String(chain.reader.text.prefix(120))
+        try stopWithdrawals(chain, chain.reader.text)
+    }
+
+    /// Stops the withdrawals of all of a chain's assets, as far as they are not.
+    func stopWithdrawals(
+        _ chain: FollowedEVMChain, _ reason: String
+    ) throws(CommandSessionError) {
+        let reason = String(reason.prefix(120))
         for asset in chain.setup.assets
         where !session.replica.engine.isWithdrawalStopped(asset.id) {
             _ = try submit(StopWithdrawals(asset: asset.id, reason: reason))
@@ -357,6 +394,7 @@ public final class EVMCustodian {
             ($0.tip, $0.read) = (chain.reader.tip?.height, chain.reader.height)
             ($0.addresses, $0.pending) = (chain.addressCount, chain.reader.pending.count)
             $0.payouts = chain.payouts.report
+            $0.take(chain.books, chain.setup.assets)
         }
     }
 

@@ -5,6 +5,7 @@ internal import Nodes
 internal import Payments
 internal import Platform
 internal import Terms
+internal import UTXO
 
 /// What a chain says of a transaction of the wallet's in a final block.
 enum EVMPaymentOutcome: Hashable {
@@ -32,8 +33,22 @@ struct EVMPayouts {
     static let openMax = 16
     /// Blocks that a payment waits for before its fee is raised.
     static let bumpBlocks: Int64 = 10
+    /// Transactions that may be waited for to be adopted.
+    static let adoptingMax = 16
 
     var report = PayoutReport()
+    /// How many transactions the account had sent by the node's last block.
+    var count: UInt64 = 0
+    /// The node's block after which these were counted.
+    var countTip: BlockID?
+    /// Nonces of open payments that the chain has, though it has none of these payments: since
+    /// when, monotonic.
+    var taken: [OutPoint: Int64] = [:]
+    /// A nonce that nobody uses while payments with later ones wait for it, and since when,
+    /// monotonic.
+    var gap: (nonce: UInt64, since: Int64)?
+    /// What an operator wants adopted.
+    var adopting: Set<TransactionID> = []
     /// When the next payment may be planned, monotonic.
     var planTime: Int64 = 0
     /// When an open payment is given to the node again, monotonic.
@@ -78,9 +93,12 @@ struct EVMPayouts {
     }
 
     /// A withdrawal cannot be paid now: the others go on.
-    mutating func leave(_ id: WithdrawalID, _ condition: PayoutCondition, _ text: String) {
+    mutating func leave(
+        _ id: WithdrawalID, _ condition: PayoutCondition, _ text: String,
+        for nanos: Int64 = leaveNanos
+    ) {
         leftOut[id] = (
-            Clock.monotonicNanos() + Self.leaveNanos, condition,
+            Clock.monotonicNanos() + nanos, condition,
             "withdrawal \(id.number): \(text)"
         )
     }

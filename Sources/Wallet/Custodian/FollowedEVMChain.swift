@@ -34,6 +34,20 @@ final class FollowedEVMChain {
     let deposits: EVMDepositNode<EVMNode>
     var reader = ChainReader()
     var payouts = EVMPayouts()
+    var sweeping = EVMSweeping()
+    var holdings = EVMHoldings()
+    /// Transactions of the account that the log does not have, as of a block of the node's.
+    var foreignSeen: (tip: BlockID, found: [TransactionID])?
+    /// What its accounts have, as last counted; nil: not yet.
+    var count: EVMCount?
+    /// When that was, monotonic.
+    var countTime = Clock.monotonicNanos()
+    /// Whether that is long ago, although there are later final blocks.
+    var isCountLate: Bool {
+        holdings.silence != nil && Clock.monotonicNanos() - countTime >= CoinWatch.lateNanos
+    }
+    /// The wallet's side of each asset, as last compared.
+    var books: [AssetID: BooksReport] = [:]
     /// Confirmations after which a block is final, as it was last read.
     private(set) var confirmations: UInt32?
     /// When it is looked at again, monotonic.
@@ -60,6 +74,13 @@ final class FollowedEVMChain {
 
     /// The account that withdrawals are paid from.
     var hot: EVMAddress { deposits.watch.addresses.hot }
+
+    /// The asset of transfers that move no token: that of the chain's coin, or any where it is
+    /// none.
+    var transferAsset: AssetID {
+        let native = setup.assets.first { $0.coin == .native } ?? setup.assets.first
+        return native?.id ?? AssetID(0)
+    }
 
     /// How many addresses are looked for.
     var addressCount: Int { deposits.watch.addresses.count }

@@ -38,6 +38,10 @@ public enum PayoutCondition: String, Hashable, Sendable, CaseIterable {
     case slow
     /// A payment is final and did not pay.
     case failed
+    /// The chain has a transaction of the wallet's account that the log does not have.
+    case foreign = "foreign transaction"
+    /// What customers paid in cannot be brought to the account that pays.
+    case notSwept = "not swept"
 
     /// Whether nobody has to do something.
     public var isSound: Bool { self == .idle || self == .paying || self == .stopped }

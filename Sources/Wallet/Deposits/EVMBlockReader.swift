@@ -1,6 +1,7 @@
 // Reads one block of an EVM chain: asks the node what the decision needs, in order.
 
 internal import Addresses
+internal import EVM
 public import Nodes
 public import Terms
 
@@ -16,8 +17,12 @@ public struct EVMFindings: Hashable, Sendable {
     public var deposits: [EVMDeposit]
     /// What is not credited, for the operator.
     public var anomalies: [EVMAnomaly]
-    /// The transactions that the wallet's own account sent.
+    /// The transactions that the wallet's own accounts sent, customers' addresses among them.
     public var own: Set<TransactionID> = []
+    /// Those of them that the account that pays sent, in their order.
+    public var paid: [TransactionID] = []
+    /// What of customers' addresses its transactions may have changed.
+    public var touched: Set<EVMHolding> = []
 }
 
 /// Reads blocks, one after the other. A block costs two questions, one for each transaction that
@@ -68,11 +73,14 @@ public struct EVMBlockReader {
                 after: try node.balance(holding, after: id))
         }
         let balances = known.balances.filter { holdings.contains($0.key) }
+        let changed = balances.filter { $0.value.before != $0.value.after }.keys
         let (deposits, anomalies) = EVMDeposits.findings(facts, balances, watch)
-        let own = block.transactions.filter { watch.wallet.contains($0.sender) }.map(\.id)
+        let paid = block.transactions.filter { watch.wallet.contains($0.sender) }.map(\.id)
+        let swept = block.transactions.filter { watch.addresses.account($0.sender) != nil }
         return EVMFindings(
             block: id, height: block.height, parent: block.parent, deposits: deposits,
-            anomalies: anomalies, own: Set(own))
+            anomalies: anomalies, own: Set(paid).union(swept.map(\.id)), paid: paid,
+            touched: EVMDeposits.touched(facts, watch).union(changed))
     }
 
     /// The block with its notices: known since the last call, or asked for.

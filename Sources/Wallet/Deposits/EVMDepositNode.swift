@@ -65,9 +65,18 @@ public final class EVMDepositNode<Node: EVMChainNode>: ChainNode {
     }
     /// Whether there is no more time for a block: it is then read on at the next call.
     public var isLate: () -> Bool = { false }
+    /// What each block may have changed of customers' holdings, by height: of all blocks at that
+    /// height that were read. Whoever has looked at them calls `forget`.
+    public private(set) var touched: [UInt64: Set<EVMHolding>] = [:]
+    /// Transactions of the account that pays in the blocks that were read, the newest last; at most
+    /// `paidMax`.
+    public private(set) var paid: [TransactionID] = []
     private let node: Node
     private var reader = EVMBlockReader()
     private var anomalies: [EVMBlockAnomaly] = []
+
+    /// Maximum transactions of the account that pays that are remembered.
+    public static var paidMax: Int { 256 }
 
     /// The deposits of a node's chain.
     public init(_ node: Node, _ watch: EVMWatch, units: [EVMCoin: EVMUnits]) {
@@ -104,9 +113,13 @@ public final class EVMDepositNode<Node: EVMChainNode>: ChainNode {
 
     /// A block with its deposits.
     public func block(_ id: BlockID) throws(NodeError) -> ChainBlock {
-        guard let findings = try reader.read(id, node, watch, isLate: isLate) else {
+        guard let findings = try reader.read(id, node, watch, also: looked, isLate: isLate)
+        else {
             throw .unreachable("no more time for block \(id.hex): it is read on at the next look")
         }
+        touched[findings.height, default: []].formUnion(findings.touched)
+        for id in findings.paid where !paid.contains(id) { paid.append(id) }
+        paid.removeFirst(max(0, paid.count - Self.paidMax))
         var outputs: [ChainOutput] = []
         for deposit in findings.deposits {
             guard let units = units[deposit.holding.coin] else { continue }
@@ -119,11 +132,40 @@ public final class EVMDepositNode<Node: EVMChainNode>: ChainNode {
                     transaction: deposit.transaction, index: deposit.output,
                     script: deposit.holding.script, units: amount))
         }
-        for anomaly in findings.anomalies { note(anomaly, findings) }
+        for anomaly in findings.anomalies {
+            note(anomaly, findings)
+            if let output = output(anomaly, of: findings.block) { outputs.append(output) }
+        }
         return ChainBlock(
             id: findings.block, height: findings.height, parent: findings.parent, outputs: outputs,
             own: findings.own)
     }
+
+    /// Native coin of which every change is to be explained, as a contract may pass it on without a
+    /// transaction that says so. Each costs two questions a block, so that of many addresses none
+    /// is looked at; see `lookedMax`.
+    private var looked: Set<EVMHolding> {
+        guard units[.native] != nil, watch.addresses.count <= Self.lookedMax else { return [] }
+        return Set(watch.addresses.list.map { EVMHolding($0, .native) })
+    }
+
+    /// Maximum addresses of which each block's balances are compared.
+    public static var lookedMax: Int { 64 }
+
+    /// What a balance shows and no transaction does: it came by an internal call. It has no name of
+    /// its own, so the block's is taken, and the address' index in the place of the output.
+    private func output(_ anomaly: EVMAnomaly, of block: BlockID) -> ChainOutput? {
+        guard case .surplus(let holding, let rest) = anomaly, holding.coin == .native,
+            let index = watch.addresses.index(of: holding.holder), let units = units[.native],
+            let transaction = TransactionID(hex: block.hex),
+            let amount = (try? rest.amount(decimals: units.decimals, scale: units.scale))?.amount
+        else { return nil }
+        return ChainOutput(
+            transaction: transaction, index: index, script: holding.script, units: amount.units)
+    }
+
+    /// Forgets what blocks up to a height have changed.
+    public func forget(through height: UInt64) { touched = touched.filter { $0.key > height } }
 
     private func note(_ anomaly: EVMAnomaly, _ findings: EVMFindings) {
         guard anomalies.count < Self.anomaliesMax else { return }

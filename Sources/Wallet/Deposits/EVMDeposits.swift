@@ -159,6 +159,31 @@ public enum EVMDeposits {
         return order.filter { flows[$0]?.claims.isEmpty == false }
     }
 
+    /// What of customers' addresses the block's transactions may have changed, by what transactions
+    /// and logs say.
+    public static func touched(_ facts: EVMBlockFacts, _ watch: EVMWatch) -> Set<EVMHolding> {
+        var touched: Set<EVMHolding> = []
+        func touch(_ holder: EVMAddress?, _ coin: EVMCoin) {
+            guard let holder, watch.addresses.account(holder) != nil else { return }
+            touched.insert(EVMHolding(holder, coin))
+        }
+        for transaction in facts.block.transactions {
+            guard let receipt = facts.receipts[transaction.id] else { continue }
+            touch(transaction.sender, .native)
+            touch(transaction.destination, .native)
+            for transfer in receipt.transfers where watch.tokens.contains(transfer.log.token) {
+                touch(transfer.log.from, .token(transfer.log.token))
+                touch(transfer.log.to, .token(transfer.log.token))
+            }
+            if let token = transaction.destination, transaction.tokenTransfer != nil,
+                watch.tokens.contains(token)
+            {
+                touch(transaction.sender, .token(token))
+            }
+        }
+        return touched
+    }
+
     /// The deposits of a block, and what of the given balances is not explained. `balances` are
     /// those of `holdings` at least; of a holding that is not among them nothing is credited.
     public static func findings(

@@ -61,6 +61,41 @@ extension EVMBlockTransaction {
     }
 }
 
+extension SignedEVMTransaction {
+    /// Reads a transaction with its signature; nil for anything else.
+    init?(answer json: JSONValue, chainID: UInt64) {
+        guard let nonce = json["nonce"]?.evmUInt64, let gas = json["gas"]?.evmUInt64,
+            let to = json["to"]?.evmAddress, let value = json["value"]?.evmWord,
+            let data = json["input"]?.evmData(countMax: EVMTransaction.dataBytesMax),
+            let r = json["r"]?.evmWord, let s = json["s"]?.evmWord, let v = json["v"]?.evmUInt64
+        else { return nil }
+        let (fee, parity): (EVMFee, UInt64)
+        switch json["type"]?.evmUInt64 ?? 0 {
+        case 0:
+            // EIP-155.
+            guard let price = json["gasPrice"]?.evmUInt64, chainID <= EVMTransaction.chainIDMax,
+                v >= 35 + 2 * chainID
+            else { return nil }
+            (fee, parity) = (.legacy(gasPrice: price), v - 35 - 2 * chainID)
+        case 2:
+            guard let most = json["maxFeePerGas"]?.evmUInt64,
+                let priority = json["maxPriorityFeePerGas"]?.evmUInt64
+            else { return nil }
+            (fee, parity) = (
+                .dynamic(most: most, priority: priority), json["yParity"]?.evmUInt64 ?? v
+            )
+        default: return nil
+        }
+        guard
+            let transaction = try? EVMTransaction(
+                chainID: chainID, nonce: nonce, fee: fee, gasLimit: gas, destination: to,
+                value: value, data: data),
+            let signed = SignedEVMTransaction(transaction, r: r, s: s, parity: parity)
+        else { return nil }
+        self = signed
+    }
+}
+
 extension EVMReceipt {
     /// Reads a receipt, as `eth_getTransactionReceipt` gives it; nil for anything else.
     public init?(answer json: JSONValue) {

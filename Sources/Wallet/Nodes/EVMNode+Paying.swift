@@ -42,6 +42,32 @@ extension EVMNode {
         return count
     }
 
+    /// How many transactions an account had sent up to a block of the node's chain.
+    public func transactionCount(
+        of account: EVMAddress, after block: BlockID
+    ) throws(NodeError) -> UInt64 {
+        let method = "eth_getTransactionCount"
+        let place: JSONValue = [
+            "blockHash": .string("0x" + block.hex), "requireCanonical": .bool(true),
+        ]
+        let account = JSONValue.string(EVMHex.text(account.bytes))
+        guard let count = try client.call(method, account, place).evmUInt64 else {
+            throw .malformed(method: method, "is no number of 64 bits")
+        }
+        return count
+    }
+
+    /// A transaction with its signature, as it was broadcast; nil: the node does not know it, or it
+    /// is of a kind that the wallet does not (it makes a contract, or has an access list).
+    /// `eth_getTransactionByHash`; that it is that one shows its hash.
+    public func transaction(_ id: TransactionID) throws(NodeError) -> SignedEVMTransaction? {
+        let json = try client.call("eth_getTransactionByHash", .string("0x" + id.hex))
+        guard let signed = SignedEVMTransaction(answer: json, chainID: network.chainID),
+            TransactionID(hex: signed.hash.hexText) == id
+        else { return nil }
+        return signed
+    }
+
     /// What gas cost in the last blocks: `eth_feeHistory`.
     public func gasPrices() throws(NodeError) -> EVMGasPrices {
         let method = "eth_feeHistory"

@@ -78,7 +78,10 @@ struct WalletFailCommand: ParsableCommand {
                 repair: "wait, or look at it in two nodes, then add --force")
         }
         // All that pay the same: one of them alone would leave the others in its place.
-        let all = session.replica.payments.filter { $0.withdrawals == payment.withdrawals }
+        // A transfer pays nobody, and is alone.
+        let all = session.replica.payments.filter {
+            !payment.withdrawals.isEmpty && $0.withdrawals == payment.withdrawals
+        }
         let table = WithdrawalTable(session.replica)
         let views = payment.withdrawals.compactMap { session.replica.engine.withdrawal($0) }
         try Confirmation.agree(

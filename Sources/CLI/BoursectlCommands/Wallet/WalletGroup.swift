@@ -37,7 +37,7 @@ struct WalletGroup: ParsableCommand {
             WalletAddressGroup.self, WalletBookGroup.self, WalletPolicyGroup.self,
             WalletLimitsGroup.self, WithdrawalsCommand.self, WithdrawCommand.self,
             WithdrawalApproveCommand.self, WithdrawalRefuseCommand.self, WalletBumpCommand.self,
-            WalletDropCommand.self, WalletFailCommand.self,
+            WalletDropCommand.self, WalletFailCommand.self, WalletAdoptCommand.self,
             WithdrawalsStopCommand.self, WithdrawalsResumeCommand.self,
             WalletReconcileCommand.self, WalletRescanCommand.self,
             WalletLiabilitiesCommand.self, WalletVerifyLiabilitiesCommand.self,

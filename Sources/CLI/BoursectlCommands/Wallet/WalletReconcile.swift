@@ -16,7 +16,8 @@ struct WalletReconcileCommand: ParsableCommand {
             log gives the wallet, less those that bourse-walletd does not find on the chain, and \
             what [walletd] elsewhere of bourse.toml states. bourse-walletd compares them at each \
             record and looks for each coin after each block; where something is missing, it stops \
-            the asset's withdrawals. `wallet resume` lets them go on.
+            the asset's withdrawals. `wallet resume` lets them go on. On an EVM chain it is what \
+            the wallet's accounts have after a final block, and what the log brought and took since.
 
             What lies between: deposits that wait for confirmations, payments that are not final, \
             bookings by hand (`boursectl journal dump --kind adjustBalance`).
@@ -71,7 +72,11 @@ private struct BooksOfNetwork {
         house = replica.engine.house(network.asset)
     }
 
-    private var books: JSONValue? { seen?["books"] }
+    /// Those of the asset, of a chain that has several.
+    private var books: JSONValue? {
+        let all = seen?["assetBooks"]?.rows { $0 } ?? []
+        return all.first { $0["asset"]?.text == "\(asset.code)" }?["books"] ?? seen?["books"]
+    }
     private var condition: String { books?["condition"]?.text ?? "not compared" }
 
     /// Whether both sides were compared, and nothing is missing.

@@ -103,6 +103,25 @@ struct PayoutCheck {
                 .critical,
                 ["start the screening service, or look at [walletd] screening", log]
             )
+        case "foreign transaction":
+            return (
+                .critical,
+                [
+                    "see at an explorer what the transaction is, and who sent it",
+                    "if nobody of the house did, the seed is known to others: stop \(signer), and "
+                        + "move what is left to a new seed",
+                    "boursectl wallet adopt, and boursectl wallet reconcile: what it took", log,
+                ]
+            )
+        case "not swept":
+            return (
+                .warning,
+                [
+                    "boursectl wallet status: which address, and why",
+                    "bourse.toml: [walletd] sweep_above; the account that pays needs coins for gas",
+                    log,
+                ]
+            )
         case "unpayable":
             return (.warning, ["boursectl wallet withdrawals", "boursectl wallet refuse"])
         case "coins spent elsewhere":

@@ -1,0 +1,49 @@
+// What operators ask of the wallet: a file for each kind of request, which is taken once.
+
+import Configuration
+import Logging
+import Platform
+import Terms
+
+/// The requests of one wallet's directory.
+struct OperatorRequests {
+    private let bumpFile: String
+    private let adoptFile: String
+    private let log: Logger
+    private let complaint: Complaint
+
+    init(_ settings: Settings, _ log: Logger) {
+        (bumpFile, adoptFile) = (settings.walletd.bumpFile, settings.walletd.adoptFile)
+        (self.log, complaint) = (log, Complaint(log))
+    }
+
+    /// The withdrawal whose payment an operator wants replaced, once.
+    func takeBump() -> WithdrawalID? {
+        guard let number = take(bumpFile).flatMap({ UInt64($0) }) else { return nil }
+        log.notice("an operator wants the payment of withdrawal \(number) replaced")
+        return WithdrawalID(number)
+    }
+
+    /// The transaction of a chain that an operator wants adopted, once.
+    func takeAdoption() -> (NetworkID, TransactionID)? {
+        guard let parts = take(adoptFile)?.split(separator: " "), parts.count == 2,
+            let network = UInt16(parts[0]), let id = TransactionID(hex: String(parts[1]))
+        else { return nil }
+        log.notice("an operator wants 0x\(id.hex) of chain \(network) adopted")
+        return (NetworkID(network), id)
+    }
+
+    /// The first line of a request, which is removed: it would be carried out again each second.
+    private func take(_ path: String) -> String? {
+        let bytes: [UInt8]
+        do throws(SystemError) { bytes = try File(path, .read).read(count: 128) } catch {
+            if !error.isMissing { complaint.say("\(path) cannot be read: \(error)") }
+            return nil
+        }
+        do throws(SystemError) { try Directory.remove(path) } catch {
+            complaint.say("\(path) is not taken: \(error)")
+            return nil
+        }
+        return String(decoding: bytes.prefix { $0 != 0x0A && $0 != 0 }, as: UTF8.self)
+    }
+}

@@ -1,0 +1,264 @@
+// What the chain has of the wallet's accounts and the log does not, and nonces that nobody uses.
+//
+// All that the wallet sends is in the log before a node gets it. So a transaction that is not there
+// is somebody else's who has the key, or of an older log: no nonce is safe to use any more, and
+// what the account has is not what the log says. Withdrawals stop until an operator, who knows what
+// it is, has it adopted: the log takes it as a transfer of nobody, by its own bytes, and its nonce
+// is used from then on.
+
+internal import Addresses
+internal import Deposits
+internal import EVM
+internal import Engine
+internal import Follower
+internal import Nodes
+internal import Payments
+internal import Platform
+internal import Terms
+internal import UTXO
+internal import Wire
+
+extension EVMCustodian {
+    /// How long what should not be has to be so before it is acted upon.
+    static func patience(_ account: EVMPayments) -> Int64 {
+        EVMPayouts.bumpBlocks * account.network.blockSeconds * 1_000_000_000
+    }
+
+    /// Asks, once after each of the node's blocks, how many transactions the account has sent.
+    func countSent(_ account: EVMPayments, _ chain: FollowedEVMChain) throws(NodeError) {
+        let newest = account.newestOpen
+        chain.payouts.taken = chain.payouts.taken.filter { coin, _ in
+            newest.contains { $0.value.coin == coin && chain.payouts.elsewhere.contains($0.key) }
+        }
+        guard let tip = chain.reader.tip?.block, tip != chain.payouts.countTip else { return }
+        chain.payouts.count = try chain.node.transactionCount(of: chain.hot)
+        chain.payouts.countTip = tip
+    }
+
+    /// Whether the chain has a transaction that the log does not have: then nothing is signed, and
+    /// the withdrawals of all its assets are stopped.
+    func isStopped(
+        byForeign account: EVMPayments, _ chain: FollowedEVMChain, _ report: inout PayoutReport
+    ) throws(CommandSessionError) -> Bool {
+        let now = Clock.monotonicNanos()
+        var text = ""
+        if chain.payouts.count > account.nonceEnd {
+            text =
+                "the account \(chain.hot) has sent \(chain.payouts.count) transactions, and the "
+                + "log knows of \(account.nonceEnd)"
+        } else if let (coin, since) = chain.payouts.taken.min(by: { $0.value < $1.value }),
+            now - since >= Self.patience(account),
+            let payment = account.open.values.first(where: { $0.coin == coin })
+        {
+            text =
+                "the account \(payment.signed.sender) has sent another transaction with nonce "
+                + "\(payment.nonce) than the log has"
+        }
+        if text.isEmpty { return false }
+        text += ": who else has its key, or is this an older log? "
+        let known = foreign(account, chain)
+        text +=
+            known.isEmpty
+            ? "Find the transaction, then: boursectl wallet adopt"
+            : "Once you know what it is: boursectl wallet adopt \(account.chain) 0x\(known[0].hex)"
+        (report.condition, report.text) = (.foreign, text)
+        if session.isLed {
+            try stopWithdrawals(chain, "the chain has a transaction that the log does not have")
+        }
+        return true
+    }
+
+    /// Transactions of the account in the blocks that were read which the log does not have, the
+    /// oldest first: as far as the node says that they have a nonce that the log does not know as
+    /// used.
+    private func foreign(
+        _ account: EVMPayments, _ chain: FollowedEVMChain
+    ) -> [TransactionID] {
+        if let (tip, found) = chain.foreignSeen, tip == chain.reader.tip?.block { return found }
+        let open = account.open
+        let unknown = chain.deposits.paid.filter {
+            open[$0] == nil && account.dropped[$0] == nil && !account.settled.contains($0)
+        }
+        var found: [TransactionID] = []
+        for id in unknown.suffix(EVMPayouts.openMax) {
+            guard let signed = try? chain.node.transaction(id),
+                !account.isSpent(OutPoint(signed.sender, nonce: signed.transaction.nonce))
+            else { continue }
+            found.append(id)
+        }
+        if let tip = chain.reader.tip?.block { chain.foreignSeen = (tip, found) }
+        return found
+    }
+
+    // MARK: Adopting
+
+    /// Takes into the log what an operator wants adopted, as far as it is final.
+    func adopt(_ view: ChainView, _ chain: FollowedEVMChain) throws(NodeError) {
+        for id in chain.payouts.adopting.sorted() where session.isLed {
+            guard let account = coins.account(view.network) else { return }
+            func end(_ text: String) {
+                chain.payouts.adopting.remove(id)
+                remark("\(view.chain): 0x\(id.hex) is not adopted: \(text)")
+            }
+            guard account.open[id] == nil, session.replica.engine.rules >= 3 else {
+                end("the log has it, or cannot have transfers yet")
+                continue
+            }
+            guard let signed = try chain.node.transaction(id) else {
+                end(
+                    "the node does not know it, or it makes a contract or has an access list, "
+                        + "which the log cannot have")
+                continue
+            }
+            let (sender, nonce) = (signed.sender, signed.transaction.nonce)
+            guard sender == chain.hot || chain.deposits.watch.addresses.account(sender) != nil
+            else {
+                end("\(sender), which sent it, is no account of the wallet's")
+                continue
+            }
+            guard !account.isSpent(OutPoint(sender, nonce: nonce)) else {
+                end("the log has another transaction with nonce \(nonce) as final")
+                continue
+            }
+            guard let (height, block) = try finalBlock(of: id, chain) else { continue }
+            let purpose: AdoptedPurpose
+            switch self.purpose(signed, account, view, chain) {
+            case .failure(let reason):
+                end(reason.text)
+                continue
+            case .success(let found): purpose = found
+            }
+            do throws(CommandSessionError) {
+                let refusal = try submit(
+                    SignWithdrawals(
+                        asset: purpose.asset, network: view.network, transaction: id,
+                        replaces: purpose.replaces, withdrawals: purpose.withdrawals,
+                        bytes: signed.bytes))
+                guard refusal == .none || refusal == .referenceDuplicate else {
+                    end("the log refuses it: \(refusal)")
+                    continue
+                }
+                _ = try settle(id, height, block, view, chain)
+            } catch { return }
+            chain.payouts.adopting.remove(id)
+            remark("\(view.chain): 0x\(id.hex) is adopted: nonce \(nonce) of \(sender) is used")
+        }
+    }
+
+    /// What a transaction is adopted as. One that pays a withdrawal pays it, as it was lost between
+    /// the signer and the log, or the log is an older copy: as a transfer of nobody it would leave
+    /// the withdrawal to be paid once more.
+    private func purpose(
+        _ signed: SignedEVMTransaction, _ account: EVMPayments, _ view: ChainView,
+        _ chain: FollowedEVMChain
+    ) -> Result<AdoptedPurpose, ChainSetupError> {
+        let transaction = signed.transaction
+        let nobody = AdoptedPurpose(asset: chain.transferAsset, replaces: .none, withdrawals: [])
+        guard signed.sender == chain.hot else { return .success(nobody) }
+        func isSame(_ other: EVMTransaction) -> Bool {
+            (other.destination, other.value) == (transaction.destination, transaction.value)
+                && other.data == transaction.data
+        }
+        var found: AdoptedPurpose?
+        var reason: String?
+        session.replica.engine.forEachWithdrawal { withdrawal in
+            guard found == nil, withdrawal.network == view.network,
+                let asset = chain.setup.assets.first(where: { $0.id == withdrawal.asset }),
+                let destination = try? EVMAddress(destination: "\(withdrawal.address)"),
+                let units = try? EVMWord(
+                    withdrawal.amount, scale: asset.scale, decimals: asset.listed.decimals)
+            else { return }
+            let due = asset.listed.transfer(to: destination, units)
+            guard (due.to, due.value) == (transaction.destination, transaction.value),
+                due.data == transaction.data
+            else { return }
+            switch withdrawal.status {
+            case .approved:
+                found = AdoptedPurpose(
+                    asset: asset.id, replaces: .none, withdrawals: [withdrawal.id])
+            case .signed:
+                // Of the payments that it replaced or was replaced by, any.
+                let other = account.payments(of: [withdrawal.id]).last {
+                    $0.1.nonce == transaction.nonce && isSame($0.1.signed.transaction)
+                }
+                guard let other else { return }
+                found = AdoptedPurpose(
+                    asset: asset.id, replaces: other.0, withdrawals: [withdrawal.id])
+            default:
+                reason =
+                    "it pays withdrawal \(withdrawal.id.number), which is not approved: approve or "
+                    + "refuse that first"
+            }
+        }
+        if let found { return .success(found) }
+        if let reason { return .failure(ChainSetupError(text: reason)) }
+        return .success(nobody)
+    }
+
+    /// The block of a transaction, where it is final on the chain that is read; nil: it is not yet.
+    private func finalBlock(
+        of id: TransactionID, _ chain: FollowedEVMChain
+    ) throws(NodeError) -> (height: UInt64, block: BlockID)? {
+        guard let receipt = try chain.node.receipt(id) else { return nil }
+        let block = try chain.node.block(receipt.block)
+        guard try chain.node.block(at: block.height) == block.id, let read = chain.reader.height,
+            let confirmations = chain.confirmations, block.height <= read,
+            read - block.height + 1 >= UInt64(confirmations)
+        else { return nil }
+        return (block.height, block.id)
+    }
+
+    // MARK: Gaps
+
+    /// Has a nonce that nobody uses filled by a transfer of nothing to the account itself, once
+    /// payments with later nonces have waited for it for long.
+    func fillGap(
+        _ account: EVMPayments, _ count: UInt64, _ fee: (most: UInt64, priority: UInt64),
+        _ funds: EVMFunds, _ view: ChainView, _ chain: FollowedEVMChain
+    ) -> (PayoutCondition, String)? {
+        let (nonce, now) = (account.nextNonce, Clock.monotonicNanos())
+        guard nonce >= count, session.replica.engine.rules >= 3,
+            account.payments.values.contains(where: { $0.nonce > nonce })
+        else {
+            chain.payouts.gap = nil
+            return nil
+        }
+        if chain.payouts.gap?.nonce != nonce { chain.payouts.gap = (nonce, now) }
+        guard let since = chain.payouts.gap?.since, now - since >= Self.patience(account),
+            let transaction = try? EVMTransaction(
+                chainID: account.network.chainID, nonce: nonce,
+                fee: .dynamic(most: fee.most, priority: fee.priority),
+                gasLimit: EVMCeiling.nativeGas.lowerBound, destination: chain.hot, value: .zero,
+                data: [])
+        else { return nil }
+        guard funds.pays(transaction) else {
+            return (
+                .short,
+                "\(chain.hot) has too little of the chain's coin to use nonce \(nonce), which "
+                    + "others wait for: send some there"
+            )
+        }
+        return submitSigned(
+            SigningRequest(
+                network: view.network, asset: chain.transferAsset,
+                sequence: session.replica.engine.sequence, withdrawals: [],
+                transaction: transaction.signingBytes), chain)
+    }
+
+    /// The index that a request names for a payment that goes from the account that pays: nil where
+    /// the signer would sign no such transaction.
+    func index(
+        of payment: EVMOpenPayment, _ chain: FollowedEVMChain
+    ) -> UInt32? {
+        let to = payment.signed.transaction.destination
+        if !payment.withdrawals.isEmpty || to == chain.hot { return 0 }
+        return chain.deposits.watch.addresses.index(of: to)
+    }
+}
+
+/// What a transaction that the log does not have is taken into it as.
+private struct AdoptedPurpose {
+    let asset: AssetID
+    let replaces: TransactionID
+    let withdrawals: [WithdrawalID]
+}

@@ -1,0 +1,200 @@
+// Compares what the ledger says of each asset of an EVM chain with what the wallet's accounts have
+// there, and stops the asset's withdrawals where something is missing.
+//
+// The balances are those of one final block, whose deposits are all credited and whose payments are
+// all settled. What the log has brought and taken since is added, so both sides are compared at
+// each record. Payments that are final and wait for an operator are items between.
+
+internal import Addresses
+internal import Deposits
+internal import EVM
+internal import Engine
+internal import Follower
+internal import Nodes
+internal import Payments
+internal import Platform
+internal import Terms
+internal import Wire
+
+/// What the wallet's accounts of a chain have after a final block, and what the log said then.
+struct EVMCount {
+    /// The block.
+    let height: UInt64
+    let block: BlockID
+    /// What there is of each asset, in units of the ledger.
+    let units: [AssetID: Int128]
+    /// How many accounts have some of it.
+    let holders: [AssetID: Int]
+    /// What final payments took that are not settled.
+    let between: [AssetID: Int128]
+    /// `EVMPayments.held` then.
+    let held: [AssetID: Int128]
+
+    /// What there is of an asset as the log has gone on since.
+    func onChain(_ asset: AssetID, _ account: EVMPayments) -> Int128 {
+        let now = (units[asset] ?? 0) + (between[asset] ?? 0)
+        return now + (account.held[asset] ?? 0) - (held[asset] ?? 0)
+    }
+}
+
+extension EVMCustodian {
+    // MARK: The chain's side
+
+    /// Reads on what the wallet's accounts have; with all of it, it is counted.
+    func count(_ view: ChainView, _ chain: FollowedEVMChain) throws(CommandSessionError) {
+        let checked = session.replica.engine.chain(view.network)?.checkedHeight ?? 0
+        let touched = chain.deposits.touched.filter { $0.key <= checked }
+        chain.holdings.touch(Array(touched.values))
+        chain.deposits.forget(through: checked)
+        // Of a block that is final and not checked some deposits may be credited, and some not.
+        guard chain.reader.condition == .inStep, let account = coins.account(view.network),
+            let now = session.replica.engine.chain(view.network), now.record == view.record,
+            now.checkedHeight > 0, now.finalHeight <= now.checkedHeight,
+            chain.count?.block != now.checkedBlock
+        else { return }
+        let (height, block) = (now.checkedHeight, now.checkedBlock)
+        var coinsOfChain = chain.setup.assets.map(\.coin)
+        // Gas is paid with it, whether or not the log has it as an asset.
+        if !coinsOfChain.contains(.native) { coinsOfChain.append(.native) }
+        let isMore = chain.holdings.look(
+            height, block, addresses: chain.deposits.watch.addresses.list, hot: chain.hot,
+            coins: coinsOfChain, chain.node,
+            remark: { remark("\(view.chain): \($0)") })
+        guard !isMore, chain.holdings.block?.id == block else { return }
+        do throws(NodeError) {
+            let between = try between(account, height, block, chain)
+            var units: [AssetID: Int128] = [:]
+            var holders: [AssetID: Int] = [:]
+            for asset in chain.setup.assets {
+                // More than the ledger can hold is enough.
+                let sum = chain.holdings.sum(asset.coin) ?? .max
+                units[asset.id] = asset.units(sum)
+                holders[asset.id] = chain.holdings.count(asset.coin)
+            }
+            chain.count = EVMCount(
+                height: height, block: block, units: units, holders: holders, between: between,
+                held: account.held)
+            chain.countTime = Clock.monotonicNanos()
+            chain.sweeping.fill(from: chain.holdings, hot: chain.hot)
+        } catch { return }
+    }
+
+    /// What payments took that are final at a block and not settled, as they wait for an operator.
+    private func between(
+        _ account: EVMPayments, _ height: UInt64, _ block: BlockID, _ chain: FollowedEVMChain
+    ) throws(NodeError) -> [AssetID: Int128] {
+        var between: [AssetID: Int128] = [:]
+        let waiting = account.open.filter { chain.payouts.failures[$0.key] != nil }
+        let mine = account.payments.merging(account.dropped) { payment, _ in payment }
+        guard !mine.isEmpty || !waiting.isEmpty else { return between }
+        let count = try chain.node.transactionCount(of: chain.hot, after: block)
+        let used = mine.filter { $0.value.nonce < count }.merging(waiting) { payment, _ in payment }
+        func add(_ units: EVMWord, _ coin: EVMCoin) {
+            guard let asset = chain.setup.assets.first(where: { $0.coin == coin }) else { return }
+            let more = asset.units(units) + 1
+            between[asset.id, default: 0] += more
+        }
+        for (id, payment) in used {
+            guard let receipt = try chain.node.receipt(id),
+                try chain.node.block(receipt.block).height <= height
+            else { continue }
+            add(receipt.gasCost, .native)
+            // What a transfer moved it moved to the wallet, or it is missing.
+            guard receipt.isSuccess, !payment.withdrawals.isEmpty else { continue }
+            let transaction = payment.signed.transaction
+            if transaction.value > .zero { add(transaction.value, .native) }
+            if let call = try? TokenTransfer(decoding: transaction.data) {
+                add(call.amount, .token(transaction.destination))
+            }
+        }
+        return between
+    }
+
+    // MARK: Both sides
+
+    /// Compares both sides of each asset of a chain as the log has them now.
+    func reconcile(_ view: ChainView, _ chain: FollowedEVMChain) throws(CommandSessionError) {
+        for asset in chain.setup.assets {
+            var books = BooksReport()
+            books.coins = chain.count?.holders[asset.id] ?? 0
+            books.block = chain.count?.height
+            (books.condition, books.text, books.sides) = compared(asset, chain)
+            chain.books[asset.id] = books
+            guard books.condition.stopsWithdrawals, session.isLed,
+                !session.replica.engine.isWithdrawalStopped(asset.id)
+            else { continue }
+            _ = try submit(
+                StopWithdrawals(asset: asset.id, reason: String(books.text.prefix(120))))
+        }
+        for place in reports.indices where reports[place].network == view.network {
+            reports[place].take(chain.books, chain.setup.assets)
+        }
+    }
+
+    private func compared(
+        _ asset: EVMChainAsset, _ chain: FollowedEVMChain
+    ) -> (BooksCondition, String, Reconciliation?) {
+        guard !coins.hasGap, let view = session.replica.engine.asset(asset.id) else {
+            return (.incomparable, "records of the log were missed: restart bourse-walletd", nil)
+        }
+        guard chain.count != nil else {
+            let silence = chain.holdings.silence.map { ": \($0)" } ?? ""
+            return (.unknown, silence.isEmpty ? "" : "its node does not say\(silence)", nil)
+        }
+        let table = coins
+        guard
+            var sides = Reconciliation(
+                asset.id, session.replica.engine,
+                holdings: { network in
+                    chains[network]?.count.flatMap { count in
+                        table.account(network).map { count.onChain(asset.id, $0) }
+                    }
+                })
+        else {
+            let text =
+                "another chain of \(view.code) is not counted: [walletd] nodes, and wallet status"
+            return (.incomparable, text, nil)
+        }
+        let (kept, note) = BooksReport.elsewhere(view, elsewhere, session.replica.engine)
+        sides.elsewhere = kept
+        if let (condition, text) = BooksReport.fault(sides) {
+            return (condition, text + note, sides)
+        }
+        if let one = chain.holdings.unread.first(where: { $0.coin == asset.coin }) {
+            let text = "the contract of \(view.code) does not say what \(one.holder) has"
+            return (.unseen, text, sides)
+        }
+        if chain.isCountLate {
+            let silence = chain.holdings.silence.map { ": \($0)" } ?? ""
+            return (.unseen, "for an hour its accounts were not counted\(silence)", sides)
+        }
+        return (.balanced, String(note.dropFirst(2)), sides)
+    }
+}
+
+extension EVMChainAsset {
+    /// So much of the coin in units of the ledger, rounded down; the most that the ledger holds
+    /// where it is more.
+    func units(_ word: EVMWord) -> Int128 {
+        (try? word.amount(decimals: listed.decimals, scale: scale))?.amount.units
+            ?? Limits.amountUnitsMax
+    }
+}
+
+extension ChainReport {
+    /// Takes the books of a chain's assets, and as the chain's own the one that stands worst.
+    mutating func take(_ all: [AssetID: BooksReport], _ assets: [EVMChainAsset]) {
+        assetBooks = assets.compactMap { asset in
+            all[asset.id].map { (asset.listed.code, $0) }
+        }
+        let order: [BooksCondition] = [
+            .short, .vanished, .incomparable, .unseen, .houseOwes, .unknown, .balanced,
+        ]
+        func place(_ books: BooksReport) -> Int {
+            order.firstIndex(of: books.condition) ?? order.count
+        }
+        guard let worst = assetBooks.min(by: { place($0.books) < place($1.books) }) else { return }
+        books = worst.books
+        if !books.condition.isSound { books.text = "\(worst.asset): \(books.text)" }
+    }
+}
