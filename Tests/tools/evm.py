@@ -17,6 +17,7 @@ Beside Ethereum's methods:
     evm_snapshot(), evm_revert(id)  a reorganisation: blocks above the snapshot leave the chain
     test_deploy(name)               deploys contracts/NAME.vy; its address. Takes a block
     test_call(to, signature, arguments, value)    a transaction of the first account
+    test_send(words, path, to, value)             one of a key of a backup's words, into a block
     eth_sendTransaction             from the accounts that the node has the keys of
 """
 import argparse
@@ -171,6 +172,17 @@ class Chain:
             "value": quantity(transaction.value), "gas": quantity(transaction.gas),
             "gasPrice": quantity(self.price(block.header, transaction)),
             "input": data(transaction.data),
+        } | self.signature_json(transaction, kind)
+
+    @staticmethod
+    def signature_json(transaction, kind):
+        parts = {"r": quantity(transaction.r), "s": quantity(transaction.s)}
+        if kind == 0:
+            return parts | {"v": quantity(transaction.v)}
+        return parts | {
+            "v": quantity(transaction.y_parity), "yParity": quantity(transaction.y_parity),
+            "maxFeePerGas": quantity(transaction.max_fee_per_gas),
+            "maxPriorityFeePerGas": quantity(transaction.max_priority_fee_per_gas),
         }
 
     @staticmethod
@@ -447,6 +459,17 @@ class Chain:
                  for kind, one in zip(kinds, arguments, strict=True)]
         call = function_signature_to_4byte_selector(signature) + encode(kinds, words)
         return self.eth_sendTransaction({"to": contract, "data": data(call), "value": value})
+
+    def test_send(self, words, path, to, value):
+        Account.enable_unaudited_hdwallet_features()
+        account = Account.from_mnemonic(words, account_path=path)
+        signed = account.sign_transaction({
+            "chainId": CHAIN_ID, "type": 2, "gas": 21_000, "value": number(value),
+            "nonce": self.chain.get_vm().state.get_nonce(decode_hex(account.address)),
+            "to": to_checksum_address(to), "maxFeePerGas": 10 * 10 ** 9,
+            "maxPriorityFeePerGas": 10 ** 9,
+        })
+        return data(self.backend.send_raw_transaction(signed.raw_transaction))
 
     # Requests
 

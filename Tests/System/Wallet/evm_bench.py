@@ -119,7 +119,10 @@ class EVMNode:
 
 
 class EVMWalletBench(WalletBench):
-    """Three accounts with an address each on chain 1, which carries ETH and the token TST."""
+    """Three accounts with an address each on chain 1, which carries ETH and the token TST. What
+    they get stays where it is, unless `sweep_above` says otherwise."""
+
+    sweep_above = "none"
 
     def make_node(self, folder):
         return EVMNode(folder / "node")
@@ -131,6 +134,7 @@ class EVMWalletBench(WalletBench):
         self.tokens = {"TST": self.node.deploy("Token")}
         self.tokens |= {code: self.node.deploy(name) for code, name in tokens.items()}
         self.set("walletd", "nodes", self.node.setting)
+        self.set("walletd", "sweep_above", self.sweep_above)
         self.set("walletd", "assets", " ".join(
             [f"ETH={KIND}"] + [f"{code}={KIND}:{contract}:6"
                                for code, contract in self.tokens.items()]))
@@ -224,6 +228,54 @@ class EVMWalletBench(WalletBench):
     def await_payouts(self, condition):
         return self.await_(condition, lambda: self.payouts.get("condition") == condition
                            and self.payouts)
+
+    def books(self, code="ETH"):
+        """How walletd says that ledger and chain compare."""
+        return next((row["books"] for row in (self.status or {}).get("assetBooks", [])
+                     if row["asset"] == code), {})
+
+    def await_books(self, condition, code="ETH"):
+        return self.await_(f"books of {code} {condition}", lambda: self.books(code).get(
+            "condition") == condition and self.books(code))
+
+    def is_stopped(self, code="ETH"):
+        return any(row["stopped"] for row in self.ctl_json("wallet", "status")["assets"]
+                   if row["asset"] == code)
+
+    def steal(self, to, wei, path="1/0"):
+        """The account that pays, or a customer's address, sends what the log does not know of."""
+        return self.node.call("test_send", WORDS, f"m/44'/60'/0'/{path}", to, hex(wei))
+
+    def wallet_sum(self, code="ETH"):
+        """What all of the wallet's accounts have, by the chain, in the smallest unit."""
+        accounts = [self.hot, *self.addresses.values()]
+        return sum(self.node.balance(one, self.tokens.get(code)) for one in accounts)
+
+    def own(self):
+        """The wallet's own transactions by the chain, each with its receipt."""
+        accounts = {one.lower() for one in (self.hot, *self.addresses.values())}
+        return [(transaction, receipt) for transaction, receipt in self.node.transactions()
+                if transaction["from"] in accounts]
+
+    def check_sums(self, given=0):
+        """What the chain has in all of the wallet's accounts is what the ledger says that there has
+        to be, and at most the rest of a unit for each transaction more; and what `given` gave
+        beside it, in wei. Only where nothing waits."""
+        def is_still():
+            last = [int(one["blockNumber"], 16) for one, _ in self.own()]
+            return (self.payouts.get("open") == 0
+                    and max(last, default=0) <= self.node.height - CONFIRMATIONS - 1)
+        self.mine_until("nothing waits", is_still)
+        self.await_in_step()
+        dust = (len(self.node.transactions()) + 1) * UNIT
+        for code in ["ETH", *self.tokens]:
+            unit, more = (UNIT, dust) if code == "ETH" else (1, 0)
+            books = self.await_("compared", lambda: self.books(code).get("custody") and (
+                self.books(code)["block"] > self.node.height - CONFIRMATIONS)
+                and self.books(code))
+            extra = given if code == "ETH" else 0
+            over = self.wallet_sum(code) - extra - int(books["custody"]) * unit
+            assert 0 <= over <= more, (code, over, books)
 
     def balances(self, code="ETH"):
         """What each account has available, in units of the ledger."""
