@@ -236,7 +236,11 @@ def test_a_token_that_moves_nothing_pays_nobody(tmp_path):
     try:
         bench.node.run(bench.tokens["BAD"], "close()")
         bench.node.mine()
+        bench.node.mine(CONFIRMATIONS)
         bench.start_wallet()
+        # What is booked by hand has to be there.
+        bench.await_("counted", lambda: all(
+            int(bench.books(code).get("onChain") or 0) > 0 for code in ("BAD", "FEES", "OLD")))
         for code in ("BAD", "FEES", "OLD"):
             bench.ctl("credit", "ann", code, "100", "--reference", code, "--reason", "test")
         there = [bench.address() for _ in range(3)]
