@@ -93,13 +93,15 @@ private final class RecordedCustody {
         #expect(shown.map(\.transaction) == [nil, nil])
         #expect(shown.map(\.status) == [.approved, .approved])
         scene.run(Scene.sign(3, [2]))
+        // Its customer cannot take it back any more: what paid it may be final all the same.
+        let audit = Audit(operatorName: Text40("olga") ?? Text40(), reason: "never final")
         scene.run(
-            .cancelWithdrawal(
-                CancelWithdrawal(account: TestVenue.alice, withdrawal: WithdrawalID(1))))
+            .decideWithdrawal(
+                DecideWithdrawal(withdrawal: WithdrawalID(1), approves: false, audit: audit)))
         scene.run(Scene.settle(3))
         shown = try scene.withdrawals()
         #expect(shown.map(\.id.number) == [2, 1])
-        #expect(shown.map(\.status) == [.settled, .canceled])
+        #expect(shown.map(\.status) == [.settled, .refused])
         #expect(shown.map(\.transaction) == [Scene.transaction(3), nil])
         #expect(scene.feed.history.close() == nil)
     }
