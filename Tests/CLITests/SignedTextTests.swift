@@ -23,10 +23,16 @@ import Wire
             .openAccount(OpenAccount(name: Text40("alice")!, audit: Self.audit)),
             .setNetwork(network),
             .adjustBalance(booking(2_000_000_000)),
+            .addAPIKey(
+                AddAPIKey(
+                    account: AccountID(1), permissions: [.withdraw, .withdrawAnywhere],
+                    algorithm: .ed25519, keyID: Text64("k")!, sealedSecret: [1],
+                    audit: Self.audit)),
             .requestWithdrawal(
                 RequestWithdrawal(
                     account: AccountID(1), asset: AssetID(1), network: NetworkID(1),
-                    amount: Amount(units: 150_000_000), address: Text64("rltc1qcustomer")!)),
+                    amount: Amount(units: 150_000_000), address: Text64("rltc1qcustomer")!,
+                    keyID: Text64("k")!)),
             .setOperator(
                 SetOperator(
                     name: Text40("olga")!, key: OperatorKey(high: 7, low: 8), approves: true,

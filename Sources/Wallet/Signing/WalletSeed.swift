@@ -15,8 +15,8 @@ public enum WalletSeedError: Error, Hashable, Sendable, CustomStringConvertible 
     case owner(path: String, user: UInt32)
     /// It does not hold 24 words with their checksum.
     case notASeed(path: String)
-    /// It is sealed with a key on a token, which does not open it; without an error: it was changed,
-    /// or the key.
+    /// It is sealed with a key on a token, which does not open it; without an error: it or the key
+    /// was changed.
     case token(path: String, TokenError?)
 
     /// What happened, and what to do.

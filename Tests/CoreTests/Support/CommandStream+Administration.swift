@@ -180,7 +180,9 @@ extension CommandStream {
     }
 
     private mutating func permissions() -> Permissions {
-        random.pick([.read, [.read, .trade], [.withdraw], [.withdraw], [.withdraw, .withdrawAnywhere]])
+        random.pick([
+            .read, [.read, .trade], [.withdraw], [.withdraw], [.withdraw, .withdrawAnywhere],
+        ])
     }
 
     private mutating func keyID() -> Text64 {

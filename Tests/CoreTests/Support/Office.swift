@@ -12,7 +12,11 @@ final class Office {
     static let journal: (high: UInt64, low: UInt64) = (0x1122, 0x3344)
     private var ids: UInt128 = 0
 
-    init(_ venue: Venue = Venue()) { self.venue = venue }
+    init(_ venue: Venue = Venue()) {
+        self.venue = venue
+        // Once operators have keys it takes two of them.
+        #expect(venue.addKey(Venue.ann).refusal == .none)
+    }
 
     static func secret(_ name: String) -> SecretBytes {
         SecretBytes(SHA256.digest(Array(name.utf8)))
@@ -88,8 +92,6 @@ final class Office {
 
     /// Olga, Otto, Omar and `more` administer and approve; one endorses.
     func open(_ more: String...) {
-        // Afterwards it takes two of them.
-        #expect(venue.addKey(Venue.ann).refusal == .none)
         #expect(venue.apply(setOperator("olga")).refusal == .none)
         for name in ["otto", "omar"] + more { #expect(propose(setOperator(name)).refusal == .none) }
         #expect(propose(policy(1)).refusal == .none)

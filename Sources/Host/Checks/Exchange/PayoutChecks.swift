@@ -94,7 +94,7 @@ struct PayoutCheck {
             return (
                 .warning,
                 [
-                    "boursectl wallet status: which withdrawal the screening service holds, and why",
+                    "boursectl wallet status: which withdrawal the service holds, and why",
                     "boursectl wallet refuse: if it is not to go out",
                 ]
             )
