@@ -88,7 +88,7 @@ public struct ChainCoins: Sendable {
     /// Goes on whenever coins or payments change.
     public private(set) var changes: UInt64 = 0
     /// Change of payments that were dropped and may be signed again: no coins, and not gone.
-    var dropped: Set<OutPoint> = []
+    var dropped: [OutPoint: WalletCoin] = [:]
     /// Which payments spend a coin: more than one where they replace each other.
     private(set) var spenders: [OutPoint: Set<TransactionID>] = [:]
 
@@ -104,8 +104,12 @@ public struct ChainCoins: Sendable {
     /// Whether another payment that is final spent the coin, so that nothing else that spends it
     /// ever is.
     public func isGone(_ outPoint: OutPoint) -> Bool {
-        coins[outPoint] == nil && !dropped.contains(outPoint)
+        coins[outPoint] == nil && dropped[outPoint] == nil
     }
+
+    /// The coin, also where it is the change of a payment that was dropped and may be signed again;
+    /// nil: it is none of the wallet's, or gone.
+    func everyCoin(_ outPoint: OutPoint) -> WalletCoin? { coins[outPoint] ?? dropped[outPoint] }
 
     /// Coins that no payment spends, those included that are the change of an open payment.
     public var free: [(outPoint: OutPoint, coin: WalletCoin)] {
@@ -121,8 +125,10 @@ public struct ChainCoins: Sendable {
     /// The payments of a set of withdrawals, in the order of the log. Transfers, which pay none,
     /// are of no set.
     public func payments(of withdrawals: [WithdrawalID]) -> [(TransactionID, OpenPayment)] {
-        withdrawals.isEmpty ? [] : payments.filter { $0.value.withdrawals == withdrawals }
-            .map { ($0.key, $0.value) }.sorted { $0.1.sequence < $1.1.sequence }
+        withdrawals.isEmpty
+            ? []
+            : payments.filter { $0.value.withdrawals == withdrawals }
+                .map { ($0.key, $0.value) }.sorted { $0.1.sequence < $1.1.sequence }
     }
 
     /// The script of a key of the wallet's.
@@ -144,7 +150,7 @@ public struct ChainCoins: Sendable {
         let place = CoinPlace.change(of: c.withdrawals)
         let script = try? script(place)
         let change = transaction.outputs.firstIndex { $0.script == script }
-        let spent = inputs.reduce(Int128(0)) { $0 + Int128(coins[$1]?.amount ?? 0) }
+        let spent = inputs.reduce(Int128(0)) { $0 + Int128(everyCoin($1)?.amount ?? 0) }
         let paid = transaction.outputs.reduce(Int128(0)) { $0 + Int128($1.amount) }
         payments[c.transaction] = OpenPayment(
             withdrawals: c.withdrawals, asset: c.asset, replaces: c.replaces, sequence: sequence,
@@ -156,7 +162,7 @@ public struct ChainCoins: Sendable {
             let outPoint = OutPoint(c.transaction, UInt32(change))
             coins[outPoint] = WalletCoin(
                 amount: transaction.outputs[change].amount, place: place)
-            dropped.remove(outPoint)
+            dropped[outPoint] = nil
         }
     }
 
@@ -172,15 +178,15 @@ public struct ChainCoins: Sendable {
             drop(other, isFinal: true)
         }
         remove(id)
-        for input in payment.inputs { coins[input] = nil }
+        for input in payment.inputs { (coins[input], dropped[input]) = (nil, nil) }
     }
 
     /// A payment is not to become final: what it spends is free again, and its change is no coin.
     /// Unless `isFinal`, somebody may have its bytes, and it may be signed again.
     mutating func drop(_ id: TransactionID, isFinal: Bool = false) {
         guard let payment = remove(id), let change = payment.change else { return }
-        coins[OutPoint(id, change)] = nil
-        if !isFinal { dropped.insert(OutPoint(id, change)) }
+        let coin = coins.removeValue(forKey: OutPoint(id, change))
+        if !isFinal, let coin { dropped[OutPoint(id, change)] = coin }
     }
 
     @discardableResult

@@ -7,7 +7,7 @@ internal import UTXO
 internal import Wire
 
 extension CoinTable {
-    private static var version: UInt32 { 6 }
+    private static var version: UInt32 { 7 }
 
     /// The table as bytes; see `init(saved:)`. O(coins + bytes of open payments).
     public var saved: [UInt8] {
@@ -37,18 +37,15 @@ extension CoinTable {
             number(network.number)
             text("\(chain.chain)")
             text(chain.key)
-            number(UInt32(chain.coins.count))
-            for (place, coin) in chain.coins.sorted(by: { $0.key < $1.key }) {
-                id(place.transaction)
-                number(place.output)
-                number(coin.amount)
-                number(coin.place.branch.rawValue)
-                number(coin.place.index)
-            }
-            number(UInt32(chain.dropped.count))
-            for place in chain.dropped.sorted() {
-                id(place.transaction)
-                number(place.output)
+            for coins in [chain.coins, chain.dropped] {
+                number(UInt32(coins.count))
+                for (place, coin) in coins.sorted(by: { $0.key < $1.key }) {
+                    id(place.transaction)
+                    number(place.output)
+                    number(coin.amount)
+                    number(coin.place.branch.rawValue)
+                    number(coin.place.index)
+                }
             }
             number(UInt32(chain.payments.count))
             for (transaction, payment) in chain.payments.sorted(by: { $0.key < $1.key }) {
@@ -111,8 +108,10 @@ extension CoinTable {
             else { return false }
             var chain = ChainCoins(
                 chain: name, key: r.string(most: Limits.chainKeyBytesMax), network: network)
-            guard Self.readCoins(&r, &chain), Self.readDropped(&r, &chain),
-                Self.readPayments(&r, &chain)
+            guard let coins = Self.coins(&r), let dropped = Self.coins(&r)
+            else { return false }
+            (chain.coins, chain.dropped) = (coins, dropped)
+            guard Self.readPayments(&r, &chain)
             else { return false }
             chains[number] = chain
         }
@@ -133,24 +132,18 @@ extension CoinTable {
         return true
     }
 
-    private static func readCoins(_ r: inout WireReader, _ chain: inout ChainCoins) -> Bool {
+    private static func coins(_ r: inout WireReader) -> [OutPoint: WalletCoin]? {
         let count = Int(r.integer(UInt32.self))
-        guard count <= coinsMax, r.remaining >= 52 * count else { return false }
+        guard count <= coinsMax, r.remaining >= 52 * count else { return nil }
+        var coins: [OutPoint: WalletCoin] = [:]
         for _ in 0..<count {
             let place = OutPoint(r.transaction(), r.integer())
             let amount: Int64 = r.integer()
-            guard let branch = CoinPlace.Branch(rawValue: r.integer()) else { return false }
-            chain.coins[place] = WalletCoin(
+            guard let branch = CoinPlace.Branch(rawValue: r.integer()) else { return nil }
+            coins[place] = WalletCoin(
                 amount: amount, place: CoinPlace(branch: branch, index: r.integer()))
         }
-        return true
-    }
-
-    private static func readDropped(_ r: inout WireReader, _ chain: inout ChainCoins) -> Bool {
-        let count = Int(r.integer(UInt32.self))
-        guard count <= coinsMax, r.remaining >= 36 * count else { return false }
-        for _ in 0..<count { chain.dropped.insert(OutPoint(r.transaction(), r.integer())) }
-        return true
+        return coins
     }
 
     private static func readPayments(_ r: inout WireReader, _ chain: inout ChainCoins) -> Bool {
