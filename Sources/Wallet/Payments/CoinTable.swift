@@ -91,7 +91,7 @@ public struct CoinTable: Sendable {
             let amounts = c.withdrawals.compactMap { engine.withdrawal($0)?.amount.units }
             accounts[c.network]?.sign(c, amounts.reduce(0, +), at: header.sequence)
         case .settleTransaction(let c):
-            charge(c)
+            charge(c, engine)
             for network in chains.keys { chains[network]?.settle(c.transaction) }
             for network in accounts.keys { accounts[network]?.settle(c) }
         case .dropTransaction(let c):
@@ -107,11 +107,23 @@ public struct CoinTable: Sendable {
     ]
 
     /// Compares what a settlement is booked to cost with the transaction's fee, which its own bytes
-    /// say. What an EVM chain took its receipt says, and no bytes.
-    private mutating func charge(_ c: SettleTransaction) {
-        if accounts.values.contains(where: { $0.payments[c.transaction] != nil }) { return }
+    /// say. Of an EVM chain these say what it is at most, and the receipt, which the log lacks, what
+    /// it was.
+    private mutating func charge(_ c: SettleTransaction, _ engine: borrowing Engine) {
         let payment = chains.values.lazy.compactMap { $0.payments[c.transaction] }.first
-        let fee = payment.map { $0.asset == c.costAsset ? Int128($0.credibleFee) : 0 } ?? 0
+        var fee = payment.map { $0.asset == c.costAsset ? Int128($0.credibleFee) : 0 } ?? 0
+        for (network, account) in accounts {
+            guard let open = account.payments[c.transaction] ?? account.sweeps[c.transaction],
+                engine.network(c.costAsset, network) != nil,
+                let scale = engine.asset(c.costAsset)?.scale
+            else { continue }
+            var most = open.feeMax(scale: scale)
+            // A sweep may be of anybody's account: the wallet signs none that costs more.
+            if account.payments[c.transaction] == nil {
+                most = min(most, EVMOpenPayment.sweepFeeMax(scale: scale))
+            }
+            fee = max(fee, most)
+        }
         let excess = c.cost.units - fee
         guard excess > 0 else { return }
         let (sum, isOver) = (overcharged[c.costAsset] ?? 0).addingReportingOverflow(excess)

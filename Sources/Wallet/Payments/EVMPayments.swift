@@ -63,6 +63,21 @@ public struct EVMOpenPayment: Hashable, Sendable {
 
     /// Its place among the account's transactions.
     public var nonce: UInt64 { signed.transaction.nonce }
+    /// The most that the chain may take for it, in units of an asset with so many decimals, rounded
+    /// up.
+    func feeMax(scale: UInt8) -> Int128 {
+        Self.units(EVMWord(signed.transaction.feeMax), scale: scale)
+    }
+
+    /// The same of a sweep: the signer signs none that costs more.
+    static func sweepFeeMax(scale: UInt8) -> Int128 { units(EVMCeiling.gasGift, scale: scale) }
+
+    private static func units(_ most: EVMWord, scale: UInt8) -> Int128 {
+        guard let (whole, rest) = try? most.amount(decimals: EVMAsset.nativeDecimals, scale: scale)
+        else { return Limits.amountUnitsMax }
+        return whole.units + (rest > .zero ? 1 : 0)
+    }
+
     /// The account's nonce, as a coin: of all with the same one, one can be final.
     public var coin: OutPoint { OutPoint(signed.sender, nonce: nonce) }
 }
