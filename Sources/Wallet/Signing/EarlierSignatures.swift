@@ -8,7 +8,7 @@ public import UTXO
 public enum EarlierSignatures: Hashable, Sendable {
     /// There are none that could be final beside it: it may be signed. So much is to be subtracted
     /// from what counts against the limit, in base units: the most that a payment of the very same
-    /// withdrawals took, for at most one of them can ever be final.
+    /// withdrawals took, for at most one of them can ever be final, and no more than these counted.
     case free(replaced: Int64)
     /// This one is given instead: it could be final beside the new one, or it is that very one.
     case given(SignedEntry)
@@ -38,6 +38,25 @@ public enum EarlierSignatures: Hashable, Sendable {
         // the log alone, and the limit holds whatever the log says.
         let same = earlier.filter { $0.payment.withdrawals == ids }
         guard same.allSatisfy(conflicts) else { return .free(replaced: 0) }
-        return .free(replaced: same.map(\.leaving).max() ?? 0)
+        return .free(replaced: replaced(same) { ($0.leaving, $0.counted) })
+    }
+
+    /// What is subtracted for a token of this limit, in its units, by the same rule: `earlier` are
+    /// of the very same withdrawal.
+    static func replaced(_ limit: Text40, _ earlier: [SignedEntry]) -> Int64 {
+        replaced(earlier) { entry in
+            guard let token = entry.token, token.limit == limit else { return (0, 0) }
+            return (token.leaving, token.counted)
+        }
+    }
+
+    // Own entries of a set counted together as much as the dearest takes. What another host signed
+    // need not have counted here, and then nothing is subtracted for it.
+    private static func replaced(
+        _ same: [SignedEntry], _ amounts: (SignedEntry) -> (leaving: Int64, counted: Int64)
+    ) -> Int64 {
+        let all = same.map(amounts)
+        let counted = all.reduce(Int128(0)) { $0 + Int128($1.counted) }
+        return Int64(clamping: min(Int128(all.map(\.leaving).max() ?? 0), counted))
     }
 }

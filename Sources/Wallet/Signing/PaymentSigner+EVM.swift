@@ -57,7 +57,9 @@ extension PaymentSigner {
                     + "again")
         }
         let reviewed = try ReviewedEVMPayment(request, engine, coins, assets, key: master)
-        let before = replaced > 0 ? earlier.compactMap { $0.token?.leaving }.max() ?? 0 : 0
+        let before =
+            replaced > 0
+            ? reviewed.token.map { EarlierSignatures.replaced($0.limit, earlier) } ?? 0 : 0
         return .signed(
             try sign(reviewed, (replaced, before), on: account.chain, engine, coins, now))
     }
@@ -143,7 +145,9 @@ extension PaymentSigner {
             throw PaymentReviewError(.signedBefore, "the log has given the chain another number")
         }
         if engine.payment(payment.transaction) != nil { return payment }
-        try Self.checkOwn(entry)
+        // The very one that is asked for cannot pay twice, and may be the only one that has its
+        // nonce and pays the withdrawal.
+        if (try? ReviewedEVMPayment.decoded(request)) != transaction { try Self.checkOwn(entry) }
         payment.replaces = request.replaces
         let before = SigningRequest(
             network: payment.network, asset: payment.asset, sequence: request.sequence,
