@@ -87,11 +87,14 @@ public struct SpendingMeter: Sendable {
     /// The limits' time, ns since 1970; it never goes back.
     public private(set) var time: Int64
     private var last: SpendingMoment?
+    /// What was used at a time; where that is nothing, since when.
     private var buckets: [Text40: (used: Int128, time: Int64)] = [:]
+    /// When it began: buckets that it does not have are full since then.
+    private let start: Int64
 
     /// A meter that goes on at `time`, with so much used of each chain then.
     public init(time: Int64, used: [Text40: Int64]) {
-        self.time = time
+        (self.time, start) = (time, time)
         for (chain, units) in used {
             buckets[chain] = (Int128(units) * Self.hourNanos, time)
         }
@@ -100,7 +103,7 @@ public struct SpendingMeter: Sendable {
     /// Adds an entry of the past: before the first `advance`.
     mutating func replay(_ chain: Text40, _ units: Int64, at moment: Int64, refill: Int64) {
         time = max(time, moment)
-        take(chain, units, refill: refill)
+        take(chain, units, at: moment, refill: refill)
     }
 
     /// Goes on to this moment.
@@ -121,9 +124,15 @@ public struct SpendingMeter: Sendable {
         guard let bucket = buckets[chain] else { return 0 }
         let passed = Int64(clamping: Int128(time) - Int128(bucket.time))
         let refilled = Int128(refill) * Int128(max(0, passed))
-        let used = max(0, bucket.used - refilled)
-        buckets[chain] = used == 0 ? nil : (used, time)
-        return used
+        guard refilled < bucket.used else {
+            if bucket.used > 0 {
+                let nanos = (bucket.used + Int128(refill) - 1) / Int128(refill)
+                buckets[chain] = (0, min(time, Int64(clamping: Int128(bucket.time) + nanos)))
+            }
+            return 0
+        }
+        buckets[chain] = (bucket.used - refilled, time)
+        return bucket.used - refilled
     }
 
     /// Whether so many base units may leave now.
@@ -142,6 +151,22 @@ public struct SpendingMeter: Sendable {
     public mutating func take(_ chain: Text40, _ units: Int64, refill: Int64) {
         let used = settle(chain, refill: refill)
         buckets[chain] = (used + Int128(units) * Self.hourNanos, time)
+    }
+
+    /// Takes out what was used at an earlier moment and is known only now: as if it had been taken
+    /// then, as far as the bucket was full since.
+    mutating func take(_ chain: Text40, _ units: Int64, at moment: Int64, refill: Int64) {
+        guard settle(chain, refill: refill) == 0 else {
+            return take(chain, units, refill: refill)
+        }
+        let full = buckets[chain]?.time ?? start
+        buckets[chain] = (Int128(units) * Self.hourNanos, min(time, max(moment, full)))
+    }
+
+    /// Forgets what is used beyond so many units.
+    mutating func clamp(_ chain: Text40, to units: Int128, refill: Int64) {
+        let used = settle(chain, refill: refill)
+        if used > units * Self.hourNanos { buckets[chain] = (units * Self.hourNanos, time) }
     }
 
     /// What a chain has used now, in base units, rounded up.
