@@ -164,4 +164,154 @@ private struct TwoHosts {
         #expect(why == nil && again.list.entries.isEmpty)
         #expect(venue.ask(again, try venue.request(ids, from: [2])).payment != nil)
     }
+
+    @Test func `a payment under withdrawals that it does not pay is not adopted`() throws {
+        let hosts = try TwoHosts()
+        let venue = hosts.venue
+        let ids = venue.withdraw(2)
+        let real = try #require(hosts.ask(0, try venue.request([ids[0]], from: [0])).payment)
+        var forged = real
+        forged.withdrawals = [ids[1]]
+        hosts.log(forged, to: [1])
+        #expect(hosts.signers[1].list.entries.isEmpty)
+        venue.drop(forged)
+        hosts.log(real, to: [1])
+        #expect(hosts.signers[1].list.entries.map(\.payment) == [real])
+    }
+
+    @Test func `what spends the change of a dropped payment is adopted`() throws {
+        let hosts = try TwoHosts()
+        let venue = hosts.venue
+        let ids = venue.withdraw(2)
+        let first = try #require(hosts.ask(0, try venue.request([ids[0]], from: [0])).payment)
+        hosts.log(first)
+        let second = try #require(
+            hosts.ask(
+                0,
+                try venue.request(
+                    [ids[1]], spending: [OutPoint(first.transaction, 1)], of: 89_999_000)
+            ).payment)
+        venue.drop(first)
+        hosts.log(second)
+        #expect(hosts.signers[1].list.entries.map(\.payment) == [first, second])
+        let saved = venue.coins.saved
+        #expect(CoinTable(saved: saved)?.saved == saved)
+        venue.drop(second)
+        let other = try venue.request([ids[1]], from: [2])
+        #expect(hosts.ask(1, other) == .earlier([second]))
+    }
+
+    @Test func `a forged twin keeps a signer from beginning, and hides nothing`() throws {
+        let hosts = try TwoHosts()
+        let venue = hosts.venue
+        let ids = venue.withdraw(1)
+        let real = try #require(hosts.ask(0, try venue.request(ids, from: [0])).payment)
+        var forged = real
+        let place = try #require(forged.bytes.indices.dropLast(40).last)
+        forged.bytes[place] ^= 1
+        let late = PaymentSigner(
+            try SignedList(hosts.directories[1].place), master: venue.master,
+            limits: try SignerVenue.limits(hosts.limit))
+        func begin() -> String? {
+            late.begin(
+                venue.engine, venue.coins, journal: SignerVenue.journal, now: now,
+                isOwn: { _ in false })
+        }
+        venue.log(forged)
+        venue.show(forged, to: late)
+        #expect(begin()?.contains(real.transaction.hex) == true && !late.hasBegun)
+        venue.drop(forged)
+        venue.log(real)
+        venue.show(real, to: late)
+        #expect(begin() == nil && late.list.entries.map(\.payment) == [real])
+    }
+
+    @Test func `what is adopted counts by its time, and never beyond two buckets`() throws {
+        let hour: Int64 = 3_600_000_000_000
+        let hosts = try TwoHosts(limit: ("0.25", "0.1"))
+        let venue = hosts.venue
+        let other = try SignerDirectory()
+        try other.place.begin()
+        let generous = try venue.signer(other, limit: ("10", "0"))
+        let ids = venue.withdraw(9)
+        for number in 0..<8 {
+            let request = try venue.request([ids[number]], from: [number])
+            let payment = try #require(venue.ask(generous, request).payment)
+            venue.log(payment)
+            venue.show(payment, to: hosts.signers[0])
+            // The link was away for ten hours.
+            if number < 2 { venue.show(payment, to: hosts.signers[1], host: 10 * hour) }
+        }
+        let last = try venue.request([ids[8]], from: [9])
+        // Of 0.8 coins that came at once 0.5 count: 0.1 more fit once 0.35 are refilled.
+        #expect(hosts.ask(0, last, host: 3 * hour).refusal == .limit)
+        #expect(hosts.ask(0, last, host: 4 * hour).payment != nil)
+        #expect(hosts.ask(1, last, host: 10 * hour).payment != nil)
+    }
+
+    @Test func `of EVM chains it is adopted where it pays, and given to who asks for it`() throws {
+        typealias Venue = EVMSignerVenue
+        let venue = try Venue()
+        let directories = try [SignerDirectory(), SignerDirectory()]
+        for directory in directories { try directory.place.begin() }
+        let signers = try directories.map { try venue.signer($0) }
+        let (id, other) = (venue.withdraw(), venue.withdraw(Venue.token))
+        let transaction = try venue.transaction()
+        let real = try #require(venue.ask(signers[0], venue.request(id, transaction)).payment)
+        var forged = real
+        (forged.asset, forged.withdrawals) = (Venue.token, [other])
+        for payment in [forged, real] {
+            venue.log(payment)
+            venue.show(payment, to: signers[1])
+            venue.drop(payment)
+        }
+        // The same one cannot pay twice; another nonce could.
+        let next = venue.request(id, try venue.transaction(nonce: 1))
+        #expect(venue.ask(signers[1], next) == .earlier([real]))
+        #expect(venue.ask(signers[1], venue.request(id, transaction)) == .signed(real))
+        #expect(signers[1].list.entries.map(\.payment) == [real])
+    }
+
+    @Test func `a settlement of an EVM chain costs its gas at most, in the chain's coin`() throws {
+        typealias Venue = EVMSignerVenue
+        let venue = try Venue()
+        let directory = try SignerDirectory()
+        try directory.place.begin()
+        let signer = try venue.signer(directory)
+        venue.apply(
+            SetAsset(
+                code: Text16("BTC")!, scale: 8,
+                audit: Audit(operatorName: Text40("olga")!, reason: "test")))
+        let bitcoin = AssetID(3)
+        // 21,000 of gas at 30 gwei are 63,000 units of 10 gwei.
+        for (nonce, (asset, cost)) in [(Venue.coin, 63_005), (bitcoin, 100)].enumerated() {
+            let id = venue.withdraw()
+            let request = venue.request(id, try venue.transaction(nonce: UInt64(nonce)))
+            let payment = try #require(venue.ask(signer, request).payment)
+            venue.log(payment)
+            venue.apply(
+                SettleTransaction(
+                    transaction: payment.transaction, costAsset: asset,
+                    cost: Amount(units: Int128(cost)), block: 9))
+        }
+        #expect(venue.coins.overcharged == [Venue.coin: 5, bitcoin: 100])
+    }
+}
+
+extension EVMSignerVenue {
+    /// Shows a signer the record by which a payment came into the log, as following it does.
+    func show(_ payment: SignedPayment, to signer: PaymentSigner) {
+        let command = SignWithdrawals(
+            asset: payment.asset, network: payment.network, transaction: payment.transaction,
+            replaces: payment.replaces, withdrawals: payment.withdrawals, bytes: payment.bytes)
+        let header = RecordHeader(
+            sequence: engine.sequence, timestamp: 0, session: SessionID(0), number: 0,
+            kind: SignWithdrawals.kind)
+        let bytes = command.recordBytes(header)
+        unsafe bytes.withUnsafeBytes { bytes in
+            unsafe signer.see(header, bytes, Outcome(), engine, coins) {
+                SpendingMoment(host: 0, monotonic: 0)
+            }
+        }
+    }
 }

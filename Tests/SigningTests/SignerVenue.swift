@@ -178,7 +178,7 @@ final class SignerVenue {
     }
 
     /// Shows a signer the record by which a payment came into the log, as following it does.
-    func show(_ payment: SignedPayment, to signer: PaymentSigner) {
+    func show(_ payment: SignedPayment, to signer: PaymentSigner, host: Int64 = 0) {
         let command = SignWithdrawals(
             asset: payment.asset, network: payment.network, transaction: payment.transaction,
             replaces: payment.replaces, withdrawals: payment.withdrawals, bytes: payment.bytes)
@@ -188,7 +188,7 @@ final class SignerVenue {
         let bytes = command.recordBytes(header)
         unsafe bytes.withUnsafeBytes { bytes in
             unsafe signer.see(header, bytes, Outcome(), engine, coins) {
-                SpendingMoment(host: 0, monotonic: 0)
+                SpendingMoment(host: host, monotonic: host)
             }
         }
     }

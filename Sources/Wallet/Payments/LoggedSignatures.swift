@@ -1,9 +1,12 @@
 // Whether a payment of the log was signed by the wallet's own keys, and what leaves with it.
 //
 // The log alone does not say so: whoever writes to it may give it any bytes. A signature of each
-// input does, and it commits to the amount of its coin (BIP143).
+// input does, and it commits to the amount of its coin (BIP143). Nor does the log alone say whom it
+// pays: its outputs do, and they have to be those of the withdrawals that the log has it under.
 
 internal import Addresses
+public import EVM
+public import Engine
 internal import Keys
 public import Terms
 public import UTXO
@@ -17,8 +20,30 @@ public struct LoggedSignatures: Hashable, Sendable {
 }
 
 extension ChainCoins {
+    /// Whether a payment pays these withdrawals, all of which the log has as open, and nobody else:
+    /// every output but one of change is exactly one of them. O(bytes).
+    public func pays(
+        _ bytes: [UInt8], _ withdrawals: [WithdrawalID], of asset: AssetID, _ number: NetworkID,
+        _ engine: borrowing Engine
+    ) -> Bool {
+        guard
+            let transaction = try? UTXOTransaction(
+                bytes, on: network, bytesMax: Limits.transactionBytesMax)
+        else { return false }
+        var payees: [Payee] = []
+        for id in withdrawals {
+            guard let withdrawal = engine.withdrawal(id), withdrawal.asset == asset,
+                withdrawal.network == number, let payee = Payee(withdrawal, on: network)
+            else { return false }
+            payees.append(payee)
+        }
+        let change = try? ReviewedPayment.change(transaction, of: withdrawals, payees, self)
+        return change != nil
+    }
+
     /// What a payment is that the log has for these withdrawals; nil where it is no transaction of
-    /// that name, spends anything else than coins that the wallet has now, or lacks the signature
+    /// that name, spends anything else than coins that the wallet has now or change of payments that were
+    /// dropped, or lacks the signature
     /// of one of their keys. O(bytes + inputs).
     public func signatures(
         _ bytes: [UInt8], of id: TransactionID, paying withdrawals: [WithdrawalID]
@@ -30,7 +55,7 @@ extension ChainCoins {
         else { return nil }
         var spent: [UTXOTransaction.TransactionOutput] = []
         for input in transaction.inputs {
-            guard let coin = coins[input.outPoint],
+            guard let coin = everyCoin(input.outPoint),
                 let own = try? account.descendant(coin.place.branch.rawValue, coin.place.index),
                 input.witness.count == 2, input.witness[1] == own.key
             else { return nil }
@@ -54,5 +79,27 @@ extension ChainCoins {
         let change = transaction.outputs.first { $0.script == script }?.amount ?? 0
         return LoggedSignatures(
             inputs: transaction.inputs.map(\.outPoint), leaving: max(0, all - change))
+    }
+}
+
+extension EVMPayments {
+    /// Whether a payment pays this withdrawal, which the log has as open: destination, value and
+    /// data are what the signer's own list of assets makes of it. O(bytes).
+    public func pays(
+        _ bytes: [UInt8], _ withdrawals: [WithdrawalID], of asset: AssetID, _ number: NetworkID,
+        _ engine: borrowing Engine, _ assets: EVMAssetList
+    ) -> Bool {
+        guard withdrawals.count == 1, let withdrawal = engine.withdrawal(withdrawals[0]),
+            withdrawal.asset == asset, withdrawal.network == number,
+            let view = engine.asset(asset),
+            let listed = assets.asset("\(view.code)", on: network), view.scale <= listed.decimals,
+            let destination = try? EVMAddress(destination: "\(withdrawal.address)"),
+            let units = try? EVMWord(
+                withdrawal.amount, scale: view.scale, decimals: listed.decimals),
+            let transaction = try? SignedEVMTransaction(decoding: bytes).transaction
+        else { return false }
+        let due = listed.transfer(to: destination, units)
+        return transaction.destination == due.to && transaction.value == due.value
+            && transaction.data == due.data
     }
 }

@@ -70,7 +70,7 @@ public struct ReviewedPayment: Sendable {
         else { throw PaymentReviewError(.malformed, "it is not of the wallet's own form") }
         spent = try Self.spent(transaction, request, chain)
         if !isSigned { try Self.prove(transaction, request.previous, chain) }
-        let change = try Self.change(transaction, request, payees, chain)
+        let change = try Self.change(transaction, of: request.withdrawals, payees, chain)
         // Amounts and their sums are within the network's maximum: the decoder checked them.
         let paid = transaction.outputs.reduce(0) { $0 + $1.amount }
         guard let all = chain.network.sum(spent.lazy.map(\.amount)), all >= paid else {
@@ -204,11 +204,11 @@ public struct ReviewedPayment: Sendable {
     }
 
     /// The amount that comes back. Every other output is exactly one withdrawal's.
-    private static func change(
-        _ transaction: UTXOTransaction, _ request: SigningRequest, _ payees: [Payee],
+    static func change(
+        _ transaction: UTXOTransaction, of withdrawals: [WithdrawalID], _ payees: [Payee],
         _ chain: ChainCoins
     ) throws(PaymentReviewError) -> Int64 {
-        guard let own = try? chain.script(.change(of: request.withdrawals)) else {
+        guard let own = try? chain.script(.change(of: withdrawals)) else {
             throw PaymentReviewError(.otherKey, "the chain's key cannot be used")
         }
         var due: [UTXOTransaction.TransactionOutput: Int] = [:]

@@ -17,12 +17,22 @@ public import Wire
 
 /// A payment of the log that the list lacks, until the signer begins.
 struct LoggedPayment {
+    /// Whether it is what the log says.
+    enum Proof {
+        /// Its signatures were not looked at.
+        case unknown
+        /// It is: this seed signed it, for these withdrawals.
+        case proved
+        /// It is not.
+        case none
+    }
+
     /// As the list would hold it; `leaving` and what follows are of no use where it is not proved.
     var entry: SignedEntry
     /// The replica id of the host that led when it came into the log.
     let leader: UInt128
-    /// Whether its signatures were looked at.
-    var isProved: Bool
+    /// Whether it is what the log says.
+    var proof: Proof
 }
 
 extension PaymentSigner {
@@ -35,6 +45,7 @@ extension PaymentSigner {
         _ header: RecordHeader, _ record: UnsafeRawBufferPointer, _ outcome: Outcome,
         _ engine: borrowing Engine, _ coins: CoinTable, now: () -> SpendingMoment
     ) {
+        stampMax = max(stampMax, header.timestamp)
         guard header.kind == CommandKind.signWithdrawals.rawValue, outcome.refusal == .none else {
             return
         }
@@ -43,16 +54,17 @@ extension PaymentSigner {
             case .signWithdrawals(let c)? = unsafe Command(
                 kind: .signWithdrawals, payload: payload)
         else { return }
-        see(c, at: header.timestamp, engine, coins, now: now)
+        see(c, engine, coins, now: now)
     }
 
     /// Takes a payment that the log has now.
     func see(
-        _ c: SignWithdrawals, at time: Int64, _ engine: borrowing Engine, _ coins: CoinTable,
+        _ c: SignWithdrawals, _ engine: borrowing Engine, _ coins: CoinTable,
         now: () -> SpendingMoment
     ) {
         // What pays nobody is the wallet's own, and binds no withdrawal.
-        guard !list.has(c.transaction), logged[c.transaction] == nil, !c.withdrawals.isEmpty,
+        guard list.fault == nil, !list.has(c.transaction), !c.withdrawals.isEmpty,
+            !list.forgotten.contains(c.transaction) || !hasBegun,
             !adopting.contains(where: { $0.payment.transaction == c.transaction }),
             let chain = coins.coins(c.network)?.chain ?? coins.account(c.network)?.chain
         else { return }
@@ -61,30 +73,68 @@ extension PaymentSigner {
             payment: SignedPayment(
                 network: c.network, asset: c.asset, withdrawals: c.withdrawals,
                 replaces: c.replaces, transaction: c.transaction, bytes: c.bytes),
-            inputs: [], leaving: 0, counted: 0, time: time, seen: SeenRecord(coins))
+            inputs: [], leaving: 0, counted: 0, time: max(stampMax, past.time),
+            seen: SeenRecord(coins))
         entry.isAdopted = true
+        // The log has its withdrawals as open now: a payment that pays somebody else binds others,
+        // which the log hides.
+        let pays = pays(c, engine, coins)
         if hasBegun {
-            guard let proved = proved(entry, coins) else { return }
+            guard pays, let proved = proved(entry, coins) else { return }
             let moment = now()
             var counted = counted(proved)
             meterAdvance(to: moment)
-            counted.time = meterTime
+            counted.time = min(counted.time, meterTime)
             count(counted)
             adopting.append(counted)
             return
         }
-        var payment = LoggedPayment(entry: entry, leader: coins.leader, isProved: false)
+        // Who logs a forged twin first hides nothing with it.
+        if logged[c.transaction] != nil {
+            if isProved(c.transaction, coins) { return }
+            loggedBytes -= logged[c.transaction]?.entry.payment.bytes.count ?? 0
+        }
+        var payment = LoggedPayment(
+            entry: entry, leader: coins.leader, proof: pays ? .unknown : .none)
         // What the list has seen has counted.
-        if coins.sequence > list.seen.sequence {
+        if pays, coins.sequence > list.seen.sequence {
             let now = now().host
             if mayCount(entry, now: now), let proved = proved(entry, coins) {
-                (payment.entry, payment.isProved) = (self.counted(proved), true)
+                (payment.entry, payment.proof) = (self.counted(proved), .proved)
                 countPast(payment.entry, now: now)
             }
         }
         logged[c.transaction] = payment
         loggedBytes += c.bytes.count
         if loggedBytes > loggedBytesNext { prune(engine, coins) }
+    }
+
+    /// Whether a payment of `logged` is what the log says. What is proved later than it was seen
+    /// has not counted.
+    private func isProved(_ id: TransactionID, _ coins: CoinTable) -> Bool {
+        guard var payment = logged[id] else { return false }
+        if payment.proof == .unknown {
+            if var entry = proved(payment.entry, coins) {
+                entry.counted = 0
+                entry.token?.counted = 0
+                (payment.entry, payment.proof) = (entry, .proved)
+            } else {
+                payment.proof = .none
+            }
+            logged[id] = payment
+        }
+        return payment.proof == .proved
+    }
+
+    /// Whether a payment pays the withdrawals that the log has it under, and nobody else.
+    private func pays(
+        _ c: SignWithdrawals, _ engine: borrowing Engine, _ coins: CoinTable
+    ) -> Bool {
+        if let chain = coins.coins(c.network) {
+            return chain.pays(c.bytes, c.withdrawals, of: c.asset, c.network, engine)
+        }
+        return coins.account(c.network)?.pays(
+            c.bytes, c.withdrawals, of: c.asset, c.network, engine, assets) ?? false
     }
 
     /// Forgets those whose withdrawals are all closed: they bind nothing.
@@ -117,7 +167,12 @@ extension PaymentSigner {
             guard why == nil, isOurs, !open.isTransfer, !list.has(open.id) else { return }
             let other = logged[open.id].map { isOwn($0.leader) }
             switch other {
-            case .some(.some(false)) where !list.forgotten.contains(open.id): break
+            case .some(.some(false)) where !list.forgotten.contains(open.id):
+                // What can never be final binds nothing.
+                if isProved(open.id, coins) || Self.isDead(open.id, open.network, coins) { return }
+                why =
+                    "the log has the payment \(open.id.hex), and its bytes are not what this seed "
+                    + "signed for its withdrawals: wait until it is settled or dropped"
             case .some(.none):
                 why = "it is not known yet which host signed the payment \(open.id.hex)"
             default:
@@ -130,16 +185,29 @@ extension PaymentSigner {
         return why
     }
 
+    /// Whether an open payment spends what is gone.
+    private static func isDead(
+        _ id: TransactionID, _ network: NetworkID, _ coins: CoinTable
+    ) -> Bool {
+        if let chain = coins.coins(network), let payment = chain.payments[id] {
+            return payment.inputs.contains { chain.isGone($0) }
+        }
+        guard let account = coins.account(network), let payment = account.payments[id] else {
+            return false
+        }
+        return account.isSpent(payment.nonce)
+    }
+
     /// What of the log's payments is to be in the list from now on: those of open withdrawals, in
     /// the order of the log.
     func takeLogged(_ engine: borrowing Engine, _ coins: CoinTable) -> [SignedEntry] {
         prune(engine, coins)
-        let all = logged.values.sorted { $0.entry.seen.sequence < $1.entry.seen.sequence }
-        (logged, loggedBytes) = ([:], 0)
-        return all.compactMap { payment in
-            guard !list.forgotten.contains(payment.entry.payment.transaction) else { return nil }
-            return payment.isProved ? payment.entry : proved(payment.entry, coins)
+        var all: [SignedEntry] = []
+        for id in Array(logged.keys) where !list.forgotten.contains(id) && isProved(id, coins) {
+            if let entry = logged[id]?.entry { all.append(entry) }
         }
+        (logged, loggedBytes) = ([:], 0)
+        return all.sorted { $0.seen.sequence < $1.seen.sequence }
     }
 
     /// Brings what was adopted into the list. Where it cannot be kept nothing is signed: the list's
@@ -216,7 +284,9 @@ extension PaymentSigner {
         earlier += adopting.filter { $0.payment.withdrawals == ids }
         // A payment of the same withdrawals in the log replaces one before it.
         var before = entry.payment.replaces
-        while let other = logged[before], other.isProved, earlier.count <= Limits.replacementsMax {
+        while let other = logged[before], other.proof == .proved,
+            earlier.count <= Limits.replacementsMax
+        {
             earlier.append(other.entry)
             before = other.entry.payment.replaces
         }
@@ -225,9 +295,10 @@ extension PaymentSigner {
             isDead: { _ in false })
         guard case .free(let replaced) = verdict, replaced > 0 else { return entry }
         entry.counted = max(0, entry.leaving - replaced)
-        let dearest = earlier.compactMap { $0.token?.leaving }.max() ?? 0
         if var token = entry.token {
-            token.counted = max(0, token.leaving - dearest)
+            let replaced = EarlierSignatures.replaced(
+                token.limit, earlier.filter { $0.payment.withdrawals == ids })
+            token.counted = max(0, token.leaving - replaced)
             entry.token = token
         }
         return entry
@@ -251,20 +322,30 @@ extension PaymentSigner {
     /// than now: a log's clock refills nothing.
     private func countPast(_ entry: SignedEntry, now: Int64) {
         let time = min(entry.time, now)
-        past.replay(
-            entry.chain, entry.counted, at: time, refill: limits[entry.chain]?.units?.refill ?? 0)
-        if let token = entry.token {
-            past.replay(
-                token.limit, token.counted, at: time,
-                refill: limits[token.limit]?.units?.refill ?? 0)
+        for (name, units) in Self.amounts(entry) {
+            let refill = limits[name]?.units?.refill ?? 0
+            past.replay(name, units, at: time, refill: refill)
+            if let most = mostUsed(name) { past.clamp(name, to: most, refill: refill) }
         }
     }
 
     private func count(_ entry: SignedEntry) {
-        take(entry.chain, entry.counted, refill: limits[entry.chain]?.units?.refill ?? 0)
-        if let token = entry.token {
-            take(token.limit, token.counted, refill: limits[token.limit]?.units?.refill ?? 0)
+        for (name, units) in Self.amounts(entry) {
+            let refill = limits[name]?.units?.refill ?? 0
+            meter?.take(name, units, at: entry.time, refill: refill)
+            if let most = mostUsed(name) { meter?.clamp(name, to: most, refill: refill) }
         }
+    }
+
+    /// Two hosts have signed no more than two full buckets: whatever the log says beyond that does
+    /// not stop this one any longer.
+    private func mostUsed(_ limit: Text40) -> Int128? {
+        limits[limit]?.units.map { 2 * Int128($0.capacity) }
+    }
+
+    /// What counts, by limit.
+    private static func amounts(_ entry: SignedEntry) -> [(Text40, Int64)] {
+        [(entry.chain, entry.counted)] + (entry.token.map { [($0.limit, $0.counted)] } ?? [])
     }
 
     // MARK: Whose keys

@@ -20,13 +20,15 @@ public final class PaymentSigner {
     /// What the assets of EVM chains are there.
     let assets: EVMAssetList
     let limits: [Text40: SpendingLimit]
-    private var meter: SpendingMeter?
+    var meter: SpendingMeter?
     /// What was used before it begins: by the list, and by what the log has beyond it.
     var past: SpendingMeter
     /// Payments of the log that the list lacks, before it begins.
     var logged: [TransactionID: LoggedPayment] = [:]
     /// Bytes of these, and from how many on those are forgotten that bind nothing.
     var (loggedBytes, loggedBytesNext) = (0, 1 << 20)
+    /// The highest time of the records that were seen: a record that says less is no older.
+    var stampMax = Int64.min
     /// What is to go into the list before anything else is signed.
     var adopting: [SignedEntry] = []
     /// Whether a public key of the log's is this seed's.
@@ -76,7 +78,10 @@ public final class PaymentSigner {
         let base = list.nextBase(&meter, SeenRecord(coins), journal) { limits[$0] }
         var kept: [SignedEntry] = []
         for entry in list.entries where Self.isOpen(entry, engine, coins) { kept.append(entry) }
-        kept += adopted.filter { !list.has($0.payment.transaction) }
+        for entry in adopted
+        where !list.has(entry.payment.transaction) && Self.isOpen(entry, engine, coins) {
+            kept.append(entry)
+        }
         _ = list.rewrite(base, kept)
         self.meter = meter
     }
