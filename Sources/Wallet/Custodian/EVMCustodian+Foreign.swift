@@ -61,8 +61,11 @@ extension EVMCustodian {
             known.isEmpty
             ? "Find the transaction, then: boursectl wallet adopt"
             : "Once you know what it is: boursectl wallet adopt \(account.chain) 0x\(known[0].hex)"
+        let waits = chain.payouts.adoptionWaits.min { $0.key < $1.key }
+        if let waits { text = waits.value.text }
         (report.condition, report.text) = (.foreign, text)
-        if session.isLed {
+        // One that waits for withdrawals to go on would wait for ever, were they stopped again.
+        if session.isLed, !chain.payouts.adoptionWaits.values.contains(where: \.isForResuming) {
             try stopWithdrawals(chain, "the chain has a transaction that the log does not have")
         }
         return true
@@ -98,6 +101,7 @@ extension EVMCustodian {
             guard let account = coins.account(view.network) else { return }
             func end(_ text: String) {
                 chain.payouts.adopting.remove(id)
+                chain.payouts.adoptionWaits[id] = nil
                 remark("\(view.chain): 0x\(id.hex) is not adopted: \(text)")
             }
             guard account.open[id] == nil, session.replica.engine.rules >= 3 else {
@@ -120,7 +124,10 @@ extension EVMCustodian {
                 end("the log has another transaction with nonce \(nonce) as final")
                 continue
             }
-            guard let (height, block) = try finalBlock(of: id, chain) else { continue }
+            guard let (height, block) = try finalBlock(of: id, chain) else {
+                chain.payouts.adoptionWaits[id] = nil
+                continue
+            }
             let purpose: AdoptedPurpose
             switch self.purpose(signed, account, view, chain) {
             case .failure(let reason):
@@ -128,13 +135,19 @@ extension EVMCustodian {
                 continue
             case .success(let found): purpose = found
             }
+            chain.payouts.adoptionWaits[id] = adoptionWait(id, purpose)
+            if chain.payouts.adoptionWaits[id] != nil { continue }
             do throws(CommandSessionError) {
                 let refusal = try submit(
                     SignWithdrawals(
                         asset: purpose.asset, network: view.network, transaction: id,
                         replaces: purpose.replaces, withdrawals: purpose.withdrawals,
                         bytes: signed.bytes))
-                guard refusal == .none || refusal == .referenceDuplicate else {
+                switch refusal {
+                case .none, .referenceDuplicate: break
+                // It was stopped meanwhile, and said so at the next look.
+                case .withdrawalsStopped, .accountKilled, .venueKilled: continue
+                default:
                     end("the log refuses it: \(refusal)")
                     continue
                 }
@@ -142,6 +155,43 @@ extension EVMCustodian {
             } catch { return }
             chain.payouts.adopting.remove(id)
             remark("\(view.chain): 0x\(id.hex) is adopted: nonce \(nonce) of \(sender) is used")
+        }
+    }
+
+    /// What the log needs before it takes a transaction that pays a withdrawal for the first time;
+    /// nil: nothing. It is not asked until then, as each try is a record.
+    private func adoptionWait(_ id: TransactionID, _ purpose: AdoptedPurpose) -> AdoptionWait? {
+        guard purpose.replaces == .none,
+            let withdrawal = purpose.withdrawals.first.flatMap({
+                session.replica.engine.withdrawal($0)
+            }), let terms = session.replica.engine.network(withdrawal.asset, withdrawal.network)
+        else { return nil }
+        let row = withdrawal.id.number
+        let account = session.replica.engine.account(withdrawal.account)
+        let code = session.replica.engine.asset(withdrawal.asset)?.code
+        var (need, isForResuming) = ("", false)
+        if session.replica.engine.isKilled {
+            need = "boursectl kill venue --off"
+        } else if let account, account.isKilled {
+            need = "boursectl kill \(account.name) --off"
+        } else if !terms.takesWithdrawals {
+            need = "let the network take withdrawals of its asset"
+        } else if let code, session.replica.engine.isWithdrawalStopped(withdrawal.asset) {
+            (need, isForResuming) = ("boursectl wallet resume \(code)", true)
+        } else {
+            return nil
+        }
+        return AdoptionWait(
+            asset: withdrawal.asset, isForResuming: isForResuming,
+            text: "0x\(id.hex) is final and pays withdrawal \(row), which must not be refused or "
+                + "paid otherwise: \(need), then it is adopted")
+    }
+
+    /// Whether a transaction that is to be adopted waits until withdrawals of an asset go on: they
+    /// are not stopped again meanwhile. It is adopted at the next look after they go on.
+    func isAdoptionWaiting(for asset: AssetID) -> Bool {
+        chains.values.contains { chain in
+            chain.payouts.adoptionWaits.values.contains { $0.asset == asset && $0.isForResuming }
         }
     }
 

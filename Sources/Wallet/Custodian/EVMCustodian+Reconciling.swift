@@ -121,7 +121,8 @@ extension EVMCustodian {
             (books.condition, books.text, books.sides) = compared(asset, chain)
             chain.books[asset.id] = books
             guard books.condition.stopsWithdrawals, session.isLed,
-                !session.replica.engine.isWithdrawalStopped(asset.id)
+                !session.replica.engine.isWithdrawalStopped(asset.id),
+                !isAdoptionWaiting(for: asset.id)
             else { continue }
             _ = try submit(
                 StopWithdrawals(asset: asset.id, reason: String(books.text.prefix(120))))

@@ -17,6 +17,16 @@ enum EVMPaymentOutcome: Hashable {
     case unclear(String)
 }
 
+/// What the log needs before it takes a transaction that an operator wants adopted.
+struct AdoptionWait: Hashable {
+    /// The asset of the withdrawal that it pays.
+    let asset: AssetID
+    /// Whether withdrawals of that asset have to go on.
+    let isForResuming: Bool
+    /// The same in words.
+    let text: String
+}
+
 /// What is remembered of a chain's payments beside the log; all of it comes again after a restart.
 struct EVMPayouts {
     /// How long a refusal rests before it is asked again.
@@ -49,6 +59,8 @@ struct EVMPayouts {
     var gap: (nonce: UInt64, since: Int64)?
     /// What an operator wants adopted.
     var adopting: Set<TransactionID> = []
+    /// Of these, final ones that the log does not take yet, and what it needs first.
+    var adoptionWaits: [TransactionID: AdoptionWait] = [:]
     /// When the next payment may be planned, monotonic.
     var planTime: Int64 = 0
     /// When an open payment is given to the node again, monotonic.
