@@ -46,6 +46,12 @@ extension EVMCustodian {
         let touched = chain.deposits.touched.filter { $0.key <= checked }
         chain.holdings.touch(Array(touched.values))
         chain.deposits.forget(through: checked)
+        let last = max(checked, session.replica.engine.chain(view.network)?.finalHeight ?? 0)
+        if last <= chain.count?.height ?? 0 {
+            chain.uncountedTime = nil
+        } else if chain.uncountedTime == nil {
+            chain.uncountedTime = Clock.monotonicNanos()
+        }
         // Of a block that is final and not checked some deposits may be credited, and some not.
         guard chain.reader.condition == .inStep, let account = coins.account(view.network),
             let now = session.replica.engine.chain(view.network), now.record == view.record,
@@ -75,6 +81,7 @@ extension EVMCustodian {
                 height: height, block: block, units: units, holders: holders, between: between,
                 held: account.held)
             chain.countTime = Clock.monotonicNanos()
+            chain.uncountedTime = nil
             chain.sweeping.fill(from: chain.holdings, hot: chain.hot)
         } catch { return }
     }
@@ -100,7 +107,10 @@ extension EVMCustodian {
             else { continue }
             add(receipt.gasCost, .native)
             // What a transfer moved it moved to the wallet, or it is missing.
-            guard receipt.isSuccess, !payment.withdrawals.isEmpty else { continue }
+            // Nor did one that is known to have moved nothing, whatever its receipt says.
+            guard receipt.isSuccess, !payment.withdrawals.isEmpty,
+                chain.payouts.failures[id]?.isSure != true
+            else { continue }
             let transaction = payment.signed.transaction
             if transaction.value > .zero { add(transaction.value, .native) }
             if let call = try? TokenTransfer(decoding: transaction.data) {
@@ -140,6 +150,13 @@ extension EVMCustodian {
         }
         guard chain.count != nil else {
             let silence = chain.holdings.silence.map { ": \($0)" } ?? ""
+            if chain.isFirstCountLate {
+                let all = chain.addressCount * max(chain.setup.assets.count, 1)
+                let text =
+                    "\(min(chain.holdings.first, all)) of \(all) balances were read, and no block "
+                    + "was counted\(silence)\(whatWaits(chain))"
+                return (.unseen, text, nil)
+            }
             return (.unknown, silence.isEmpty ? "" : "its node does not say\(silence)", nil)
         }
         let table = coins
@@ -167,9 +184,29 @@ extension EVMCustodian {
         }
         if chain.isCountLate {
             let silence = chain.holdings.silence.map { ": \($0)" } ?? ""
-            return (.unseen, "for an hour its accounts were not counted\(silence)", sides)
+            let text =
+                "for an hour its accounts were not counted\(silence)\(whatWaits(chain)), and "
+                + "nothing is swept meanwhile"
+            return (.unseen, text, sides)
         }
         return (.balanced, String(note.dropFirst(2)), sides)
+    }
+
+    /// The oldest deposit that is final and not credited, as its network takes none: no block from
+    /// its own on is checked, so none is counted. Empty where there is none.
+    private func whatWaits(_ chain: FollowedEVMChain) -> String {
+        guard let network = chains.first(where: { $0.value === chain })?.key else { return "" }
+        let needed = UInt64(chain.confirmations ?? 1)
+        for (deposit, confirmations) in chain.reader.pending where confirmations >= needed {
+            guard let asset = chain.asset(deposit.output.script) else { continue }
+            guard session.replica.engine.network(asset.id, network)?.takesDeposits == false else {
+                continue
+            }
+            return
+                ": a deposit of \(asset.listed.code), 0x\(deposit.output.transaction.hex), waits "
+                + "until its network takes deposits"
+        }
+        return ""
     }
 }
 

@@ -32,7 +32,7 @@ struct EVMHoldings {
     private var due: Set<EVMHolding> = []
     private var target: BlockID?
     /// How many holdings of customers' addresses were ever read, in the order of the addresses.
-    private var first = 0
+    private(set) var first = 0
     /// Which one is read again next.
     private var again = 0
 

@@ -42,10 +42,20 @@ final class FollowedEVMChain {
     var count: EVMCount?
     /// When that was, monotonic.
     var countTime = Clock.monotonicNanos()
+    /// Since when there are final blocks behind the counted one, monotonic; nil: there are none.
+    var uncountedTime: Int64?
     /// Whether that is long ago, although there are later final blocks.
     var isCountLate: Bool {
-        holdings.silence != nil && Clock.monotonicNanos() - countTime >= CoinWatch.lateNanos
+        let now = Clock.monotonicNanos()
+        if let uncountedTime, now - uncountedTime >= CoinWatch.lateNanos { return true }
+        return holdings.silence != nil && now - countTime >= CoinWatch.lateNanos
     }
+    /// Whether it should have been counted for the first time by now.
+    var isFirstCountLate: Bool {
+        count == nil && Clock.monotonicNanos() - countTime >= Self.firstCountNanos
+    }
+    /// How long the first count may take: some thousands of balances are read in it.
+    static let firstCountNanos: Int64 = 600_000_000_000
     /// The wallet's side of each asset, as last compared.
     var books: [AssetID: BooksReport] = [:]
     /// Confirmations after which a block is final, as it was last read.
