@@ -49,6 +49,8 @@ extension EVMCustodian {
         let isBusy =
             try isStopped(byForeign: account, chain, &report)
             ? false : payWaiting(waiting, view, networks, chain, &report)
+        chain.payouts.isPayable = waiting.contains { isPayable($0, chain) }
+        if !chain.payouts.isPayable { chain.payouts.fullTime = nil }
         if let held, report.condition.isSound, report.condition != .stopped {
             (report.condition, report.text) = held
         }
@@ -63,6 +65,15 @@ extension EVMCustodian {
         tellProblems(&report, chain)
         chain.payouts.report = report
         return isBusy
+    }
+
+    /// Whether nothing but a free nonce keeps a withdrawal from being signed, as far as is known.
+    private func isPayable(_ withdrawal: WithdrawalView, _ chain: FollowedEVMChain) -> Bool {
+        guard !chain.payouts.isLeftOut(withdrawal.id),
+            let terms = session.replica.engine.network(withdrawal.asset, withdrawal.network),
+            session.replica.engine.account(withdrawal.account)?.isKilled == false
+        else { return false }
+        return session.replica.engine.refusal(ofPaying: terms) == nil
     }
 
     private func approved(_ network: NetworkID) -> [WithdrawalView] {
@@ -171,8 +182,17 @@ extension EVMCustodian {
         if let answer = fillGap(account, count, fee, funds, view, chain) { return answer }
         if let answer = try raiseFee(account, prices, fee, view, chain) { return answer }
         if Set(account.payments.values.map(\.nonce)).count >= EVMPayouts.openMax {
-            return (.paying, "")
+            let (now, count) = (Clock.monotonicNanos(), waiting.count { isPayable($0, chain) })
+            let since = chain.payouts.fullTime ?? now
+            chain.payouts.fullTime = count > 0 ? since : nil
+            guard count > 0, now - since >= Self.patience(account) else { return (.paying, "") }
+            return (
+                .slow,
+                "\(EVMPayouts.openMax) transactions wait for blocks, no more are open at once, and "
+                    + "\(count) withdrawals wait for them"
+            )
         }
+        chain.payouts.fullTime = nil
         for withdrawal in waiting where !chain.payouts.isLeftOut(withdrawal.id) {
             guard let asset = chain.setup.assets.first(where: { $0.id == withdrawal.asset }),
                 let terms = networks.first(where: { $0.asset == withdrawal.asset }),

@@ -231,7 +231,12 @@ extension EVMCustodian {
             chain.sweeping.rest(holding, for: EVMSweeping.waitNanos)
             return nil
         }
-        guard missing <= EVMCeiling.gasGift,
+        // Withdrawals come first, and always find nonces that are free.
+        let gifts = account.payments.values.filter {
+            $0.withdrawals.isEmpty && $0.signed.transaction.destination != chain.hot
+        }
+        guard missing <= EVMCeiling.gasGift, !chain.payouts.isPayable,
+            Set(gifts.map(\.nonce)).count < EVMPayouts.giftsMax,
             Set(account.payments.values.map(\.nonce)).count < EVMPayouts.openMax
         else { return nil }
         let nonce = account.nextNonce

@@ -41,6 +41,8 @@ struct EVMPayouts {
     static let receiptNanos: Int64 = 5_000_000_000
     /// Payments that are open at once: nodes keep few waiting transactions of one account.
     static let openMax = 16
+    /// Of these, transfers of coins for gas to customers' addresses.
+    static let giftsMax = 4
     /// Blocks that a payment waits for before its fee is raised.
     static let bumpBlocks: Int64 = 10
     /// Transactions that may be waited for to be adopted.
@@ -57,6 +59,11 @@ struct EVMPayouts {
     /// A nonce that nobody uses while payments with later ones wait for it, and since when,
     /// monotonic.
     var gap: (nonce: UInt64, since: Int64)?
+    /// Since when all payments that may be open are, while withdrawals wait, monotonic; nil: they
+    /// are not.
+    var fullTime: Int64?
+    /// Whether a withdrawal waits for nothing but its turn.
+    var isPayable = false
     /// What an operator wants adopted.
     var adopting: Set<TransactionID> = []
     /// Of these, final ones that the log does not take yet, and what it needs first.
