@@ -32,7 +32,7 @@ extension EVMCustodian {
         chain.sweeping.planTime = now + EVMPayouts.retryNanos
         var answer: (PayoutCondition, String)?
         do throws(NodeError) {
-            answer = try sweepAgain(account, view, chain)
+            answer = try sweepAgain(account, view, networks, chain)
             if answer == nil { answer = try sweepNext(account, view, networks, chain) }
         } catch { answer = (.waiting, "its node does not say what a sweep needs: \(error)") }
         let isBusy = answer?.0 == .paying
@@ -110,6 +110,13 @@ extension EVMCustodian {
         guard let tip = chain.reader.tip?.block,
             let index = chain.deposits.watch.addresses.index(of: holding.holder)
         else { return nil }
+        guard let most = gasMax(holding, asset, networks, chain) else {
+            chain.sweeping.fail(
+                holding,
+                "nobody says what gas for \(asset.listed.code) may cost: give the network of the "
+                    + "chain's own coin a fee, or name the token in [walletd] sweep_above")
+            return nil
+        }
         let (holder, nonce) = (holding.holder, account.nextNonce(of: holding.holder))
         let count = try chain.node.transactionCount(of: holder)
         guard count == nonce else {
@@ -134,11 +141,11 @@ extension EVMCustodian {
             ? nativeSweep(units, native, nonce, fee, chain)
             : try tokenSweep(holding, units, asset, nonce, fee, chain)
         guard let transaction = planned else { return nil }
-        let cost = EVMWord(transaction.feeMax)
         // What a token is worth in coins nobody says here: gas that is dear for it waits.
-        guard holding.coin == .native || cost <= gasMax(networks, chain) else { return nil }
-        if let missing = cost.subtracting(native), missing > .zero {
-            return try giveGas(holding, missing, index, fee, account, view, chain)
+        let need = gasNeed(transaction, native, fee)
+        guard need.cost <= most else { return nil }
+        if let gift = need.gift {
+            return try giveGas(holding, gift, index, fee, account, view, chain)
         }
         let answer = submitSigned(
             SigningRequest(
@@ -152,16 +159,38 @@ extension EVMCustodian {
         return answer
     }
 
-    /// What the gas of a token's sweep may cost: so many times what withdrawals of native coin cost
-    /// customers.
-    private func gasMax(_ networks: [NetworkView], _ chain: FollowedEVMChain) -> EVMWord {
+    /// What the gas of a sweep may cost: of a token so many times what withdrawals of native coin
+    /// cost customers, and anything where there is no such fee and the owner names the token. Nil:
+    /// nobody says so, and whoever sends dust would have the wallet pay for it.
+    private func gasMax(
+        _ holding: EVMHolding, _ asset: EVMChainAsset, _ networks: [NetworkView],
+        _ chain: FollowedEVMChain
+    ) -> EVMWord? {
+        if holding.coin == .native { return .max }
         guard let native = chain.setup.assets.first(where: { $0.coin == .native }),
             let terms = networks.first(where: { $0.asset == native.id }), terms.fee.units > 0
-        else { return .max }
+        else {
+            let code = session.replica.engine.asset(asset.id)?.code
+            return sweepAbove.contains { $0.asset == code } ? .max : nil
+        }
         return
             (try? EVMWord(
                 Amount(units: EVMSweeping.feesMax * terms.fee.units), scale: native.scale,
                 decimals: native.listed.decimals)) ?? .max
+    }
+
+    /// What a sweep costs at most, and what its account lacks for that; nil: nothing. It is given a
+    /// quarter more than the gas costs now, so that it need not be given twice, and the transfer
+    /// that brings it costs gas as well.
+    private func gasNeed(
+        _ sweep: EVMTransaction, _ native: EVMWord, _ fee: (most: UInt64, priority: UInt64)
+    ) -> (cost: EVMWord, gift: EVMWord?) {
+        let cost = EVMWord(sweep.feeMax)
+        guard let missing = cost.subtracting(native), missing > .zero else { return (cost, nil) }
+        let bringing = EVMWord(UInt128(EVMCeiling.nativeGas.lowerBound) * UInt128(fee.most))
+        let most = max(missing, EVMCeiling.gasGift)
+        let gift = min(missing.adding(EVMWord(sweep.feeMax / 4)) ?? most, most)
+        return (cost.adding(bringing) ?? .max, gift)
     }
 
     /// A sweep of native coin, without what its gas may cost; nil where that is too much of it.
@@ -264,9 +293,11 @@ extension EVMCustodian {
         return answer
     }
 
-    /// Raises the fee of a sweep that no block has for long.
+    /// Raises the fee of the oldest sweep that no block has for long and that can have a higher
+    /// one; what keeps others from it is said.
     private func sweepAgain(
-        _ account: EVMPayments, _ view: ChainView, _ chain: FollowedEVMChain
+        _ account: EVMPayments, _ view: ChainView, _ networks: [NetworkView],
+        _ chain: FollowedEVMChain
     ) throws(NodeError) -> (PayoutCondition, String)? {
         let now = Clock.monotonicNanos()
         let slow = account.newestOpen.filter { id, payment in
@@ -274,15 +305,69 @@ extension EVMCustodian {
                 && !chain.payouts.elsewhere.contains(id)
                 && now - (chain.payouts.firstTimes[id] ?? now) >= Self.patience(account)
         }
-        guard let (id, sweep) = slow.min(by: { $0.value.sequence < $1.value.sequence }),
-            case .dynamic(let most, let priority) = sweep.signed.transaction.fee,
-            let index = chain.deposits.watch.addresses.index(of: sweep.signed.sender),
-            account.sweeps.values.count(where: { $0.coin == sweep.coin }) <= Limits.replacementsMax,
-            let fee = try chain.node.gasPrices().fee
-        else { return nil }
-        // Not again at once, whatever comes of it.
-        chain.payouts.firstTimes[id] = now
+        guard !slow.isEmpty, let fee = try chain.node.gasPrices().fee else { return nil }
+        for (id, sweep) in slow.sorted(by: { $0.value.sequence < $1.value.sequence }) {
+            // Not again at once, whatever comes of it: the others have their turn.
+            chain.payouts.firstTimes[id] = now
+            guard let index = chain.deposits.watch.addresses.index(of: sweep.signed.sender) else {
+                continue
+            }
+            let holding = EVMHolding(sweep)
+            let same = account.sweeps.values.count { $0.coin == sweep.coin }
+            guard same <= Limits.replacementsMax, let transaction = dearer(sweep, fee) else {
+                chain.sweeping.fail(
+                    holding, "its sweep 0x\(id.hex) waits for a block at its last fee")
+                continue
+            }
+            let old = sweep.signed.transaction
+            var need: (cost: EVMWord, gift: EVMWord?) = (EVMWord(transaction.feeMax), nil)
+            if let tip = chain.reader.tip?.block, holding.coin != .native,
+                let native = try chain.node.balance(
+                    EVMHolding(holding.holder, .native), after: tip)
+            {
+                need = gasNeed(transaction, native, fee)
+            }
+            guard isWorth(need.cost, transaction, holding, networks, chain) else {
+                chain.sweeping.fail(
+                    holding,
+                    "its sweep 0x\(id.hex) waits for a block, and is not worth a higher fee than "
+                        + "\(old.fee.most) wei per gas")
+                continue
+            }
+            if let gift = need.gift {
+                let answer = try giveGas(holding, gift, index, fee, account, view, chain)
+                if let answer { return answer }
+                continue
+            }
+            return submitSigned(
+                SigningRequest(
+                    network: view.network, asset: sweep.asset,
+                    sequence: session.replica.engine.sequence, withdrawals: [], replaces: id,
+                    transaction: transaction.signingBytes, index: index), chain)
+        }
+        return nil
+    }
+
+    /// Whether what a sweep brings is worth its gas, as for a first one.
+    private func isWorth(
+        _ cost: EVMWord, _ sweep: EVMTransaction, _ holding: EVMHolding,
+        _ networks: [NetworkView], _ chain: FollowedEVMChain
+    ) -> Bool {
+        if holding.coin == .native {
+            return EVMWord(sweep.feeMax * EVMSweeping.share) <= sweep.value
+        }
+        guard let asset = chain.setup.assets.first(where: { $0.coin == holding.coin }),
+            let most = gasMax(holding, asset, networks, chain)
+        else { return false }
+        return cost <= most
+    }
+
+    /// A sweep at a higher fee, which nodes take in place of it; nil: there is none.
+    private func dearer(
+        _ sweep: EVMOpenPayment, _ fee: (most: UInt64, priority: UInt64)
+    ) -> EVMTransaction? {
         let old = sweep.signed.transaction
+        guard case .dynamic(let most, let priority) = old.fee else { return nil }
         let next = (
             most: max(fee.most, most.addingClamped(most / 8 + 1)),
             priority: max(fee.priority, priority.addingClamped(priority / 8 + 1))
@@ -290,25 +375,22 @@ extension EVMCustodian {
         // What native coin there was pays for more gas.
         let more = UInt128(old.gasLimit) * UInt128(next.most - min(next.most, most))
         let value = old.data.isEmpty ? old.value.subtracting(EVMWord(more)) ?? .zero : old.value
-        guard next.most <= EVMCeiling.feePerGas, next.priority <= EVMCeiling.priorityPerGas,
-            let transaction = try? EVMTransaction(
-                chainID: old.chainID, nonce: old.nonce,
-                fee: .dynamic(most: next.most, priority: next.priority), gasLimit: old.gasLimit,
-                destination: old.destination, value: value, data: old.data)
-        else { return nil }
-        let holding = EVMHolding(
-            sweep.signed.sender, old.data.isEmpty ? .native : .token(old.destination))
-        if let tip = chain.reader.tip?.block, !old.data.isEmpty,
-            let native = try chain.node.balance(
-                EVMHolding(sweep.signed.sender, .native), after: tip),
-            let missing = EVMWord(transaction.feeMax).subtracting(native), missing > .zero
-        {
-            return try giveGas(holding, missing, index, fee, account, view, chain)
+        guard next.most <= EVMCeiling.feePerGas, next.priority <= EVMCeiling.priorityPerGas else {
+            return nil
         }
-        return submitSigned(
-            SigningRequest(
-                network: view.network, asset: sweep.asset,
-                sequence: session.replica.engine.sequence, withdrawals: [], replaces: id,
-                transaction: transaction.signingBytes, index: index), chain)
+        return try? EVMTransaction(
+            chainID: old.chainID, nonce: old.nonce,
+            fee: .dynamic(most: next.most, priority: next.priority), gasLimit: old.gasLimit,
+            destination: old.destination, value: value, data: old.data)
+    }
+}
+
+extension EVMHolding {
+    /// What a sweep takes from its account.
+    init(_ sweep: EVMOpenPayment) {
+        let transaction = sweep.signed.transaction
+        self.init(
+            sweep.signed.sender,
+            transaction.data.isEmpty ? .native : .token(transaction.destination))
     }
 }

@@ -20,9 +20,9 @@ struct EVMSweeping {
     /// An asset of which no amount is set is swept from so many times the fee on that its network
     /// takes of withdrawals, and from its minimum on: that fee is what gas costs, about.
     static let feesMin: Int128 = 50
-    /// The gas of a token's sweep costs at most so many times what the network of native coin takes
-    /// for a withdrawal.
-    static let feesMax: Int128 = 20
+    /// The gas of a token's sweep, with that of a transfer that brings it, costs at most so many
+    /// times what the network of native coin takes for a withdrawal.
+    static let feesMax: Int128 = 4
     /// Of native coin the fee of a sweep is at most such a part of what is swept.
     static let share: UInt128 = 50
 
