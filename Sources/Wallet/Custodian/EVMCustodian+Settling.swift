@@ -146,7 +146,37 @@ extension EVMCustodian {
                 id, "its receipt has a cost above what it offered", isSure: false)
             return nil
         }
-        return try settle(id, receipt.gasCost, height, payment.asset, chain)
+        let refusal = try settle(id, receipt.gasCost, height, payment.asset, chain)
+        if refusal == .none { judge(sweep: id, payment, receipt, block, chain) }
+        return refusal
+    }
+
+    /// Whether a sweep that is settled brought what it was to bring: the next one of the same coins
+    /// costs gas again, so each that did not makes it wait for longer.
+    private func judge(
+        sweep id: TransactionID, _ payment: EVMOpenPayment, _ receipt: EVMReceipt,
+        _ block: BlockID, _ chain: FollowedEVMChain
+    ) {
+        guard payment.signed.sender != chain.hot else { return }
+        let (transaction, holding) = (payment.signed.transaction, EVMHolding(payment))
+        var fault: String?
+        if !receipt.isSuccess {
+            fault = "was reverted, or ran out of gas"
+        } else if case .token(let contract) = holding.coin {
+            // Of what is no sweep, as what an operator has adopted, nobody knows what it is to do.
+            guard let call = try? TokenTransfer(decoding: transaction.data), call.to == chain.hot,
+                let notices = try? chain.node.transfers(in: block, of: [contract])
+            else { return }
+            let mine = notices.filter {
+                $0.transaction == id && $0.log.from == holding.holder && $0.log.to == chain.hot
+            }
+            let came = mine.reduce(EVMWord?.some(.zero)) { $0.flatMap($1.log.amount.adding) }
+            if let came, came < call.amount { fault = "brought \(came) of \(call.amount)" }
+        }
+        guard let fault else { return chain.sweeping.bring(holding) }
+        let text = "its sweep 0x\(id.hex) is final and \(fault)"
+        chain.sweeping.failAgain(holding, text)
+        remark("\(chain.setup.chain): \(holding.holder): \(text)")
     }
 
     /// What the chain took is booked in its own coin, where the log has that as an asset there.

@@ -32,6 +32,8 @@ struct EVMSweeping {
     private var rests: [EVMHolding: Int64] = [:]
     /// What could not be swept, and why; at most one of each coin.
     private(set) var problems: [EVMCoin: (holder: EVMAddress, text: String)] = [:]
+    /// How many sweeps of a holding in a row did not bring what they were to bring.
+    private var failures: [EVMHolding: Int] = [:]
     /// When the next one is planned, monotonic.
     var planTime: Int64 = 0
 
@@ -39,6 +41,7 @@ struct EVMSweeping {
     mutating func fill(from holdings: EVMHoldings, hot: EVMAddress) {
         let now = Clock.monotonicNanos()
         rests = rests.filter { $0.value > now }
+        failures = failures.filter { holdings.known[$0.key] != nil }
         let tokens = holdings.known.keys.filter { $0.holder != hot && $0.coin != .native }
         let native = holdings.known.keys.filter { $0.holder != hot && $0.coin == .native }
         queue = native + tokens
@@ -65,6 +68,20 @@ struct EVMSweeping {
     ) {
         problems[holding.coin] = (holding.holder, text)
         rest(holding, for: nanos)
+    }
+
+    /// A sweep of a holding is final and did not bring what it was to bring: the holding rests for
+    /// twice as long each time, up to five days.
+    mutating func failAgain(_ holding: EVMHolding, _ text: String) {
+        let count = min((failures[holding] ?? 0) + 1, 7)
+        failures[holding] = count
+        fail(holding, text, for: Self.restNanos << count)
+    }
+
+    /// A sweep of a holding is final and brought what it was to bring.
+    mutating func bring(_ holding: EVMHolding) {
+        failures[holding] = nil
+        succeed(holding)
     }
 
     /// A holding can be swept.
