@@ -95,7 +95,9 @@ extension EVMCustodian {
         let mine = account.payments.merging(account.dropped) { payment, _ in payment }
         guard !mine.isEmpty || !waiting.isEmpty else { return between }
         let count = try chain.node.transactionCount(of: chain.hot, after: block)
-        let used = mine.filter { $0.value.nonce < count }.merging(waiting) { payment, _ in payment }
+        // Of dropped sweeps each account has its own count; few are ever dropped.
+        let used = mine.filter { $0.value.signed.sender != chain.hot || $0.value.nonce < count }
+            .merging(waiting) { payment, _ in payment }
         func add(_ units: EVMWord, _ coin: EVMCoin) {
             guard let asset = chain.setup.assets.first(where: { $0.coin == coin }) else { return }
             let more = asset.units(units) + 1

@@ -65,7 +65,10 @@ extension EVMCustodian {
         for (id, payment) in open.merging(account.dropped, uniquingKeysWith: { open, _ in open })
         where session.isLed && chain.payouts.looksForReceipt(id) {
             guard let receipt = try chain.node.receipt(id) else {
-                let others = all.filter { $0.key != id && $0.value.coin == payment.coin }
+                chain.payouts.buried.remove(id)
+                // A dropped one in a block is one that the log knows.
+                let others = all.merging(account.dropped) { open, _ in open }
+                    .filter { $0.key != id && $0.value.coin == payment.coin && all[id] != nil }
                 var isReplaced = false
                 for other in others.keys where try chain.node.receipt(other) != nil {
                     isReplaced = true
@@ -81,6 +84,7 @@ extension EVMCustodian {
             }
             chain.payouts.refusals[id] = nil
             chain.payouts.taken[payment.coin] = nil
+            if all[id] == nil { chain.payouts.buried.insert(id) }
             let block = try chain.node.block(receipt.block)
             guard try chain.node.block(at: block.height) == block.id,
                 let read = chain.reader.height, let confirmations = chain.confirmations,
@@ -164,7 +168,8 @@ extension EVMCustodian {
             fault = "was reverted, or ran out of gas"
         } else if case .token(let contract) = holding.coin {
             // Of what is no sweep, as what an operator has adopted, nobody knows what it is to do.
-            guard let call = try? TokenTransfer(decoding: transaction.data), call.to == chain.hot,
+            guard let call = try? TokenTransfer(decoding: transaction.data),
+                call.receiver == chain.hot,
                 let notices = try? chain.node.transfers(in: block, of: [contract])
             else { return }
             let mine = notices.filter {
@@ -205,11 +210,14 @@ extension EVMCustodian {
         _ chain: FollowedEVMChain
     ) throws(CommandSessionError) {
         guard session.isLed, session.replica.engine.rules >= 3 else { return }
-        let outcome: EVMPaymentOutcome
-        do throws(NodeError) {
-            outcome = try EVMSettlement(chain.node, hot: chain.hot, block: block.id)
-                .outcome(payment.signed)
-        } catch { return }
+        var outcome = EVMPaymentOutcome.paid(.zero)
+        // A sweep pays nobody, and is taken into the log as what it was.
+        if payment.signed.sender == chain.hot {
+            do throws(NodeError) {
+                outcome = try EVMSettlement(chain.node, hot: chain.hot, block: block.id)
+                    .outcome(payment.signed)
+            } catch { return }
+        }
         var paid: [WithdrawalID] = []
         var replaced = TransactionID.none
         switch outcome {

@@ -80,6 +80,8 @@ struct EVMPayouts {
     var refusals: [TransactionID: String] = [:]
     /// Payments whose nonce the node says is used, by a transaction of a block that was not read.
     var elsewhere: Set<TransactionID> = []
+    /// Dropped payments that a block has all the same, final or not.
+    var buried: Set<TransactionID> = []
     /// A payment that is final and was not seen to pay.
     struct Failure {
         var text: String
@@ -107,6 +109,8 @@ struct EVMPayouts {
         refusals = refusals.filter { open.contains($0.key) }
         failures = failures.filter { open.contains($0.key) }
         elsewhere = elsewhere.filter { open.contains($0) }
+        buried = buried.filter { open.contains($0) }
+        adoptionWaits = adoptionWaits.filter { adopting.contains($0.key) }
         nonces = nonces.filter { waiting.contains($0.key) }
         leftOut = leftOut.filter { $0.value.until > now && waiting.contains($0.key) }
     }

@@ -107,8 +107,8 @@ public struct EVMPayments: Sendable {
     /// Transfers of the account that were settled of late, the newest last, but for those that were
     /// payments before: a payment with such a name was not dropped and is not void, but final.
     public internal(set) var transferred: [TransactionID] = []
-    /// Payments that were dropped and whose nonce no final transaction has: somebody may have their
-    /// bytes, so one may be final some day, or is so already.
+    /// Payments and sweeps that were dropped and whose nonce no final transaction has: somebody may
+    /// have their bytes, so one may be final some day, or is so already.
     public internal(set) var dropped: [TransactionID: EVMOpenPayment] = [:]
     /// All nonces below it are of final transactions.
     var spentBelow: UInt64 = 0
@@ -194,6 +194,7 @@ public struct EVMPayments: Sendable {
             // concerns no other one.
             if c.withdrawals.isEmpty, sweeps.count < Limits.transfersMax {
                 sweeps[c.transaction] = payment
+                dropped[c.transaction] = nil
             }
             return
         }
@@ -213,6 +214,7 @@ public struct EVMPayments: Sendable {
             if swept[account] != nil || swept.count < Limits.addressesMax {
                 swept[account] = max(nextNonce(of: account), sweep.nonce + 1)
             }
+            dropped = dropped.filter { $0.value.coin != sweep.coin }
             return
         }
         guard let payment = payments.removeValue(forKey: id) else { return }
@@ -221,7 +223,7 @@ public struct EVMPayments: Sendable {
         for (other, _) in payments(of: payment.withdrawals) { payments[other] = nil }
         if spentAbove.count < Self.spentMax { spentAbove.insert(payment.nonce) }
         while spentAbove.remove(spentBelow) != nil { spentBelow += 1 }
-        dropped = dropped.filter { $0.value.nonce != payment.nonce }
+        dropped = dropped.filter { $0.value.coin != payment.coin }
         // What a transfer brings to a customer's address stays the wallet's.
         if payment.withdrawals.isEmpty {
             if payment.isAgain { return }
@@ -242,13 +244,12 @@ public struct EVMPayments: Sendable {
         held[c.asset] = (held[c.asset] ?? 0).subtractingClamped(-c.amount.units)
     }
 
-    /// A payment is not to become final: its nonce is free again. Somebody may have its bytes: the
-    /// next payment with that nonce conflicts with it.
+    /// A payment or a sweep is not to become final: its nonce is free again. Somebody may have its
+    /// bytes: the next one with that nonce conflicts with it.
     mutating func drop(_ id: TransactionID) {
-        sweeps[id] = nil
-        guard let payment = payments.removeValue(forKey: id), !isSpent(payment.nonce) else {
-            return
-        }
+        guard let payment = payments.removeValue(forKey: id) ?? sweeps.removeValue(forKey: id),
+            !isSpent(payment.coin)
+        else { return }
         dropped[id] = payment
         if dropped.count > Self.droppedMax,
             let oldest = dropped.min(by: { $0.value.sequence < $1.value.sequence })
