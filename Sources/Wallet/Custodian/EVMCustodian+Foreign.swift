@@ -53,6 +53,10 @@ extension EVMCustodian {
             text =
                 "the account \(payment.signed.sender) has sent another transaction with nonce "
                 + "\(payment.nonce) than the log has"
+        } else if let nonce = usedNonce(account, chain) {
+            text =
+                "the account \(chain.hot) has sent a transaction with nonce \(nonce), which is "
+                + "free by the log"
         }
         if text.isEmpty { return false }
         text += ": who else has its key, or is this an older log? "
@@ -69,6 +73,25 @@ extension EVMCustodian {
             try stopWithdrawals(chain, "the chain has a transaction that the log does not have")
         }
         return true
+    }
+
+    /// A nonce that is free by the log and was used on the chain long ago, by none of the dropped
+    /// payments that had it; nil: there is none.
+    private func usedNonce(_ account: EVMPayments, _ chain: FollowedEVMChain) -> UInt64? {
+        let (next, now) = (account.nextNonce, Clock.monotonicNanos())
+        let isKnown = account.dropped.contains { id, payment in
+            payment.coin == OutPoint(chain.hot, nonce: next) && chain.payouts.buried.contains(id)
+        }
+        // Only the wallet of the host that leads looks for dropped ones.
+        guard session.isLed, next < chain.payouts.count, !isKnown else {
+            chain.payouts.used = nil
+            return nil
+        }
+        if chain.payouts.used?.nonce != next { chain.payouts.used = (next, now) }
+        guard let since = chain.payouts.used?.since, now - since >= Self.patience(account) else {
+            return nil
+        }
+        return next
     }
 
     /// Transactions of the account in the blocks that were read which the log does not have, the
@@ -122,6 +145,22 @@ extension EVMCustodian {
             }
             guard !account.isSpent(OutPoint(sender, nonce: nonce)) else {
                 end("the log has another transaction with nonce \(nonce) as final")
+                continue
+            }
+            // What a nonce was skipped for would be unknown for ever.
+            let next = sender == chain.hot ? account.nextNonce : account.nextNonce(of: sender)
+            guard nonce <= next else {
+                let text =
+                    "nonce \(next) of \(sender) comes first: what has it is to be settled or "
+                    + "adopted"
+                // That may be what else is to be adopted.
+                if 2..<EVMPayouts.adoptingMax ~= chain.payouts.adopting.count {
+                    chain.payouts.adoptionWaits[id] = AdoptionWait(
+                        asset: nil, isForResuming: false,
+                        text: "0x\(id.hex) is not adopted yet: \(text)")
+                } else {
+                    end(text)
+                }
                 continue
             }
             guard let (height, block) = try finalBlock(of: id, chain) else {

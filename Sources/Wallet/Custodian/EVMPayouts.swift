@@ -19,8 +19,8 @@ enum EVMPaymentOutcome: Hashable {
 
 /// What the log needs before it takes a transaction that an operator wants adopted.
 struct AdoptionWait: Hashable {
-    /// The asset of the withdrawal that it pays.
-    let asset: AssetID
+    /// The asset of the withdrawal that it pays; nil: it waits for something else.
+    let asset: AssetID?
     /// Whether withdrawals of that asset have to go on.
     let isForResuming: Bool
     /// The same in words.
@@ -59,6 +59,9 @@ struct EVMPayouts {
     /// A nonce that nobody uses while payments with later ones wait for it, and since when,
     /// monotonic.
     var gap: (nonce: UInt64, since: Int64)?
+    /// A nonce that is free by the log and used on the chain, by nothing that the log knows, and
+    /// since when, monotonic.
+    var used: (nonce: UInt64, since: Int64)?
     /// Since when all payments that may be open are, while withdrawals wait, monotonic; nil: they
     /// are not.
     var fullTime: Int64?
