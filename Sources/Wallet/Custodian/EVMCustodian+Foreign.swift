@@ -193,6 +193,8 @@ extension EVMCustodian {
                 _ = try settle(id, height, block, view, chain)
             } catch { return }
             chain.payouts.adopting.remove(id)
+            // What it took was missing in the last count, and is of the log by now.
+            chain.count = nil
             remark("\(view.chain): 0x\(id.hex) is adopted: nonce \(nonce) of \(sender) is used")
         }
     }
