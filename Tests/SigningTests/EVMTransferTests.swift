@@ -161,6 +161,26 @@ import Wire
         #expect(world.ask(try world.sweep(nonce: 1), Venue.token).payment != nil)
     }
 
+    @Test func `a dropped sweep is remembered until its nonce is used by the log`() throws {
+        let world = try World()
+        let sweep = try #require(world.ask(try world.sweep(), Venue.token).payment)
+        world.venue.log(sweep)
+        world.venue.drop(sweep)
+        let dropped = try #require(world.venue.coins.account(Venue.network))
+        #expect(dropped.sweeps.isEmpty && dropped.dropped.keys.first == sweep.transaction)
+        #expect(dropped.nextNonce(of: world.customer) == 0)
+        // The chain has it all the same, and the log takes it once more.
+        world.venue.log(sweep)
+        let again = try #require(world.venue.coins.account(Venue.network))
+        #expect(again.sweeps.count == 1 && again.dropped.isEmpty)
+        world.venue.drop(sweep)
+        world.venue.log(sweep)
+        world.venue.settle(sweep)
+        let settled = try #require(world.venue.coins.account(Venue.network))
+        #expect(settled.sweeps.isEmpty && settled.dropped.isEmpty)
+        #expect(settled.nextNonce(of: world.customer) == 1)
+    }
+
     @Test func `of the account that pays, transfers and payments share the nonces`() throws {
         let world = try World()
         let filler = try world.transfer(to: world.hot, value: .zero)
