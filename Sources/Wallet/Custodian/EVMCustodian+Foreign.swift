@@ -36,7 +36,8 @@ extension EVMCustodian {
     }
 
     /// Whether the chain has a transaction that the log does not have: then nothing is signed, and
-    /// the withdrawals of all its assets are stopped.
+    /// the withdrawals of all its assets are stopped, but where one that is to be adopted waits for
+    /// them.
     func isStopped(
         byForeign account: EVMPayments, _ chain: FollowedEVMChain, _ report: inout PayoutReport
     ) throws(CommandSessionError) -> Bool {
@@ -58,14 +59,19 @@ extension EVMCustodian {
                 "the account \(chain.hot) has sent a transaction with nonce \(nonce), which is "
                 + "free by the log"
         }
-        if text.isEmpty { return false }
+        let waits = chain.payouts.adoptionWaits.min { $0.key < $1.key }
+        if text.isEmpty {
+            // Nothing is signed meanwhile: it may pay what waits.
+            guard let waits else { return false }
+            (report.condition, report.text) = (.foreign, waits.value.text)
+            return true
+        }
         text += ": who else has its key, or is this an older log? "
         let known = foreign(account, chain)
         text +=
             known.isEmpty
             ? "Find the transaction, then: boursectl wallet adopt"
             : "Once you know what it is: boursectl wallet adopt \(account.chain) 0x\(known[0].hex)"
-        let waits = chain.payouts.adoptionWaits.min { $0.key < $1.key }
         if let waits { text = waits.value.text }
         (report.condition, report.text) = (.foreign, text)
         // One that waits for withdrawals to go on would wait for ever, were they stopped again.
