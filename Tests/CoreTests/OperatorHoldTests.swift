@@ -66,10 +66,19 @@ import Wire
         #expect(
             office.endorse("otto") { $0.deadline = now + 2 + Limits.signatureNanosMax }.refusal
                 == .termsInvalid)
+        // Whoever has no key says nothing by a far deadline: the seal comes first.
+        #expect(
+            office.endorse("mallory") { $0.deadline = .max }.refusal == .operatorUnknown)
+        #expect(
+            office.endorse("otto") {
+                $0.deadline = .max
+                $0.seal.seen.count += 1
+            }.refusal == .auditHeadUnknown)
         #expect(office.endorse("otto") { $0.deadline = now }.refusal == .none, "in time")
         let view = office.request()
         #expect(office.decide(view, "olga") { $0.deadline = now - 1 } == .deadlinePassed)
         #expect(office.decide(view, "olga") { $0.deadline = .max } == .termsInvalid)
+        #expect(office.decide(view, "mallory") { $0.deadline = .max } == .operatorUnknown)
         #expect(office.decide(view, "olga") == .none)
     }
 

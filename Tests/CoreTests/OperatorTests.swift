@@ -85,7 +85,10 @@ import Wire
         let stop = StopWithdrawals(asset: Venue.gold, reason: "")
         #expect(venue.apply(.stopWithdrawals(stop)).refusal == .none, "stopping is free")
         #expect(office.gold == 5)
-        // Alone, as long as the policy asks for nobody else; but signed.
+        // Alone, as long as the policy asks for nobody else; but signed, and now.
+        let late = venue.engine.timestamp + 2 + Limits.signatureNanosMax
+        #expect(
+            office.propose(office.credit("wire 3")) { $0.deadline = late }.refusal == .termsInvalid)
         #expect(office.propose(office.credit("wire 4")).refusal == .none)
         #expect(office.gold == 10)
     }

@@ -97,19 +97,29 @@ extension Engine {
             ? nil : .auditHeadUnknown
     }
 
-    /// Why a signature of this deadline is too late, or waits for too long.
-    private func refusal(ofDeadline deadline: Int64) -> Refusal? {
+    /// Why a signature of this deadline is too late, is none of this log, or waits for longer than
+    /// `most`. In this order: what is refused behind the seal is an operator's who knows this log,
+    /// and a reader of the log may rely on that.
+    private func refusal(
+        of seal: OperatorSeal, _ role: KeyPath<OperatorView, Bool>, until deadline: Int64,
+        _ most: Int64 = Limits.signatureNanosMax
+    ) -> Refusal? {
         if timestamp > deadline { return .deadlinePassed }
-        return deadline - timestamp > Limits.signatureNanosMax ? .termsInvalid : nil
+        if let refusal = refusal(of: seal, role) { return refusal }
+        return deadline - timestamp > most ? .termsInvalid : nil
     }
 
     // MARK: Proposals
 
     mutating func propose(_ c: Propose) -> Outcome {
-        if timestamp > c.deadline { return .refused(.deadlinePassed) }
-        if let refusal = refusal(of: c.seal, \.administers) { return .refused(refusal) }
-        guard c.id.number != 0, c.deadline - timestamp <= Limits.proposalNanosMax,
-            let command = c.command, command.mayBeProposed(by: c.seal.name)
+        // Where nobody endorses it is done at once or refused, and what was refused must not be
+        // submitted again by others for days.
+        let most =
+            operators.endorsements > 0 ? Limits.proposalNanosMax : Limits.signatureNanosMax
+        if let refusal = refusal(of: c.seal, \.administers, until: c.deadline, most) {
+            return .refused(refusal)
+        }
+        guard c.id.number != 0, let command = c.command, command.mayBeProposed(by: c.seal.name)
         else { return .refused(.termsInvalid) }
         // Of one operator they rise, so none has to be remembered: there is always room for one
         // that raises limits.
@@ -135,8 +145,9 @@ extension Engine {
     }
 
     mutating func endorse(_ c: Endorse) -> Outcome {
-        if let refusal = refusal(ofDeadline: c.deadline) { return .refused(refusal) }
-        if let refusal = refusal(of: c.seal, \.administers) { return .refused(refusal) }
+        if let refusal = refusal(of: c.seal, \.administers, until: c.deadline) {
+            return .refused(refusal)
+        }
         guard let open = operators.proposal(c.proposal) else {
             return .refused(.proposalUnknown)
         }
@@ -194,8 +205,9 @@ extension Engine {
     // MARK: Withdrawals
 
     mutating func signDecision(_ c: SignDecision) -> Outcome {
-        if let refusal = refusal(ofDeadline: c.deadline) { return .refused(refusal) }
-        if let refusal = refusal(of: c.seal, \.approves) { return .refused(refusal) }
+        if let refusal = refusal(of: c.seal, \.approves, until: c.deadline) {
+            return .refused(refusal)
+        }
         guard let withdrawal = custody.withdrawals[c.withdrawal.number] else {
             return .refused(.withdrawalUnknown)
         }

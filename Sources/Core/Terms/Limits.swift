@@ -70,7 +70,8 @@ public enum Limits {
     @inlinable public static var proposedBytesMax: Int { 2_048 }
     /// How long a proposal may wait, on the log's clock: seven days.
     @inlinable public static var proposalNanosMax: Int64 { 7 * 86_400_000_000_000 }
-    /// How long a signature of an endorsement or a decision may wait, on the log's clock: one hour.
+    /// How long a signature of an endorsement, a decision or a proposal that nobody has to endorse
+    /// may wait, on the log's clock: one hour.
     @inlinable public static var signatureNanosMax: Int64 { 3_600_000_000_000 }
     /// How many heads of the audit chain back a signed command may have seen.
     @inlinable public static var auditHeadsMax: Int { 256 }

@@ -92,7 +92,7 @@ public struct Propose: SignedCommand {
     /// Above that of each earlier one of its proposer, so that none counts twice; never zero.
     public var id: ProposalID
     /// The last moment of the log's clock at which it is endorsed; within
-    /// `Limits.proposalNanosMax`.
+    /// `Limits.proposalNanosMax`, or `signatureNanosMax` where nobody has to endorse it.
     public var deadline: Int64
     /// The proposed command's kind, as in a record's header.
     public var proposedKind: UInt16

@@ -129,8 +129,11 @@ extension SlowExchange {
             ? nil : .auditHeadUnknown
     }
 
-    private func refusal(_ deadline: Int64) -> Refusal? {
+    private func refusal(
+        _ deadline: Int64, _ seal: OperatorSeal, approves: Bool
+    ) -> Refusal? {
         if timestamp > deadline, flaw != .heldBackCounts { return .deadlinePassed }
+        if let refusal = refusal(seal, approves: approves) { return refusal }
         return deadline - timestamp > 3_600_000_000_000 ? .termsInvalid : nil
     }
 
@@ -139,8 +142,9 @@ extension SlowExchange {
     func propose(_ c: Propose) -> Outcome {
         if timestamp > c.deadline { return .refused(.deadlinePassed) }
         if let refusal = refusal(c.seal, approves: false) { return .refused(refusal) }
-        let week: Int64 = 7 * 24 * 3_600 * 1_000_000_000
-        guard c.id.number > 0, c.deadline - timestamp <= week, let command = c.command,
+        let hour: Int64 = 3_600 * 1_000_000_000
+        let most = endorsements == 0 ? hour : 7 * 24 * hour
+        guard c.id.number > 0, c.deadline - timestamp <= most, let command = c.command,
             command.mayBeProposed(by: c.seal.name)
         else { return .refused(.termsInvalid) }
         let place = operators.firstIndex { $0.name == c.seal.name }!
@@ -165,8 +169,7 @@ extension SlowExchange {
     }
 
     func endorse(_ c: Endorse) -> Outcome {
-        if let refusal = refusal(c.deadline) { return .refused(refusal) }
-        if let refusal = refusal(c.seal, approves: false) { return .refused(refusal) }
+        if let refusal = refusal(c.deadline, c.seal, approves: false) { return .refused(refusal) }
         guard let place = proposals.firstIndex(where: { $0.id == c.proposal }) else {
             return .refused(.proposalUnknown)
         }
@@ -213,8 +216,7 @@ extension SlowExchange {
     }
 
     func signDecision(_ c: SignDecision) -> Outcome {
-        if let refusal = refusal(c.deadline) { return .refused(refusal) }
-        if let refusal = refusal(c.seal, approves: true) { return .refused(refusal) }
+        if let refusal = refusal(c.deadline, c.seal, approves: true) { return .refused(refusal) }
         guard let found = withdrawal(c.withdrawal) else { return .refused(.withdrawalUnknown) }
         let isSame =
             c.account == found.account && c.asset == found.asset && c.network == found.network
