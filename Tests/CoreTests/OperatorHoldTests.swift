@@ -48,7 +48,7 @@ import Wire
                 #expect(command.isGuarded && command.isOfOperators, "\(kind)")
                 #expect(said.mayBeProposed(by: Text40("olga")!), "\(kind)")
                 #expect(!said.mayBeProposed(by: Text40("otto")!), "\(kind)")
-            case .partly: break
+            case .partly: #expect(!command.isGuarded || command.isOfOperators, "\(kind)")
             default: #expect(!command.isGuarded && !command.isProposable, "\(kind)")
             }
         }
@@ -254,6 +254,20 @@ import Wire
         #expect(change(office.setOperator("opal")) == .none)
         #expect(change(office.setOperator("omar", approves: false, administers: false)) == .none)
         #expect(change(office.policy(0)) == .none)
+    }
+
+    @Test func `what could not be met before may be changed, and needs no approver`() {
+        // As names alone approved it.
+        #expect(venue.apply(office.network(approvals: 4)).refusal == .none)
+        office.open()
+        for (approvals, fee, refusal): (UInt8, Int128, Refusal) in [
+            (5, 3, .stateInvalid), (4, 5, .none), (3, 5, .none),
+        ] {
+            office.propose(office.network(approvals: approvals, fee: fee))
+            #expect(office.endorse("otto").refusal == refusal, "\(approvals) and \(fee)")
+        }
+        office.propose(office.setOperator("omar", approves: false))
+        #expect(office.endorse("otto").refusal == .none)
     }
 
     // MARK: Snapshots

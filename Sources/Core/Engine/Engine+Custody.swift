@@ -13,8 +13,10 @@ extension Engine {
         if asset(c.asset) == nil { return .refused(.assetUnknown) }
         if c.name.isEmpty { return .refused(.nameInvalid) }
         if !areTermsValid(c) { return .refused(.termsInvalid) }
-        if !operators.isEmpty, !canApprove(c.approvals) { return .refused(.stateInvalid) }
         let key = NetworkKey(asset: c.asset.number, network: c.network.number)
+        // What does not ask for more than before makes nothing worse.
+        let isMore = c.approvals > custody.networks[key]?.approvals ?? 0
+        if !operators.isEmpty, isMore, !canApprove(c.approvals) { return .refused(.stateInvalid) }
         if custody.networks[key] == nil, custody.networks.count >= Limits.networksMax {
             return .refused(.tableFull)
         }

@@ -67,11 +67,13 @@ extension Engine {
         return Outcome()
     }
 
-    /// Whether an operator would approve no more whom some network's withdrawals need.
+    /// Whether an operator would approve no more whom some network's withdrawals need; those of a
+    /// network that cannot be approved anyway need nobody.
     private func takesApprover(_ c: SetOperator) -> Bool {
         guard !c.approves, operators.find(c.name)?.approves == true else { return false }
-        let most = custody.networks.values.map(\.approvals).max() ?? 0
-        return !canApprove(most, without: c.name)
+        return custody.networks.values.contains {
+            canApprove($0.approvals) && !canApprove($0.approvals, without: c.name)
+        }
     }
 
     /// Whether so many can approve what one of them asks for, `name` left out.

@@ -119,17 +119,24 @@ extension Command {
 
     /// Whether it is one of operators, which the audit chain has.
     public var isOfOperators: Bool {
-        switch self {
-        case .setAsset, .setInstrument, .setInstrumentState, .setFees, .openAccount,
-            .setAccountLimits, .setAccountTier, .setKillSwitch, .adjustBalance, .addAPIKey,
-            .revokeAPIKey, .voidSequence, .setReferencePrice, .transferFees, .raiseLimits,
-            .setOrderLimits, .setNetwork, .decideWithdrawal, .resumeWithdrawals, .setChain,
-            .setOperator, .setCustodyPolicy, .propose, .endorse, .withdrawProposal,
-            .signDecision, .setWithdrawalPolicy, .setWithdrawalLimits, .addWithdrawalAddress,
-            .removeWithdrawalAddress:
-            true
-        case .requestWithdrawal(let request): !request.requester.isEmpty
-        default: false
+        switch kind.authority {
+        case .guarded, .signed: return true
+        case .alone:
+            // A trader's or the wallet's as well, and then no operator's.
+            switch self {
+            case .cancel, .massCancel, .cancelWithdrawal, .assignAddress, .stopWithdrawals:
+                return false
+            default: return true
+            }
+        case .partly:
+            switch self {
+            case .requestWithdrawal(let request): return !request.requester.isEmpty
+            // The wallet's; an operator's is proposed, and its proposal is chained.
+            case .dropTransaction: return false
+            default: return true
+            }
+        case .sequencer: return kind == .voidSequence
+        case .session, .trader, .wallet: return false
         }
     }
 }

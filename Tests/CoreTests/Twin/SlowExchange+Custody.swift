@@ -43,8 +43,9 @@ extension SlowExchange {
             return .refused(.termsInvalid)
         }
         let approvers = operators.filter(\.approves).count
-        if !operators.isEmpty, c.approvals > 0, approvers <= Int(c.approvals),
-            flaw != .networkOfTooMany
+        let before = networks.first { $0.asset == c.asset && $0.network == c.network }
+        if !operators.isEmpty, c.approvals > before?.approvals ?? 0,
+            approvers <= Int(c.approvals), flaw != .networkOfTooMany
         {
             return .refused(.stateInvalid)
         }

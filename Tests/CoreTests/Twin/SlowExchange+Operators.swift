@@ -71,9 +71,11 @@ extension SlowExchange {
             return .refused(.stateInvalid)
         }
         if let known, known.approves, !c.approves, flaw != .lastApproverIsRemoved {
-            let most = networks.map { Int($0.approvals) }.max() ?? 0
-            if most > 0, after.filter(\.approves).count < most + 1 {
-                return .refused(.stateInvalid)
+            // Its approval is the last spare one of a network whose withdrawals are approved yet.
+            let (now, then) = (operators.filter(\.approves).count, after.filter(\.approves).count)
+            for network in networks where network.approvals > 0 {
+                let needed = Int(network.approvals) + 1
+                if now >= needed, then < needed { return .refused(.stateInvalid) }
             }
         }
         for place in withdrawals.indices where withdrawals[place].status == .requested {
