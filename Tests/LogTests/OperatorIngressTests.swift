@@ -143,6 +143,8 @@ import Wire
         let ack = try running.connect().execute(
             stop, session: wallet.session, number: wallet.number + 1)
         #expect(ack.refusal == .sessionUnknown && !ack.isLogged)
+        // Nor does one who tries silence the wallet: it is connected still, and goes on.
+        #expect(try wallet.submit(Self.deposit(2)).refusal == .networkUnknown)
         try running.stop()
     }
 

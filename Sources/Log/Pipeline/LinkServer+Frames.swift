@@ -269,18 +269,20 @@ extension LinkServer {
     ///
     /// A connection that submits in a session of another role is refused by the engine thread, so
     /// it does not displace anyone here; nor does a gateway that is bound to its name displace
-    /// another. But an operator may submit in any session, and a gateway of this host in any
-    /// gateway's.
+    /// another. But an operator may submit in any session except the wallet's, whom it neither
+    /// displaces nor keeps out, and a gateway of this host in any gateway's.
     func claim(_ connection: LinkConnection, _ session: UInt32) -> Bool {
         let (role, gateway) = (connection.role, connection.gateway)
         if session == 0 { return true }
-        if role != .operator, owners[SessionOwner(session, .operator, 0)] != nil {
+        if role != .operator, LinkPolicy.maySubmit(.operator, in: role),
+            owners[SessionOwner(session, .operator, 0)] != nil
+        {
             connection.refuse(LinkPolicy.refusal(.denied, role, connection.writer))
             return false
         }
         if owners[SessionOwner(session, role, gateway)] == connection.slot { return true }
         for (owner, slot) in owners
-        where owner.session == session && (role == .operator || owner.role == role)
+        where owner.session == session && LinkPolicy.maySubmit(role, in: owner.role)
             && (gateway == 0 || owner.gateway == gateway)
         {
             if let before = connections[slot] { drop(before) }
