@@ -61,5 +61,7 @@ import Testing
             #expect(users.role(user: user, groups: groups, own: 99) == role, "\(user) \(groups)")
         }
         #expect(LinkUsers().role(user: 10, groups: [20], own: 99) == nil)
+        #expect(users.hasAny(.gateway) && !users.hasAny(.wallet) && users.hasAny(.observer))
+        #expect(!LinkUsers().hasAny(.gateway))
     }
 }

@@ -44,6 +44,11 @@ public struct LinkUsers: Sendable {
         return nil
     }
 
+    /// Whether any user or group is named for a role.
+    public func hasAny(_ role: LinkRole) -> Bool {
+        users.contains { $0.role == role } || groups.contains { $0.role == role }
+    }
+
     /// Whether a user is root, or that of this process, whose id is `own`.
     static func isOwner(_ user: UInt32, own: UInt32) -> Bool { user == 0 || user == own }
 

@@ -105,10 +105,11 @@ extension LinkServer {
     }
 
     /// Gives root and matchd's own user, who are operators, the lower role that they ask for; or
-    /// says why not.
+    /// says why not. Only where nobody is named for that role: else they would say what chains say,
+    /// or trade, beside those who do, whatever is asked of operators with keys.
     private func takeRole(_ connection: LinkConnection, _ hello: LinkHello) -> LinkRefusal? {
         if hello.purpose.contains(.customers), connection.role > .gateway {
-            guard connection.isOwn else {
+            guard connection.isOwn, !options.users.hasAny(.gateway) else {
                 return LinkRefusal(
                     .access,
                     """
@@ -119,7 +120,7 @@ extension LinkServer {
             connection.role = .gateway
         }
         if hello.purpose.contains(.wallet), connection.role > .wallet {
-            guard connection.isOwn else {
+            guard connection.isOwn, !options.users.hasAny(.wallet) else {
                 return LinkRefusal(
                     .access,
                     """
