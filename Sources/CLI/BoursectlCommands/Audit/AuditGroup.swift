@@ -27,9 +27,11 @@ struct AuditVerifyCommand: ParsableCommand {
             What nobody has signed after cannot be proved: note the chain's end that it prints, \
             and give it next time as --expect.
 
-            JSON: {"ok", "last", "commands", "signatures", "voided", "head", "operators"}; \
-            voided are records of operators and the wallet that are voided, operators is [{"name", \
-            "publicKey"}]. Where it fails {"ok": false, "record", "problem"}.
+            JSON: {"ok", "last", "commands", "signatures", "voided", "unknown", "head", \
+            "operators"}; voided are records of operators and the wallet that are voided, unknown \
+            are signed ones that were refused because no operator signed them, or too late, and \
+            that name a past which the journal never had; operators is [{"name", "publicKey"}]. \
+            Where it fails {"ok": false, "record", "problem"}.
 
             EXAMPLE
               boursectl audit verify --journal /mnt/copy/journal --expect 41:9c0f…

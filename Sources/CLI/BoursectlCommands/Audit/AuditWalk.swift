@@ -35,6 +35,9 @@ package final class AuditWalk {
         package var signatures: UInt64 = 0
         /// Commands of operators and of the wallet that are voided.
         package var voided: [UInt64] = []
+        /// Signed commands that were refused, whose signer is no operator, or names a past that
+        /// this journal never had: of no effect, and to be looked at.
+        package var unknown: [UInt64] = []
         /// The chain's end.
         package var head = AuditHead.none
         var operators: [OperatorView] = []
@@ -43,7 +46,8 @@ package final class AuditWalk {
             [
                 "ok": .bool(true), "last": .number(last), "commands": .number(head.count),
                 "signatures": .number(signatures),
-                "voided": .array(voided.map { .number($0) }), "head": .string(head.text),
+                "voided": .array(voided.map { .number($0) }),
+                "unknown": .array(unknown.map { .number($0) }), "head": .string(head.text),
                 "operators": .array(
                     operators.map {
                         ["name": .string("\($0.name)"), "publicKey": .string($0.key.hex)]
@@ -58,16 +62,18 @@ package final class AuditWalk {
             facts.add("signatures", Readable.count(signatures))
             facts.add("end of the chain", head.text)
             for one in operators { facts.add("key of \(one.name)", one.key.hex) }
-            if !voided.isEmpty {
-                let some = voided.prefix(20).map { "\($0)" }.joined(separator: ", ")
-                facts.add("voided records, to be looked at", some)
+            func add(_ name: String, _ records: [UInt64]) {
+                if records.isEmpty { return }
+                facts.add(name, records.prefix(20).map { "\($0)" }.joined(separator: ", "))
             }
+            add("voided records, to be looked at", voided)
+            add("refused: signed by no operator, or late", unknown)
             return [ink.good("All signatures and the chain fit.")] + facts.lines(ink)
         }
     }
 
-    /// Voided records that are listed.
-    private static let voidedMax = 1_000
+    /// Records of a kind that are listed.
+    private static let listedMax = 1_000
 
     private let identity: (high: UInt64, low: UInt64)
     private var report = Report()
@@ -126,12 +132,11 @@ package final class AuditWalk {
     ) {
         guard fault == nil else { return }
         if outcome.refusal == .voided,
-            20...39 ~= header.kind || 50...56 ~= header.kind || 60...65 ~= header.kind,
-            report.voided.count < Self.voidedMax
+            20...39 ~= header.kind || 50...56 ~= header.kind || 60...65 ~= header.kind
+                || 70...73 ~= header.kind
         {
-            report.voided.append(header.sequence)
-        }
-        if let kind = CommandKind(rawValue: header.kind), kind.isSigned {
+            list(header.sequence, in: \.voided)
+        } else if let kind = CommandKind(rawValue: header.kind), kind.isSigned {
             let payload = unsafe UnsafeRawBufferPointer(rebasing: record[RecordHeader.size...])
             if let signed = unsafe Command(kind: kind, payload: payload)?.signed {
                 check(signed, kind, header.sequence, outcome)
@@ -146,6 +151,12 @@ package final class AuditWalk {
         }
     }
 
+    private func list(_ record: UInt64, in place: WritableKeyPath<Report, [UInt64]>) {
+        if report[keyPath: place].count < Self.listedMax {
+            report[keyPath: place].append(record)
+        }
+    }
+
     private func check(
         _ signed: any SignedCommand, _ kind: CommandKind, _ sequence: UInt64, _ outcome: Outcome
     ) {
@@ -156,10 +167,13 @@ package final class AuditWalk {
             fault = AuditTrailError("\(what): its signature is of something else", at: sequence)
         } else if had(seal.seen) {
             return
-        } else if outcome.refusal != .operatorUnknown, outcome.refusal != .deadlinePassed,
-            outcome.refusal != .voided, strange == nil
-        {
-            // What is behind it is checked all the same: whoever has a key may name any past.
+        } else if outcome.refusal != .none, outcome.refusal != .auditHeadUnknown {
+            // Anybody who reaches the log may sign by a key of his own; the engine looked at the
+            // past that he names only if it knows his name, key and role.
+            list(sequence, in: \.unknown)
+        } else if strange == nil {
+            // What is behind it is checked all the same: whoever has a key may name any past. By
+            // its refusal alone it shows that the past was changed: the chain is another one then.
             strange = AuditTrailError(
                 "\(what): its signer saw the chain's end \(seal.seen.text), which this journal "
                     + "never had: a command before it was changed, added or taken out, unless its "
