@@ -22,6 +22,19 @@ import Testing
         #expect(renamed.open(passphrase) == nil)
     }
 
+    @Test func `a log's clock that is far from the host's is not signed by`() {
+        let minute: Int64 = 60_000_000_000
+        for (log, host, isClose): (Int64, Int64, Bool) in [
+            (0, 0, true), (10 * minute, 0, true), (10 * minute + 1, 0, false),
+            (0, 10 * minute, true), (0, 10 * minute + 1, false), (.max, 0, false),
+            (.min, 1, false), (.max, .min, false), (.max, .max, true),
+        ] {
+            #expect(OperatorSigner.isClose(log, to: host) == isClose, "\(log) and \(host)")
+        }
+        #expect(OperatorSigner.moment(5, after: 7) == 12)
+        #expect(OperatorSigner.moment(5, after: .max - 4) == .max)
+    }
+
     @Test func `a text that is no key file is refused`() throws {
         let name = try #require(Text40("olga"))
         let good = try #require(

@@ -62,7 +62,8 @@ extension OperatorSession {
         // Where nobody endorses it is done now or not at all.
         let deadline =
             replica.engine.endorsements == 0
-            ? OperatorSigner.deadline(replica) : replica.logTime + Self.proposalNanos
+            ? OperatorSigner.deadline(replica)
+            : OperatorSigner.moment(Self.proposalNanos, after: replica.logTime)
         return try signer.sign(for: replica) {
             Propose(id: id, deadline: deadline, command, seal: $0)
         }
