@@ -13,7 +13,13 @@ private final class Vault {
 
     init() {
         set()
-        for account in [Venue.ann, Venue.ben] { #expect(venue.addKey(account).refusal == .none) }
+        for account in [Venue.ann, Venue.ben] {
+            #expect(venue.addKey(account).refusal == .none)
+            let entry = AddWithdrawalAddress(
+                account: account, network: NetworkID(1), address: Text64("gld1qplace")!,
+                tag: Text40(), label: Text40(), audit: Venue.audit)
+            #expect(venue.apply(.addWithdrawalAddress(entry)).refusal == .none)
+        }
     }
 
     static func audit(_ name: String) -> Audit {

@@ -157,6 +157,34 @@ import Wire
         #expect(request() == .none)
     }
 
+    @Test func `to elsewhere than the book a customer's request needs approvals`() {
+        let terms = SetNetwork(
+            asset: Venue.gold, network: NetworkID(1), approvals: 1, confirmations: 1,
+            minimum: Amount(units: 1), fee: .zero, approvalsAbove: Amount(units: 100),
+            name: Text16("CHAIN")!, audit: Venue.audit)
+        #expect(venue.apply(.setNetwork(terms)).refusal == .none)
+        #expect(venue.addKey(Venue.ben).refusal == .none)
+        let ofBen: (inout RequestWithdrawal) -> Void = {
+            ($0.account, $0.keyID) = (Venue.ben, Venue.key(Venue.ben))
+        }
+        #expect(add("home") == .none && policy(delay: 1) == .none)
+        #expect(add("home", account: Venue.ben) == .none)
+        #expect(request() == .none && status(1) == .approved)
+        #expect(request(10, ofBen) == .none && status(2) == .requested, "it waits still")
+        venue.now += 1_000_000_000
+        #expect(request(10, ofBen) == .none && status(3) == .approved)
+        #expect(request(101, ofBen) == .none && status(4) == .requested)
+        #expect(request(10, to: "elsewhere", ofBen) == .none && status(5) == .requested)
+        let operatorAsks: (inout RequestWithdrawal) -> Void = {
+            ($0.requester, $0.keyID) = (Text40("olga")!, Text64())
+        }
+        #expect(request(10, to: "elsewhere", operatorAsks) == .none && status(6) == .approved)
+    }
+
+    private func status(_ number: UInt64) -> WithdrawalStatus? {
+        venue.engine.withdrawal(WithdrawalID(number))?.status
+    }
+
     @Test func `limits are of one withdrawal, of a day by amount and count, and of a month`() {
         #expect(add("home") == .none && limit(each: 50) == .none)
         #expect(request(51) == .withdrawalLimit && request(50) == .none)

@@ -123,7 +123,9 @@ extension Engine {
         if rules >= 3 { countWithdrawal(c) }
         custody.lastWithdrawal += 1
         let id = WithdrawalID(custody.lastWithdrawal)
-        let approvals = c.amount > network.approvalsAbove ? network.approvals : 0
+        let isAsked =
+            c.amount > network.approvalsAbove || rules >= 3 && !isDestinationExpected(of: c)
+        let approvals = isAsked ? network.approvals : 0
         let status: WithdrawalStatus = approvals == 0 ? .approved : .requested
         custody.open(
             WithdrawalView(

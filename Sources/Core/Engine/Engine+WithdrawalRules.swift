@@ -131,6 +131,15 @@ extension Engine {
         return timestamp < entry.usableTime ? .addressDelayed : nil
     }
 
+    /// Whether operators know where it goes: one of them asks, or the account's book has it, and it
+    /// waits no more. What else customers' keys may do is only as good as the gateway, which names
+    /// the key: who has the gateway names any.
+    func isDestinationExpected(of c: RequestWithdrawal) -> Bool {
+        if !c.requester.isEmpty { return true }
+        let entry = withdrawalRules.entry(c.account.number, c.network, c.address, c.tag)
+        return entry.map { $0.usableTime <= timestamp } ?? false
+    }
+
     /// Counts a request that was taken, whatever becomes of it.
     mutating func countWithdrawal(_ c: RequestWithdrawal) {
         guard let limits = withdrawalRules.limits(c.account.number, c.asset.number),

@@ -178,7 +178,7 @@ public struct RequestWithdrawal: CommandPayload {
     public var clientID: Text40
     /// The operator who asks on the customer's behalf; empty: the customer.
     public var requester: Text40
-    /// The customer's API key that signed the request, from rules 3 on; empty: an operator asks.
+    /// The customer's API key that the gateway names, from rules 3 on; empty: an operator asks.
     public var keyID: Text64
 
     /// A request.

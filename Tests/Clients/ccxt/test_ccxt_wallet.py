@@ -200,5 +200,5 @@ def test_a_key_withdraws_to_the_address_book_within_limits(venue, wallet):
     assert shown["frozenUntil"] and shown["keyFreeze"] == 0
     with pytest.raises(Refused, match="address book"):
         ctl("wallet", "book", "remove", "demo2", 1, TO)
-    with pytest.raises(Refused, match="that may withdraw"):
+    with pytest.raises(Refused, match="withdraw permission"):
         ctl("key", "add", "demo2", "--withdraw-anywhere")

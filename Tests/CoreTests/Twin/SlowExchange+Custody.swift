@@ -145,7 +145,8 @@ extension SlowExchange {
         withdraw(c.account, c.asset, total)
         if rules > 2, flaw != .requestIsNotCounted { count(c) }
         lastWithdrawal += 1
-        let needed = c.amount > terms.approvalsAbove ? terms.approvals : 0
+        let isHigh = c.amount > terms.approvalsAbove
+        let needed = isHigh || rules > 2 && goesAnywhere(c) ? terms.approvals : 0
         let view = WithdrawalView(
             id: WithdrawalID(lastWithdrawal), c, status: needed > 0 ? .requested : .approved,
             approvals: needed, fee: terms.fee, createdTime: timestamp)

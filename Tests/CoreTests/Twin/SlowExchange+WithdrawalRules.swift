@@ -109,6 +109,15 @@ extension SlowExchange {
         return limits(c.account, c.asset).flatMap { isAbove($0, c) ? .withdrawalLimit : nil }
     }
 
+    /// Whether a customer asks for what the book has not, or not yet.
+    func goesAnywhere(_ c: RequestWithdrawal) -> Bool {
+        guard c.requester.isEmpty, flaw != .anywhereUnasked else { return false }
+        let usable = book.filter { $0.account == c.account && $0.usableTime <= timestamp }
+        return !usable.contains {
+            ($0.network, $0.address, $0.tag) == (c.network, c.address, c.tag)
+        }
+    }
+
     private func limits(_ account: AccountID, _ asset: AssetID) -> WithdrawalLimitsView? {
         let rows = withdrawalLimits.filter { $0.asset == asset }
         return rows.first { $0.account == account } ?? rows.first { $0.account.number == 0 }

@@ -134,7 +134,7 @@ enum Flaw: String, CaseIterable, Sendable {
     case networkOfTooMany, oneRefusesSigned, customerTakesSignedBack, marksAreForgotten
     case feesOfOne, keyOfOne
     case newAddressAtOnce, bookOfAnybody, bookOfAnyChain, freezeIsShortened, keyOfAnother
-    case dayIsShort, requestIsNotCounted
+    case dayIsShort, requestIsNotCounted, anywhereUnasked
 }
 
 /// An exchange that is slow and plain.

@@ -24,7 +24,8 @@ struct KeyAddCommand: ParsableCommand {
             --operator-key: its secret is shown at once, and works once others have endorsed it.
 
             A key that may withdraw does so only to the usable destinations of the account's \
-            address book (`boursectl wallet book`), unless --withdraw-anywhere is given.
+            address book (`boursectl wallet book`), unless --withdraw-anywhere is given; what goes \
+            elsewhere needs the network's approvals, whatever its amount.
 
             JSON: {"sequence", "account", "keyID", "secret", "permissions", "algorithm"}; secret \
             is null where it was not generated here, sequence where it is proposed.
@@ -55,7 +56,7 @@ struct KeyAddCommand: ParsableCommand {
         }
         guard given.contains(.withdraw) || !withdrawAnywhere else {
             throw ValidationError(
-                "--withdraw-anywhere is of a key that may withdraw: give --permissions "
+                "--withdraw-anywhere requires the withdraw permission: give --permissions "
                     + "\(permissions),withdraw.")
         }
         guard publicKey == nil || secretFile == nil else {

@@ -17,7 +17,11 @@ struct NetworkTermsOptions: ParsableArguments {
     @Option(
         help: "Operators who must approve a withdrawal, 0 to \(Limits.approvalsMax). New: 0.")
     var approvals: UInt8?
-    @Option(help: "Only withdrawals of more than this need approvals. New: 0, so all do.")
+    @Option(
+        help: """
+            Only withdrawals of more than this need approvals, and what a customer's key requests \
+            to an address that is not a usable one of its book. New: 0, so all do.
+            """)
     var approvalsAbove: DecimalNumber?
     @Flag(
         inversion: .prefixedNo,
