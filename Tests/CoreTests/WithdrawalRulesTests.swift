@@ -138,7 +138,9 @@ import Wire
 
     @Test func `withdrawals wait after a change of keys, and an operator's do not`() {
         #expect(add("home") == .none && policy(freeze: 3_600) == .none)
-        #expect(request() == .none, "what changed before does not count")
+        #expect(request() == .withdrawalsFrozen, "a change of before counts as well")
+        venue.now += Self.hour
+        #expect(request() == .none)
         #expect(venue.addKey(Venue.ben, [.read]).refusal == .none)
         #expect(request() == .none, "another's")
         let other = AddAPIKey(
@@ -148,13 +150,18 @@ import Wire
         #expect(request() == .withdrawalsFrozen)
         #expect(
             request { ($0.requester, $0.keyID) = (Text40("olga")!, Text64()) } == .none)
-        #expect(policy(freeze: 1) == .none)
+        venue.now += Self.hour - 1
+        #expect(request() == .withdrawalsFrozen)
         let revocation = RevokeAPIKey(keyID: Text64("new")!, audit: Venue.audit)
         #expect(venue.apply(.revokeAPIKey(revocation)).refusal == .none)
-        venue.now += Self.hour - 1
-        #expect(request() == .withdrawalsFrozen, "a shorter freeze does not end a longer one")
         venue.now += 1
+        #expect(request() == .withdrawalsFrozen, "the last change counts")
+        #expect(policy(freeze: 1) == .none, "what was set too long is ended")
+        #expect(request() == .withdrawalsFrozen)
+        venue.now += 999_999_999
         #expect(request() == .none)
+        #expect(policy(freeze: 60) == .none && request() == .withdrawalsFrozen)
+        #expect(policy() == .none && request() == .none)
     }
 
     @Test func `to elsewhere than the book a customer's request needs approvals`() {

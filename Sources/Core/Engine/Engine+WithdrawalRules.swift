@@ -54,7 +54,8 @@ extension Engine {
         }
         withdrawalRules.add(
             BookEntryView(
-                c, addedTime: timestamp, usableTime: time(after: withdrawalRules.addressDelay)))
+                c, addedTime: timestamp,
+                usableTime: time(timestamp, after: withdrawalRules.addressDelay)))
         events.append(.addressBookChanged(c.account, c.network, isAdded: true))
         return Outcome(id: UInt64(account))
     }
@@ -69,21 +70,18 @@ extension Engine {
         return Outcome(id: UInt64(c.account.number))
     }
 
-    /// The log's time so many seconds from now.
-    private func time(after seconds: UInt32) -> Int64 {
-        let (time, isOver) = timestamp.addingReportingOverflow(Int64(seconds) * 1_000_000_000)
-        return isOver ? .max : time
+    /// The log's time so many seconds later than one.
+    private func time(_ time: Int64, after seconds: UInt32) -> Int64 {
+        let (later, isOver) = time.addingReportingOverflow(Int64(seconds) * 1_000_000_000)
+        return isOver ? .max : later
     }
 
     // MARK: Requests
 
-    /// A key of the account was added or revoked.
+    /// A key of the account was added or revoked. The time of that is kept, not that of the thaw:
+    /// so a freeze that was set too long ends once the policy is shorter.
     mutating func freezeWithdrawals(_ account: AccountID) {
-        if rules < 3 || withdrawalRules.keyFreeze == 0 { return }
-        let until = time(after: withdrawalRules.keyFreeze)
-        // A shorter freeze does not end a longer one.
-        let known = withdrawalRules.thaws[account.number] ?? until
-        withdrawalRules.thaws[account.number] = max(known, until)
+        if rules >= 3 { withdrawalRules.keyChanges[account.number] = timestamp }
     }
 
     /// Why a request is against the rules; nil: it is not.
@@ -106,7 +104,10 @@ extension Engine {
         {
             return .withdrawalLimit
         }
-        return withdrawalRules.hasRoom(row, at: hour) ? nil : .tableFull
+        // A full table must not keep operators from paying customers out.
+        if !c.requester.isEmpty { return nil }
+        withdrawalRules.sweep(at: hour)
+        return withdrawalRules.hasRoom(row) ? nil : .tableFull
     }
 
     /// Hours of the log's clock.
@@ -121,9 +122,7 @@ extension Engine {
         guard let key = keys.find(c.keyID), key.account == c.account,
             key.permissions.contains(.withdraw)
         else { return .apiKeyUnknown }
-        if let thaw = withdrawalRules.thaws[c.account.number], timestamp < thaw {
-            return .withdrawalsFrozen
-        }
+        if let thaw = withdrawalThaw(c.account), timestamp < thaw { return .withdrawalsFrozen }
         if key.permissions.contains(.withdrawAnywhere) { return nil }
         guard
             let entry = withdrawalRules.entry(c.account.number, c.network, c.address, c.tag)
@@ -140,14 +139,16 @@ extension Engine {
         return entry.map { $0.usableTime <= timestamp } ?? false
     }
 
-    /// Counts a request that was taken, whatever becomes of it.
+    /// Counts a request that was taken, whatever becomes of it; an operator's only where there is
+    /// room.
     mutating func countWithdrawal(_ c: RequestWithdrawal) {
         guard let limits = withdrawalRules.limits(c.account.number, c.asset.number),
             limits.counts
         else { return }
-        withdrawalRules.count(
-            WithdrawalRow(account: c.account.number, asset: c.asset.number),
-            units: c.amount.units, at: hour)
+        let row = WithdrawalRow(account: c.account.number, asset: c.asset.number)
+        if withdrawalRules.hasRoom(row) {
+            withdrawalRules.count(row, units: c.amount.units, at: hour)
+        }
     }
 
     // MARK: What always holds
@@ -173,6 +174,13 @@ extension Engine {
         {
             return "a table of withdrawals is too long"
         }
+        let order = withdrawalRules.order
+        if order.count != withdrawalRules.counted.count
+            || zip(order, order.dropFirst()).contains(where: { $0 >= $1 })
+            || order.contains(where: { withdrawalRules.counted[$0] == nil })
+        {
+            return "the order of the counted rows is wrong"
+        }
         for (row, hours) in withdrawalRules.counted
         where hours.hours.count > CountedHours.most || hours.hours.last?.hour ?? .max > hour {
             return "withdrawals of account \(row.account) are counted wrongly"
@@ -195,10 +203,12 @@ extension Engine {
         withdrawalRules.book(account.number)
     }
 
-    /// When an account's own requests are taken again, on the log's clock; nil where no change of
-    /// its keys ever froze them.
+    /// When an account's own requests are taken again under the present policy, on the log's clock;
+    /// nil where its keys never changed under rules that freeze.
     public borrowing func withdrawalThaw(_ account: AccountID) -> Int64? {
-        withdrawalRules.thaws[account.number]
+        withdrawalRules.keyChanges[account.number].map {
+            time($0, after: withdrawalRules.keyFreeze)
+        }
     }
 
     /// The limits that count for an account: its own row, else that of all. Account 0: that of all.

@@ -1,6 +1,6 @@
 // The rules of withdrawals in canonical form: waiting times; address books by account, each in the
-// order of the log; freezes by account; limits and counted hours by account and asset. From rules 3
-// on.
+// order of the log; changes of keys by account; limits and counted hours by account and asset. From
+// rules 3 on.
 
 internal import Terms
 internal import Wire
@@ -9,15 +9,17 @@ extension Engine {
     func writeWithdrawalRules(_ out: inout SnapshotSink) {
         out.writer.integer(withdrawalRules.addressDelay)
         out.writer.integer(withdrawalRules.keyFreeze)
-        out.writer.integer(withdrawalRules.sweptHour)
+        out.writer.integer(withdrawalRules.sweptRow.account)
+        out.writer.integer(withdrawalRules.sweptRow.asset)
+        out.writer.reserved(2)
         out.count(withdrawalRules.entryCount)
         for (_, book) in withdrawalRules.books.sorted(by: { $0.key < $1.key }) {
             for entry in book { write(entry, &out) }
         }
-        out.count(withdrawalRules.thaws.count)
-        for (account, thaw) in withdrawalRules.thaws.sorted(by: { $0.key < $1.key }) {
+        out.count(withdrawalRules.keyChanges.count)
+        for (account, time) in withdrawalRules.keyChanges.sorted(by: { $0.key < $1.key }) {
             out.writer.integer(UInt64(account))
-            out.writer.integer(thaw)
+            out.writer.integer(time)
             out.endPart()
         }
         out.count(withdrawalRules.limits.count)
@@ -32,7 +34,8 @@ extension Engine {
             out.endPart()
         }
         out.count(withdrawalRules.counted.count)
-        for (row, hours) in withdrawalRules.counted.sorted(by: { $0.key < $1.key }) {
+        for row in withdrawalRules.order {
+            let hours = withdrawalRules.counted[row] ?? CountedHours()
             out.writer.integer(row.account)
             out.writer.integer(row.asset)
             out.writer.integer(UInt16(hours.hours.count))
@@ -60,23 +63,24 @@ extension Engine {
     mutating func readWithdrawalRules(_ r: inout WireReader) -> Bool {
         withdrawalRules.addressDelay = r.integer()
         withdrawalRules.keyFreeze = r.integer()
-        let swept: Int64 = r.integer()
-        withdrawalRules.restore(sweptHour: swept)
+        let swept = WithdrawalRow(account: r.integer(), asset: r.integer())
+        r.reserved(2)
+        withdrawalRules.restore(sweptRow: swept)
         guard r.isValid, withdrawalRules.addressDelay <= Limits.withdrawalWaitMax,
             withdrawalRules.keyFreeze <= Limits.withdrawalWaitMax,
-            0...timestamp / CountedHour.nanos ~= swept,
+            isRow(swept) || swept == WithdrawalRow(account: 0, asset: 0),
             let entries = r.count(most: Limits.bookEntriesMax)
         else { return false }
         for _ in 0..<entries where !readBookEntry(&r) { return false }
-        guard let thaws = r.count(most: Int(accounts.count)) else { return false }
-        for _ in 0..<thaws {
+        guard let changes = r.count(most: Int(accounts.count)) else { return false }
+        for _ in 0..<changes {
             let account: UInt64 = r.integer()
-            let thaw: Int64 = r.integer()
+            let time: Int64 = r.integer()
             r.endPart()
             guard r.isValid, let account = UInt32(exactly: account),
-                hasAccount(AccountID(account)), thaw >= 0
+                hasAccount(AccountID(account)), 0...timestamp ~= time,
+                withdrawalRules.keyChanges.updateValue(time, forKey: account) == nil
             else { return false }
-            withdrawalRules.thaws[account] = thaw
         }
         guard let rows = r.count(most: Limits.withdrawalLimitsMax) else { return false }
         for _ in 0..<rows where !readLimits(&r) { return false }
@@ -137,7 +141,11 @@ extension Engine {
             guard r.isValid, hours.restore(one) else { return false }
         }
         r.endPart()
-        withdrawalRules.restore(WithdrawalRow(account: account, asset: number), hours)
-        return r.isValid
+        let row = WithdrawalRow(account: account, asset: number)
+        return r.isValid && withdrawalRules.restore(row, hours)
+    }
+
+    private func isRow(_ row: WithdrawalRow) -> Bool {
+        hasAccount(AccountID(row.account)) && asset(AssetID(row.asset)) != nil
     }
 }

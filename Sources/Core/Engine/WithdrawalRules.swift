@@ -49,6 +49,12 @@ public struct WithdrawalLimitsView: Hashable, Sendable {
         (dayAmountMax, monthAmountMax) = (c.dayAmountMax, c.monthAmountMax)
     }
 
+    /// The highest amount that one withdrawal can have: the lowest of the three limits of amounts;
+    /// nil where there is none. What was requested before is not counted.
+    public var amountMaxOfOne: Amount? {
+        [amountMax, dayAmountMax, monthAmountMax].filter { $0 > .zero }.min()
+    }
+
     /// Whether requests have to be counted for it.
     public var counts: Bool {
         dayCountMax > 0 || dayAmountMax > .zero || monthAmountMax > .zero
@@ -161,7 +167,7 @@ struct CountedHours: Equatable {
     func isOver(at hour: Int64) -> Bool { (hours.last?.hour ?? .min) < hour - Self.month }
 }
 
-/// The rules of withdrawals. Bounded by `Limits`, freezes by the accounts; rules 3.
+/// The rules of withdrawals. Bounded by `Limits`, changes of keys by the accounts; rules 3.
 struct WithdrawalRules: ~Copyable {
     /// Seconds that a new destination waits.
     var addressDelay: UInt32 = 0
@@ -170,12 +176,17 @@ struct WithdrawalRules: ~Copyable {
     /// Each account's destinations, in the order of the log.
     private(set) var books: [UInt32: [BookEntryView]] = [:]
     private(set) var entryCount = 0
-    /// When an account's own requests are taken again.
-    var thaws: [UInt32: Int64] = [:]
+    /// When a key of an account was last added or revoked.
+    var keyChanges: [UInt32: Int64] = [:]
     private(set) var limits: [WithdrawalRow: WithdrawalLimitsView] = [:]
     private(set) var counted: [WithdrawalRow: CountedHours] = [:]
-    /// The hour in which rows whose month is over were last looked for.
-    private(set) var sweptHour: Int64 = 0
+    /// The rows of `counted`, ascending.
+    private(set) var order: [WithdrawalRow] = []
+    /// The last row that was looked at for whether its month is over; account 0: none.
+    private(set) var sweptRow = WithdrawalRow(account: 0, asset: 0)
+
+    /// Rows that one request looks at.
+    private static let sweepMax = 32
 
     /// Bytes of full tables: a dictionary has up to three times the places that it needs.
     static func bytesMax(accounts: Int) -> Int {
@@ -185,7 +196,8 @@ struct WithdrawalRules: ~Copyable {
             Limits.withdrawalLimitsMax * (row + 3 * MemoryLayout<WithdrawalLimitsView>.stride)
         let counts =
             Limits.withdrawalCountsMax
-            * (row + CountedHours.most * MemoryLayout<CountedHour>.stride)
+            * (row + CountedHours.most * MemoryLayout<CountedHour>.stride
+                + 2 * MemoryLayout<WithdrawalRow>.stride)
         return entries + limits + counts + accounts * 3 * 16
     }
 
@@ -230,22 +242,50 @@ struct WithdrawalRules: ~Copyable {
         return hours.total(at: hour)
     }
 
-    /// Whether a row can count, after looking for room: at most once an hour, and O(rows) then.
-    mutating func hasRoom(_ row: WithdrawalRow, at hour: Int64) -> Bool {
-        if counted[row] != nil || counted.count < Limits.withdrawalCountsMax { return true }
-        if hour > sweptHour {
-            sweptHour = hour
-            counted = counted.filter { !$0.value.isOver(at: hour) }
-        }
-        return counted.count < Limits.withdrawalCountsMax
+    /// Whether a row can count.
+    func hasRoom(_ row: WithdrawalRow) -> Bool {
+        counted[row] != nil || counted.count < Limits.withdrawalCountsMax
     }
 
+    /// Lets go of rows whose month is over, among the next few in ascending order; behind the last
+    /// one it begins again. All at once would take longer than a turn may.
+    mutating func sweep(at hour: Int64) {
+        let begin = place(after: sweptRow)
+        let end = min(begin + Self.sweepMax, order.count)
+        sweptRow = end == order.count ? WithdrawalRow(account: 0, asset: 0) : order[end - 1]
+        let kept = order[begin..<end].filter { counted[$0]?.isOver(at: hour) == false }
+        if kept.count == end - begin { return }
+        for row in order[begin..<end] where counted[row]?.isOver(at: hour) == true {
+            counted[row] = nil
+        }
+        order.replaceSubrange(begin..<end, with: kept)
+    }
+
+    /// How many rows are not behind one. O(log rows).
+    private func place(after row: WithdrawalRow) -> Int {
+        var (low, high) = (0, order.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if order[middle] <= row { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// Counts a request. O(log rows), for a row's first one O(rows).
     mutating func count(_ row: WithdrawalRow, units: Int128, at hour: Int64) {
+        if counted[row] == nil { order.insert(row, at: place(after: row)) }
         counted[row, default: CountedHours()].pass(to: hour)
         counted[row, default: CountedHours()].add(
             CountedHour(hour: hour, count: 1, units: units))
     }
 
-    mutating func restore(_ row: WithdrawalRow, _ hours: CountedHours) { counted[row] = hours }
-    mutating func restore(sweptHour hour: Int64) { sweptHour = hour }
+    /// Adds a row that a snapshot has; false where it is not behind those before it.
+    mutating func restore(_ row: WithdrawalRow, _ hours: CountedHours) -> Bool {
+        if let last = order.last, last >= row { return false }
+        order.append(row)
+        counted[row] = hours
+        return true
+    }
+
+    mutating func restore(sweptRow row: WithdrawalRow) { sweptRow = row }
 }

@@ -197,7 +197,7 @@ def test_a_key_withdraws_to_the_address_book_within_limits(venue, wallet):
     ctl("wallet", "book", "remove", "demo2", 1, TO)
     ctl("wallet", "policy", "set", "--key-freeze", 0, "--address-delay", 0)
     shown = venue.exchange.ctl_json("wallet", "policy", "show", "--account", "demo2")
-    assert shown["frozenUntil"] and shown["keyFreeze"] == 0
+    assert shown["frozenUntil"] is None and shown["keyFreeze"] == 0
     with pytest.raises(Refused, match="address book"):
         ctl("wallet", "book", "remove", "demo2", 1, TO)
     with pytest.raises(Refused, match="withdraw permission"):

@@ -112,7 +112,7 @@ private func differenceOfWithdrawalRules(
     for account in twin.accounts.map(\.view.id) {
         let book = twin.book.filter { $0.account == account }
         if engine.addressBook(account) != book { return "address book of \(account)" }
-        if engine.withdrawalThaw(account) != twin.thaws[account] { return "thaw of \(account)" }
+        if engine.withdrawalThaw(account) != twin.thaw(account) { return "thaw of \(account)" }
         for asset in twin.assets.map(\.id) where !twin.counted.isEmpty {
             let (a, b) = (engine.withdrawalCount(account, asset), twin.counted(account, asset))
             if a != b { return "withdrawals of \(account): engine \(a), twin \(b)" }

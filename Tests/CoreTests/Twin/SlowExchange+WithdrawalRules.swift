@@ -85,9 +85,13 @@ extension SlowExchange {
     // MARK: Requests
 
     func keysChanged(_ account: AccountID) {
-        if rules < 3 || keyFreeze == 0 { return }
-        let until = later(keyFreeze)
-        thaws[account] = flaw == .freezeIsShortened ? until : max(until, thaws[account] ?? 0)
+        if rules < 3 || flaw == .firstChangeFreezes && keyChanges[account] != nil { return }
+        keyChanges[account] = timestamp
+    }
+
+    /// Until when a change of keys freezes.
+    func thaw(_ account: AccountID) -> Int64? {
+        keyChanges[account].map { $0 + Int64(keyFreeze) * 1_000_000_000 }
     }
 
     func isAgainstRules(_ c: RequestWithdrawal) -> Refusal? {
@@ -96,7 +100,7 @@ extension SlowExchange {
             guard let key, key.account == c.account || flaw == .keyOfAnother,
                 key.permissions.rawValue & 4 == 4
             else { return .apiKeyUnknown }
-            if timestamp < thaws[c.account] ?? 0 { return .withdrawalsFrozen }
+            if timestamp < thaw(c.account) ?? 0 { return .withdrawalsFrozen }
             if key.permissions.rawValue & 8 == 0 {
                 guard let known = entry(c.account, c.network, c.address, c.tag) else {
                     return .addressNotListed

@@ -133,7 +133,7 @@ enum Flaw: String, CaseIterable, Sendable {
     case heldBackCounts, oldRolesSign, namesStillCount, lastSpareIsRemoved, lastApproverIsRemoved
     case networkOfTooMany, oneRefusesSigned, customerTakesSignedBack, marksAreForgotten
     case feesOfOne, keyOfOne
-    case newAddressAtOnce, bookOfAnybody, bookOfAnyChain, freezeIsShortened, keyOfAnother
+    case newAddressAtOnce, bookOfAnybody, bookOfAnyChain, firstChangeFreezes, keyOfAnother
     case dayIsShort, requestIsNotCounted, anywhereUnasked
 }
 
@@ -190,7 +190,8 @@ final class SlowExchange {
     var keyFreeze: UInt32 = 0
     /// In the order of the log.
     var book: [BookEntryView] = []
-    var thaws: [AccountID: Int64] = [:]
+    /// When keys of an account last changed.
+    var keyChanges: [AccountID: Int64] = [:]
     var withdrawalLimits: [WithdrawalLimitsView] = []
     var counted: [SlowCounted] = []
 

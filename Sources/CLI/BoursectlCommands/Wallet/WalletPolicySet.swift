@@ -14,8 +14,10 @@ struct WalletPolicySetCommand: ParsableCommand {
             --address-delay is the time after which a new destination of an address book is \
             usable. --key-freeze is the time for which a customer's own withdrawals are refused \
             once an API key of the account was added or revoked. Times are as 30m, 24h or 3d; 0 \
-            is none, 90d the most. What is not given stays unchanged, and what waits already \
-            keeps its time. Where operators have keys, this takes two of them.
+            is none, 90d the most. What is not given stays unchanged. A destination that waits \
+            already keeps its time; a freeze counts from the last change of the account's keys, so \
+            that a shorter one ends what was too long. Where operators have keys, this takes two \
+            of them.
 
             JSON: {"sequence", "policy"}; policy is {"addressDelay", "keyFreeze"}, in seconds.
 
