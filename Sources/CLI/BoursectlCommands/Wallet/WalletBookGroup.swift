@@ -85,9 +85,9 @@ enum WithdrawalRulesNeeded {
 struct BookEntryRow {
     let entry: BookEntryView
 
-    /// Whether it is usable at the log's time, or from when on.
+    /// Whether it is usable now, or from when on.
     func state(_ replica: ExchangeReplica) -> String {
-        entry.usableTime <= replica.engine.timestamp
+        entry.usableTime <= replica.presentTime
             ? "usable" : "from \(Readable.time(entry.usableTime, digits: 0))"
     }
 
@@ -99,7 +99,7 @@ struct BookEntryRow {
             "tag": .string("\(entry.tag)"), "label": .string("\(entry.label)"),
             "added": .string(Readable.time(entry.addedTime)),
             "usableFrom": .string(Readable.time(entry.usableTime)),
-            "usable": .bool(entry.usableTime <= replica.engine.timestamp),
+            "usable": .bool(entry.usableTime <= replica.presentTime),
         ]
     }
 }

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Engine
+import Platform
 package import Presentation
 import Terms
 import Wire
@@ -103,6 +104,17 @@ extension ExchangeReplica {
         engine.forEachWithdrawal { all.append($0) }
         return all
     }
+
+    /// Withdrawals of an account that operators can still refuse, by id.
+    func refusableWithdrawals(_ account: AccountID) -> [WithdrawalView] {
+        withdrawals.filter {
+            $0.account == account && ($0.status == .requested || $0.status == .approved)
+        }
+    }
+
+    /// The log's time of a command that were given now: while nothing happens its clock stands
+    /// still.
+    var presentTime: Int64 { max(engine.timestamp, Clock.realtimeNanos()) }
 
     /// The signed transactions that are not settled, in the order of the log.
     var payments: [PaymentView] {

@@ -24,6 +24,17 @@ struct LimitArgument: ExpressibleByArgument {
     }
 }
 
+/// A limit of how many, on the command line: a number, or none.
+struct CountArgument: ExpressibleByArgument {
+    /// The number; 0: no limit.
+    let number: UInt32
+
+    init?(argument: String) {
+        guard let number = argument == "none" ? 0 : UInt32(argument) else { return nil }
+        self.number = number
+    }
+}
+
 /// What both verbs take.
 struct LimitsTarget: ParsableArguments {
     @OptionGroup var common: CommonOptions
@@ -86,8 +97,8 @@ struct WalletLimitsSetCommand: ParsableCommand {
     @Option(help: "Maximum amount of one withdrawal, or none.") var each: LimitArgument?
     @Option(help: "Maximum amount within 24 hours, or none.") var day: LimitArgument?
     @Option(help: "Maximum amount within 30 days, or none.") var month: LimitArgument?
-    @Option(help: "Maximum number of withdrawals within 24 hours; 0: no limit.")
-    var dayCount: UInt32?
+    @Option(help: "Maximum number of withdrawals within 24 hours, or none.")
+    var dayCount: CountArgument?
 
     func validate() throws {
         guard each != nil || day != nil || month != nil || dayCount != nil else {
@@ -100,7 +111,7 @@ struct WalletLimitsSetCommand: ParsableCommand {
             command.amountMax = try amount(each, before?.amountMax, asset)
             command.dayAmountMax = try amount(day, before?.dayAmountMax, asset)
             command.monthAmountMax = try amount(month, before?.monthAmountMax, asset)
-            command.dayCountMax = dayCount ?? before?.dayCountMax ?? 0
+            command.dayCountMax = dayCount?.number ?? before?.dayCountMax ?? 0
             // A row of nothing would be removed, and the general limits would count again.
             if command.account.number != 0, command.isEmpty {
                 command.amountMax = Amount(units: Limits.amountUnitsMax)

@@ -82,7 +82,7 @@ struct WalletPolicyShowCommand: ParsableCommand {
         let policy = PolicyView(replica)
         let view = try account.map { try replica.account($0) }
         let thaw = view.flatMap { replica.engine.withdrawalThaw($0.id) }
-        let until = thaw.flatMap { $0 > replica.engine.timestamp ? Readable.time($0) : nil }
+        let until = thaw.flatMap { $0 > replica.presentTime ? Readable.time($0) : nil }
         var lines = policy.lines(common.out.ink)
         if let view {
             lines.append(
