@@ -36,16 +36,16 @@ extension APIError {
         -4032,
         "Withdraw verification exception: the account has used this withdrawOrderId before; "
             + "nothing was done.")
-    /// The account, or the exchange, has as many open withdrawals as there may be.
-    public static let withdrawalLimit = APIError(-4015, "Withdraw is limited.")
+    /// The account, or the exchange, has as many open withdrawals as there may be, or the exchange
+    /// remembers or counts no more.
+    public static let withdrawalsOpenLimit = APIError(-4015, "Withdraw is limited.")
     /// A destination that is not in the account's address book.
     public static let addressNotListed = APIError(
         -4035, "This address is not on the whitelist. Please join and try again.")
     /// A withdrawal above a limit.
     public static let withdrawalAboveLimit = APIError(
         -4023,
-        "Within 24 hours, the withdrawal exceeds the maximum amount, or number, of one "
-            + "withdrawal, of 24 hours or of 30 days.")
+        "The withdrawal exceeds a limit: of one withdrawal, of 24 hours or of 30 days.")
     /// A withdrawal of more than is available.
     public static let withdrawalFunds = APIError(-4026, "You have insufficient balance.")
 
@@ -107,7 +107,7 @@ extension APIError {
             case .withdrawalsFrozen: .keysChanged(waits.keys)
             case .withdrawalLimit: .withdrawalAboveLimit
             case .referenceDuplicate: .withdrawOrderIdRepeated
-            case .tableFull: .withdrawalLimit
+            case .tableFull: .withdrawalsOpenLimit
             case .insufficientFunds: .withdrawalFunds
             default: APIError(refusal)
             }

@@ -36,14 +36,15 @@ extension Endpoint {
     private static func networks(
         _ asset: AssetID, _ account: AccountID, _ replica: GatewayReplica
     ) -> [NetworkReply] {
-        let limit = replica.engine.withdrawalLimits(account, asset)?.amountMax ?? .zero
+        let limit = replica.engine.withdrawalLimits(account, asset)?.amountMaxOfOne
         let isStopped = replica.engine.isWithdrawalStopped(asset)
         return replica.networks(asset).enumerated().map { place, view in
             let isKnown = (try? replica.addresses(view.network)) != nil
             return NetworkReply(
                 view: view, isDefault: place == 0, takesDeposits: view.takesDeposits && isKnown,
-                takesWithdrawals: view.takesWithdrawals && isKnown && !isStopped,
-                amountMax: limit == .zero ? nil : limit)
+                takesWithdrawals: view.takesWithdrawals && isKnown && !isStopped
+                    && limit ?? view.minimum >= view.minimum,
+                amountMax: limit)
         }
     }
 

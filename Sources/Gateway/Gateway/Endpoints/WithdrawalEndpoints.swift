@@ -3,6 +3,7 @@
 import Engine
 import Follower
 import History
+import Platform
 import SpotAPI
 import Terms
 import Wire
@@ -64,11 +65,17 @@ extension Endpoint {
         return caller.keyID
     }
 
+    /// The log's time of a command that were given now: while nothing happens its clock stands
+    /// still.
+    private static func presentTime(_ replica: GatewayReplica) -> Int64 {
+        max(replica.engine.timestamp, Clock.realtimeNanos())
+    }
+
     /// How long the account waits for its keys and for a destination, for the words of a refusal.
     private static func waits(
         _ command: RequestWithdrawal, _ replica: GatewayReplica
     ) -> (keys: Int64, address: Int64) {
-        let now = replica.engine.timestamp
+        let now = presentTime(replica)
         let entry = replica.engine.addressBook(command.account).first {
             $0.network == command.network && $0.address == command.address && $0.tag == command.tag
         }
@@ -84,7 +91,7 @@ extension Endpoint {
         throws(APIError)
     {
         let replica = try context.readyReplica()
-        let now = replica.engine.timestamp
+        let now = presentTime(replica)
         var networks: [NetworkView] = []
         replica.engine.forEachNetwork { networks.append($0) }
         var replies: [BookEntryReply] = []
