@@ -87,6 +87,30 @@ private func withdrawal(_ more: String) -> String {
     }
 }
 
+/// A limit of the day of 20,000 units, and one of the month.
+private func shown(month units: Int128) throws -> String {
+    let exchange = try running([
+        .setWithdrawalLimits(
+            SetWithdrawalLimits(
+                account: AccountID(0), asset: Scene.asset, dayCountMax: 0,
+                amountMax: Amount(units: 30_000), dayAmountMax: Amount(units: 20_000),
+                monthAmountMax: Amount(units: units), audit: Scene.audit))
+    ])
+    let path = capital + "config/getall"
+    return try exchange.client().signed("GET", path, Exchange.readerKey).body
+}
+
+@Test func `the highest withdrawal is the lowest limit, and below the minimum there is none`()
+    throws
+{
+    let open = try shown(month: 0)
+    #expect(open.contains(#""withdrawMax":"0.00020500""#))
+    #expect(open.contains(#""withdrawEnable":true"#))
+    let closed = try shown(month: 999)
+    #expect(closed.contains(#""withdrawMax":"0.00001499""#))
+    #expect(!closed.contains(#""withdrawEnable":true"#))
+}
+
 @Test func `a stopped coin gives out nothing`() throws {
     let exchange = try running([
         .stopWithdrawals(StopWithdrawals(asset: Scene.asset, reason: "reconciliation"))
