@@ -167,14 +167,15 @@ def test_a_seed_is_sealed_with_a_token(office):
 
 
 def test_proposals_are_signed_by_tokens_too(office):
-    """Two of them: what the first proposes the second endorses."""
-    make_key("vault", "otto", "EC:edwards25519", "--usage-sign")
+    """What one proposes another endorses."""
     otto = place("vault", "otto")
-    key = office.venue.ctl_json("operator", "key", otto)["publicKey"]
-    code, text = office.typed(
-        "operator", "add", "otto", "--public-key", key, "--administers", "--operator-key",
-        place("vault", "olga"), lines=(PIN,))
-    assert code == 0, text
+    for name in ("otto", "omar"):
+        make_key("vault", name, "EC:edwards25519", "--usage-sign")
+        key = office.venue.ctl_json("operator", "key", place("vault", name))["publicKey"]
+        code, text = office.typed(
+            "operator", "add", name, "--public-key", key, "--administers", "--operator-key",
+            place("vault", "olga"), lines=(PIN,))
+        assert code == 0, text
     code, text = office.typed("operator", "policy", "--endorsements", 1, "--operator-key",
                               place("vault", "olga"), lines=(PIN,))
     assert code == 0, text
