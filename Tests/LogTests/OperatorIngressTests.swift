@@ -27,6 +27,14 @@ import Wire
                 withdrawal: WithdrawalID(1), deadline: 1, approves: true, account: AccountID(1),
                 asset: AssetID(1), network: NetworkID(1), amount: Amount(units: 1), fee: .zero,
                 address: Text64(), tag: Text40(), reason: "theft", seal: seal),
+            SetWithdrawalPolicy(addressDelay: 0, keyFreeze: 0, audit: audit),
+            SetWithdrawalLimits(
+                account: AccountID(1), asset: AssetID(1), dayCountMax: 1, amountMax: .zero,
+                dayAmountMax: .zero, monthAmountMax: .zero, audit: audit),
+            AddWithdrawalAddress(
+                account: AccountID(1), network: NetworkID(1), address: Text64(), audit: audit),
+            RemoveWithdrawalAddress(
+                account: AccountID(1), network: NetworkID(1), address: Text64(), audit: audit),
         ]
     }
 

@@ -458,17 +458,6 @@ import Wire
                 chainRecord: 1),
         ]
         operators += OperatorIngressTests.commands(audit)
-        let there = try #require(Text64("there"))
-        operators += [
-            SetWithdrawalPolicy(addressDelay: 0, keyFreeze: 0, audit: audit),
-            SetWithdrawalLimits(
-                account: account, asset: AssetID(1), dayCountMax: 1, amountMax: .zero,
-                dayAmountMax: .zero, monthAmountMax: .zero, audit: audit),
-            AddWithdrawalAddress(
-                account: account, network: NetworkID(1), address: there, audit: audit),
-            RemoveWithdrawalAddress(
-                account: account, network: NetworkID(1), address: there, audit: audit),
-        ]
         let kinds = (traders + operators).map { type(of: $0).kind }
         let others: Set<CommandKind> = [
             .genesis, .tick, .hashMark, .epochMark, .setRules, .voidSequence, .openSession,

@@ -107,8 +107,8 @@ public struct CoinTable: Sendable {
     ]
 
     /// Compares what a settlement is booked to cost with the transaction's fee, which its own bytes
-    /// say. Of an EVM chain these say what it is at most, and the receipt, which the log lacks, what
-    /// it was.
+    /// say. Of an EVM chain these say what it is at most, and the receipt, which the log lacks,
+    /// what it was.
     private mutating func charge(_ c: SettleTransaction, _ engine: borrowing Engine) {
         let payment = chains.values.lazy.compactMap { $0.payments[c.transaction] }.first
         var fee = payment.map { $0.asset == c.costAsset ? Int128($0.credibleFee) : 0 } ?? 0

@@ -27,7 +27,8 @@ extension CommandStream {
         let firsts = twin.minutes.indices.filter {
             $0 == 0 || twin.minutes[$0] > twin.minutes[$0 - 1]
         }
-        if !firsts.isEmpty, random.once(in: 8) { count = random.pick(firsts) }
+        let old = firsts.filter { $0 < last - Limits.auditHeadsMax }
+        if !firsts.isEmpty, random.once(in: 8) { count = random.pick(old.isEmpty ? firsts : old) }
         return OperatorSeal(
             name: name,
             key: random.once(in: 40) ? OperatorKey(high: 1, low: 3) : Self.key(name),
@@ -65,7 +66,7 @@ extension CommandStream {
             return guarded(
                 .setCustodyPolicy(
                     SetCustodyPolicy(
-                        endorsements: random.pick([0, 1, 1, 1, 2, 3, 9]), audit: audit)))
+                        endorsements: random.pick([0, 1, 1, 2, 2, 2, 3, 9]), audit: audit)))
         default:
             return propose(.resumeWithdrawals(ResumeWithdrawals(asset: AssetID(1), audit: audit)))
         }
@@ -89,9 +90,9 @@ extension CommandStream {
         let id =
             random.once(in: 30)
             ? 0 : random.once(in: 30) ? last : last + UInt128(random.within(1...9))
-        let wait: Int64 = random.pick([
-            -1, 0, 1, 3_000_000_000, 90_000_000_000, 604_800_000_000_000,
-        ])
+        // What is applied at once is of the hour.
+        let most: Int64 = twin.endorsements == 0 ? 3_600_000_000_000 : 604_800_000_000_000
+        let wait: Int64 = random.pick([-1, 0, 1, 3_000_000_000, 90_000_000_000, most])
         var proposal = Propose(
             id: ProposalID(id),
             deadline: max(0, twin.timestamp + wait + (random.once(in: 50) ? 9 : 0)),
@@ -107,7 +108,7 @@ extension CommandStream {
         if random.once(in: 20) { key = Self.key(Text40(random.pick(Self.names))!) }
         if random.once(in: 40) { key = OperatorKey(high: random.pick([0, 1]), low: 0) }
         return SetOperator(
-            name: name, key: key, approves: !random.once(in: 4), administers: !random.once(in: 3),
+            name: name, key: key, approves: !random.once(in: 4), administers: !random.once(in: 5),
             audit: audit)
     }
 
