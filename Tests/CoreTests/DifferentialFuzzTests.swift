@@ -66,7 +66,7 @@ func environment(_ name: String, _ fallback: Int) -> Int {
         for seed in 1...200 {
             let run = Differential(seed: UInt64(seed), flaw: flaw)
             do {
-                // Ends of the audit chain are known by marks only behind many commands of operators.
+                // The audit chain's ends are known by marks only behind many commands of operators.
                 try run.run(steps: flaw == .marksAreForgotten ? 9_000 : 3_000)
             } catch {
                 #expect(error.description.contains("BOURSE_SEED=\(seed)"))

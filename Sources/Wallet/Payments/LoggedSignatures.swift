@@ -42,8 +42,8 @@ extension ChainCoins {
     }
 
     /// What a payment is that the log has for these withdrawals; nil where it is no transaction of
-    /// that name, spends anything else than coins that the wallet has now or change of payments that
-    /// were dropped, or lacks the signature of one of their keys. O(bytes + inputs).
+    /// that name, spends anything else than coins that the wallet has now or change of payments
+    /// that were dropped, or lacks the signature of one of their keys. O(bytes + inputs).
     public func signatures(
         _ bytes: [UInt8], of id: TransactionID, paying withdrawals: [WithdrawalID]
     ) -> LoggedSignatures? {
