@@ -86,10 +86,11 @@ class EVMWalletPair(WalletPair):
         assert self.balances() == due
 
     def sent_and_lost(self, signed):
-        """Of signed payments those that no block has; each must be refused by the node, as its
-        nonce is used."""
+        """Of signed payments of withdrawals those that no block has; each must be refused by the
+        node, as its nonce is used. A sweep may still be on its way."""
         known = {one["hash"] for one, _ in self.node.transactions()}
-        return [one for one in signed if "0x" + one["transaction"] not in known]
+        return [one for one in signed
+                if one["withdrawals"] and "0x" + one["transaction"] not in known]
 
     def refuses(self, payment):
         return "nonce" in self.node.refusal("eth_sendRawTransaction", "0x" + payment["bytes"])
