@@ -95,6 +95,7 @@ ROWS = {
     "GET /sapi/v1/capital/deposit/hisrec": ([{}, {"coin": "BTC", "status": "1"}], {200}),
     "POST /sapi/v1/capital/withdraw/apply": (
         [WITHDRAWAL, WITHDRAWAL | {"withdrawOrderId": "x"}], {200, 400}),
+    "GET /sapi/v1/capital/withdraw/address/list": ([{}], {200}),
     "GET /sapi/v1/capital/withdraw/history": (
         [{}, {"coin": "BTC", "status": "6"}, {"withdrawOrderId": "x"}, {"idList": "1,2"}], {200}),
     "GET /sapi/v1/asset/tradeFee": ([{}, SYMBOL], {200}),
