@@ -227,36 +227,34 @@ int bourse_token_guards(bourse_token *token, int *guards, unsigned long *rv) {
 
 static CK_RSA_PKCS_OAEP_PARAMS oaep = {CKM_SHA_1, CKG_MGF1_SHA1, CKZ_DATA_SPECIFIED, NULL, 0};
 
+// Encrypts or decrypts with the key of a class: a module's functions for both take the same.
+static int by_oaep(
+    bourse_token *token, CK_OBJECT_CLASS class, CK_C_EncryptInit start, CK_C_Encrypt run,
+    const void *bytes, size_t count, uint8_t *out, size_t *outCount, unsigned long *rv) {
+    *rv = CKR_OK;
+    CK_OBJECT_HANDLE key;
+    int result = find_key(token, class, CKK_RSA, &key, rv);
+    if (result != BOURSE_TOKEN_DONE) return result;
+    CK_MECHANISM mechanism = {CKM_RSA_PKCS_OAEP, &oaep, sizeof oaep};
+    CK_RV done = start(token->session, &mechanism, key);
+    CK_ULONG length = (CK_ULONG)*outCount;
+    if (done == CKR_OK)
+        done = run(token->session, (CK_BYTE *)bytes, (CK_ULONG)count, out, &length);
+    return written(done, length, outCount, rv);
+}
+
 int bourse_token_encrypt(
     bourse_token *token, const void *bytes, size_t count, uint8_t *out, size_t *outCount,
     unsigned long *rv) {
-    *rv = CKR_OK;
-    CK_OBJECT_HANDLE key;
-    int result = find_key(token, CKO_PUBLIC_KEY, CKK_RSA, &key, rv);
-    if (result != BOURSE_TOKEN_DONE) return result;
-    CK_MECHANISM mechanism = {CKM_RSA_PKCS_OAEP, &oaep, sizeof oaep};
-    CK_RV done = token->module->C_EncryptInit(token->session, &mechanism, key);
-    CK_ULONG length = (CK_ULONG)*outCount;
-    if (done == CKR_OK) {
-        done = token->module->C_Encrypt(
-            token->session, (CK_BYTE *)bytes, (CK_ULONG)count, out, &length);
-    }
-    return written(done, length, outCount, rv);
+    return by_oaep(
+        token, CKO_PUBLIC_KEY, token->module->C_EncryptInit, token->module->C_Encrypt, bytes, count,
+        out, outCount, rv);
 }
 
 int bourse_token_decrypt(
     bourse_token *token, const void *bytes, size_t count, uint8_t *out, size_t *outCount,
     unsigned long *rv) {
-    *rv = CKR_OK;
-    CK_OBJECT_HANDLE key;
-    int result = find_key(token, CKO_PRIVATE_KEY, CKK_RSA, &key, rv);
-    if (result != BOURSE_TOKEN_DONE) return result;
-    CK_MECHANISM mechanism = {CKM_RSA_PKCS_OAEP, &oaep, sizeof oaep};
-    CK_RV done = token->module->C_DecryptInit(token->session, &mechanism, key);
-    CK_ULONG length = (CK_ULONG)*outCount;
-    if (done == CKR_OK) {
-        done = token->module->C_Decrypt(
-            token->session, (CK_BYTE *)bytes, (CK_ULONG)count, out, &length);
-    }
-    return written(done, length, outCount, rv);
+    return by_oaep(
+        token, CKO_PRIVATE_KEY, token->module->C_DecryptInit, token->module->C_Decrypt, bytes,
+        count, out, outCount, rv);
 }
