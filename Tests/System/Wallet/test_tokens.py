@@ -118,7 +118,14 @@ def test_a_seed_is_sealed_with_a_token(office):
     # A PIN that is wrong, and a key that cannot decrypt, are found before anything is kept.
     (folder / "wrong").write_text("0000\n")
     (folder / "wrong").chmod(0o600)
+    make_key("vault", "loose", "rsa:2048", "--usage-decrypt", "--extractable")
+    make_key("vault", "short", "rsa:1024", "--usage-decrypt")
+    (folder / "empty").write_text("\n")
+    (folder / "empty").chmod(0o600)
     for token, pin, what in ((place("vault", "wallet"), "wrong", "not the token's PIN"),
+                             (place("vault", "wallet"), "empty", "holds no PIN"),
+                             (place("vault", "loose"), "pin", "can leave its token"),
+                             (place("vault", "short"), "pin", "fewer than 2,048 bits"),
                              (place("vault", "olga"), "pin", "no RSA key"),
                              (place("absent", "wallet"), "pin", "no such token")):
         done = venue.ctl(*recover, "--token", token, "--pin-file", folder / pin, check=False)
