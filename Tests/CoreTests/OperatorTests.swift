@@ -55,6 +55,10 @@ import Wire
                 SetWithdrawalLimits(
                     account: Venue.ann, asset: Venue.gold, dayCountMax: 9, amountMax: .zero,
                     dayAmountMax: .zero, monthAmountMax: .zero, audit: audit)),
+            .setColdStorage(
+                SetColdStorage(
+                    asset: Venue.gold, network: NetworkID(1), ceiling: Amount(units: 1),
+                    target: .zero, descriptor: "thief", audit: audit)),
             .addWithdrawalAddress(
                 AddWithdrawalAddress(
                     account: Venue.ann, network: NetworkID(1), address: Text64("thief")!,

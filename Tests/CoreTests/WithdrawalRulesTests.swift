@@ -39,6 +39,37 @@ import Wire
         ).refusal
     }
 
+    private func cold(
+        _ network: UInt16 = 1, ceiling: Int128 = 9, target: Int128 = 4, _ descriptor: String
+    ) -> Refusal {
+        venue.apply(
+            .setColdStorage(
+                SetColdStorage(
+                    asset: Venue.gold, network: NetworkID(network),
+                    ceiling: Amount(units: ceiling), target: Amount(units: target),
+                    descriptor: descriptor, audit: Venue.audit))
+        ).refusal
+    }
+
+    @Test func `cold storage has a ceiling and a target, and is of a network`() {
+        #expect(cold(7, "cold") == .networkUnknown)
+        for (ceiling, target): (Int128, Int128) in [
+            (0, 0), (-1, -1), (9, 10), (9, -1), (1 << 120 + 1, 0), (.max, 0),
+        ] {
+            #expect(cold(ceiling: ceiling, target: target, "cold") == .termsInvalid)
+        }
+        #expect(cold(ceiling: 1 << 120, target: 1 << 120, "cold") == .none)
+        #expect(cold("colder") == .none)
+        let view = venue.engine.coldStorage(Venue.gold, NetworkID(1))
+        #expect(view?.descriptor == "colder")
+        #expect(view?.ceiling == Amount(units: 9) && view?.target == Amount(units: 4))
+        venue.restore()
+        #expect(venue.engine.coldStorage(Venue.gold, NetworkID(1)) == view)
+        // Whatever its amounts are, none is none.
+        #expect(cold(ceiling: 0, "") == .none)
+        #expect(venue.engine.coldStorage(Venue.gold, NetworkID(1)) == nil)
+    }
+
     private func policy(delay: UInt32 = 0, freeze: UInt32 = 0) -> Refusal {
         venue.apply(
             .setWithdrawalPolicy(

@@ -31,6 +31,9 @@ import Wire
             SetWithdrawalLimits(
                 account: AccountID(1), asset: AssetID(1), dayCountMax: 1, amountMax: .zero,
                 dayAmountMax: .zero, monthAmountMax: .zero, audit: audit),
+            SetColdStorage(
+                asset: AssetID(1), network: NetworkID(1), ceiling: Amount(units: 1), target: .zero,
+                descriptor: "cold", audit: audit),
             AddWithdrawalAddress(
                 account: AccountID(1), network: NetworkID(1), address: Text64(), audit: audit),
             RemoveWithdrawalAddress(

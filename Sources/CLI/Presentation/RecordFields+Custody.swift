@@ -80,6 +80,14 @@ extension Command {
                 .init("network", .number(c.network.number)), .init("chain", .string("\(c.chain)")),
                 .init("key", .string(c.key)), .init("firstBlock", .number(c.firstBlock)),
             ] + c.audit.json
+        case .setColdStorage(let c):
+            [
+                .init("asset", .number(c.asset.number)),
+                .init("network", .number(c.network.number)),
+                .init("ceilingUnits", .string("\(c.ceiling.units)")),
+                .init("targetUnits", .string("\(c.target.units)")),
+                .init("descriptor", .string(c.descriptor)),
+            ] + c.audit.json
         case .checkBlock(let c):
             [
                 .init("network", .number(c.network.number)), .init("height", .number(c.height)),

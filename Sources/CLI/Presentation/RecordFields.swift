@@ -20,7 +20,7 @@ extension Command {
             venueFields
         case .setNetwork, .decideWithdrawal, .resumeWithdrawals, .requestWithdrawal,
             .cancelWithdrawal, .assignAddress, .noteDeposit, .signWithdrawals, .settleTransaction,
-            .dropTransaction, .stopWithdrawals, .setChain, .checkBlock:
+            .dropTransaction, .stopWithdrawals, .setChain, .checkBlock, .setColdStorage:
             custodyFields
         case .setOperator, .setCustodyPolicy, .propose, .endorse, .withdrawProposal, .signDecision:
             operatorFields

@@ -22,6 +22,8 @@ struct AddressKey: Hashable {
 struct Custody: ~Copyable {
     var networks: [NetworkKey: NetworkView] = [:]
     var chains: [UInt16: ChainView] = [:]
+    /// Where coins are kept that the host does not need; rules 3.
+    var cold: [NetworkKey: ColdStorageView] = [:]
     /// Assets whose withdrawals are stopped.
     var stopped: Set<UInt16> = []
     var lastWithdrawal: UInt64 = 0

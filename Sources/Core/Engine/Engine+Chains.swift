@@ -34,6 +34,21 @@ extension Engine {
             && 1...Limits.blockMax ~= c.firstBlock
     }
 
+    mutating func setColdStorage(_ c: SetColdStorage) -> Outcome {
+        let key = NetworkKey(asset: c.asset.number, network: c.network.number)
+        if custody.networks[key] == nil { return .refused(.networkUnknown) }
+        if !c.descriptor.isEmpty, !areTermsValid(c) { return .refused(.termsInvalid) }
+        custody.cold[key] = c.descriptor.isEmpty ? nil : ColdStorageView(c)
+        events.append(.coldStorageChanged(c.asset, c.network))
+        return Outcome(id: UInt64(c.network.number))
+    }
+
+    /// Whether cold storage can be this.
+    func areTermsValid(_ c: SetColdStorage) -> Bool {
+        !c.descriptor.isEmpty && c.ceiling > .zero && c.ceiling.units <= Limits.amountUnitsMax
+            && 0...c.ceiling.units ~= c.target.units
+    }
+
     mutating func checkBlock(_ c: CheckBlock) -> Outcome {
         guard let chain = custody.chains[c.network.number] else {
             return .refused(.networkUnknown)

@@ -319,6 +319,18 @@ extension Engine {
         for chain in custody.chains.sorted(by: { $0.key < $1.key }) { body(chain.value) }
     }
 
+    /// Where an asset's coins on a chain are kept that the host does not need; nil: nowhere.
+    public borrowing func coldStorage(
+        _ asset: AssetID, _ network: NetworkID
+    ) -> ColdStorageView? {
+        custody.cold[NetworkKey(asset: asset.number, network: network.number)]
+    }
+
+    /// All cold storages, by asset and chain.
+    public borrowing func forEachColdStorage(_ body: (ColdStorageView) -> Void) {
+        for cold in custody.cold.sorted(by: { $0.key < $1.key }) { body(cold.value) }
+    }
+
     /// Whether withdrawals of an asset are stopped.
     public borrowing func isWithdrawalStopped(_ asset: AssetID) -> Bool {
         custody.stopped.contains(asset.number)

@@ -295,6 +295,7 @@ public struct Engine: ~Copyable {
         case .setWithdrawalLimits(let c): setWithdrawalLimits(c)
         case .addWithdrawalAddress(let c): addWithdrawalAddress(c)
         case .removeWithdrawalAddress(let c): removeWithdrawalAddress(c)
+        case .setColdStorage(let c): setColdStorage(c)
         }
     }
 }

@@ -59,6 +59,8 @@ package import Wire
     case withdrawalLimitsChanged(AccountID, AssetID)
     /// An account's address book has a destination more, or less.
     case addressBookChanged(AccountID, NetworkID, isAdded: Bool)
+    /// An asset's coins are kept elsewhere, or not any more.
+    case coldStorageChanged(AssetID, NetworkID)
     /// An asset was created.
     case assetChanged(AssetID)
     /// An instrument was created, its limits or state changed.

@@ -40,6 +40,7 @@ enum EventCode: UInt64 {
     case withdrawalPolicyChanged = 40
     case withdrawalLimitsChanged = 41
     case addressBookChanged = 42
+    case coldStorageChanged = 43
 }
 
 /// The kind of an order's event and what goes with it, as a word of the hash.
@@ -218,6 +219,8 @@ struct EventLog: ~Copyable {
             mix(
                 &h, .addressBookChanged, UInt64(account.number), UInt64(network.number),
                 isAdded ? 1 : 0)
+        case .coldStorageChanged(let asset, let network):
+            mix(&h, .coldStorageChanged, UInt64(asset.number), UInt64(network.number), 0)
         case .chainChanged(let network): mix(&h, .chainChanged, UInt64(network.number), 0, 0)
         case .blockChecked(let network, let stage, let height, let block):
             let word = UInt64(truncatingIfNeeded: block.high ^ block.low)

@@ -176,6 +176,39 @@ extension Engine {
         return true
     }
 
+    /// Where coins are kept that the host does not need, by asset and chain. From rules 3 on.
+    func writeColdStorage(_ out: inout SnapshotSink) {
+        out.count(custody.cold.count)
+        for (_, view) in custody.cold.sorted(by: { $0.key < $1.key }) {
+            out.writer.integer(view.asset.number)
+            out.writer.integer(view.network.number)
+            out.writer.reserved(4)
+            out.writer.integer(view.ceiling.units)
+            out.writer.integer(view.target.units)
+            out.writer.string(view.descriptor)
+            out.endPart()
+        }
+    }
+
+    mutating func readColdStorage(_ r: inout WireReader) -> Bool {
+        guard let rows = r.count(most: Limits.networksMax) else { return false }
+        for _ in 0..<rows {
+            let (asset, network) = (AssetID(r.integer()), NetworkID(r.integer()))
+            r.reserved(4)
+            let terms = SetColdStorage(
+                asset: asset, network: network, ceiling: Amount(units: r.integer()),
+                target: Amount(units: r.integer()),
+                descriptor: r.string(most: Limits.coldKeyBytesMax),
+                audit: Audit(operatorName: Text40(), reason: ""))
+            r.endPart()
+            let key = NetworkKey(asset: asset.number, network: network.number)
+            guard r.isValid, custody.networks[key] != nil, areTermsValid(terms),
+                custody.cold.updateValue(ColdStorageView(terms), forKey: key) == nil
+            else { return false }
+        }
+        return true
+    }
+
     private mutating func readAddresses(_ r: inout WireReader) -> Bool {
         let network: UInt64 = r.integer()
         guard let network = UInt16(exactly: network), custody.hasNetwork(network),

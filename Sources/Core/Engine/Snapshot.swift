@@ -72,6 +72,7 @@ extension Engine {
             if rules >= 3 {
                 writeOperators(&out)
                 writeWithdrawalRules(&out)
+                writeColdStorage(&out)
             }
             out.writer.integer(snapshotEnd)
             out.flush()

@@ -110,6 +110,26 @@ public struct ChainView: Hashable, Sendable {
     }
 }
 
+/// Where an asset's coins on a chain are kept that the host does not need.
+public struct ColdStorageView: Hashable, Sendable {
+    /// The asset.
+    public var asset: AssetID
+    /// The chain.
+    public var network: NetworkID
+    /// Above this the host's coins are too many.
+    public var ceiling: Amount
+    /// What the host keeps when they are.
+    public var target: Amount
+    /// An output descriptor, BIP380, or an address; never empty.
+    public var descriptor: String
+
+    /// As the command says.
+    package init(_ c: SetColdStorage) {
+        (asset, network, ceiling) = (c.asset, c.network, c.ceiling)
+        (target, descriptor) = (c.target, c.descriptor)
+    }
+}
+
 /// An open withdrawal.
 public struct WithdrawalView: Hashable, Sendable {
     /// Its id.

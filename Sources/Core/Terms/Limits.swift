@@ -32,6 +32,8 @@ public enum Limits {
     @inlinable public static var networksMax: Int { 256 }
     /// Maximum bytes of a chain's public key, as text.
     @inlinable public static var chainKeyBytesMax: Int { 128 }
+    /// Maximum bytes of a descriptor of cold storage: the keys of five signers, with their origins.
+    @inlinable public static var coldKeyBytesMax: Int { 1_024 }
     /// The highest block that a chain can have: nodes tell heights as JSON numbers.
     @inlinable public static var blockMax: UInt64 { 1 << 53 }
     /// Maximum deposit addresses: pairs of an account and a chain.

@@ -48,6 +48,62 @@ public struct SetChain: CommandPayload {
     }
 }
 
+/// Sets where coins of an asset's network are kept that the host's own keys do not spend, and how
+/// many of them the host keeps. An empty descriptor ends it: what is kept there stays known.
+///
+///      0  u16  asset
+///      2  u16  network
+///      4  12   reserved
+///     16  i128 ceiling
+///     32  i128 target
+///     48  the descriptor: u16 bytes, UTF-8; then `Audit`
+public struct SetColdStorage: CommandPayload {
+    public static var kind: CommandKind { .setColdStorage }
+    /// The asset.
+    public var asset: AssetID
+    /// The chain.
+    public var network: NetworkID
+    /// Above this the host's coins are too many, in the asset's smallest units: what is more than
+    /// `target` goes to cold storage. Above zero.
+    public var ceiling: Amount
+    /// What the host keeps then; up to `ceiling`.
+    public var target: Amount
+    /// Where they go: an output descriptor of a UTXO chain, BIP380, or an address; up to
+    /// `Limits.coldKeyBytesMax` bytes. The engine takes it as it is.
+    public var descriptor: String
+    /// The operator and the reason.
+    public var audit: Audit
+
+    /// Cold storage of an asset on a chain.
+    public init(
+        asset: AssetID, network: NetworkID, ceiling: Amount, target: Amount, descriptor: String,
+        audit: Audit
+    ) {
+        (self.asset, self.network, self.ceiling) = (asset, network, ceiling)
+        (self.target, self.descriptor, self.audit) = (target, descriptor, audit)
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(asset.number)
+        w.integer(network.number)
+        w.reserved(12)
+        w.integer(ceiling.units)
+        w.integer(target.units)
+        w.string(descriptor)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        asset = AssetID(r.integer())
+        network = NetworkID(r.integer())
+        r.reserved(12)
+        ceiling = Amount(units: r.integer())
+        target = Amount(units: r.integer())
+        descriptor = r.string(most: Limits.coldKeyBytesMax)
+        audit = Audit(from: &r)
+    }
+}
+
 /// A block of a chain is final: a node that has another one in its place is not believed. First it
 /// is said that its deposits are about to be credited, then that all up to this block are.
 ///

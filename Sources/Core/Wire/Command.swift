@@ -128,6 +128,8 @@ internal import Terms
     case addWithdrawalAddress = 72
     /// Removes one.
     case removeWithdrawalAddress = 73
+    /// Sets where an asset's coins are kept that the host does not need.
+    case setColdStorage = 74
 }
 
 extension CommandKind {
@@ -140,7 +142,7 @@ extension CommandKind {
             2
         case .setOperator, .setCustodyPolicy, .propose, .endorse, .withdrawProposal, .signDecision,
             .setWithdrawalPolicy, .setWithdrawalLimits, .addWithdrawalAddress,
-            .removeWithdrawalAddress:
+            .removeWithdrawalAddress, .setColdStorage:
             3
         default: 1
         }
@@ -265,6 +267,8 @@ public enum Command: Hashable, Sendable {
     case addWithdrawalAddress(AddWithdrawalAddress)
     /// See `RemoveWithdrawalAddress`.
     case removeWithdrawalAddress(RemoveWithdrawalAddress)
+    /// See `SetColdStorage`.
+    case setColdStorage(SetColdStorage)
 
     /// The payload.
     public var payload: any CommandPayload {
@@ -321,6 +325,7 @@ public enum Command: Hashable, Sendable {
         case .setWithdrawalLimits(let p): p
         case .addWithdrawalAddress(let p): p
         case .removeWithdrawalAddress(let p): p
+        case .setColdStorage(let p): p
         }
     }
 
@@ -384,6 +389,7 @@ public enum Command: Hashable, Sendable {
         case .addWithdrawalAddress: self = .addWithdrawalAddress(AddWithdrawalAddress(from: &r))
         case .removeWithdrawalAddress:
             self = .removeWithdrawalAddress(RemoveWithdrawalAddress(from: &r))
+        case .setColdStorage: self = .setColdStorage(SetColdStorage(from: &r))
         }
         r.finish()
         guard r.isValid else { return nil }

@@ -39,7 +39,7 @@ extension CommandKind {
         case .setInstrument, .setReferencePrice, .setFees, .setAccountTier, .adjustBalance,
             .transferFees, .raiseLimits, .setNetwork, .setChain, .resumeWithdrawals, .setOperator,
             .setCustodyPolicy, .setWithdrawalPolicy, .setWithdrawalLimits,
-            .addWithdrawalAddress:
+            .addWithdrawalAddress, .setColdStorage:
             .guarded
         case .setKillSwitch, .addAPIKey, .requestWithdrawal, .decideWithdrawal, .dropTransaction:
             .partly
@@ -112,6 +112,7 @@ extension Command {
         case .setWithdrawalPolicy(let c): c.audit
         case .setWithdrawalLimits(let c): c.audit
         case .addWithdrawalAddress(let c): c.audit
+        case .setColdStorage(let c): c.audit
         case .requestWithdrawal(let c): Audit(operatorName: c.requester, reason: "")
         default: nil
         }

@@ -112,7 +112,7 @@ public struct HistoryBatch: Sendable {
             .transactionSettled, .transactionDropped, .networkChanged, .withdrawalsStopped,
             .chainChanged, .blockChecked, .operatorChanged, .custodyPolicyChanged,
             .proposalChanged, .withdrawalPolicyChanged, .withdrawalLimitsChanged,
-            .addressBookChanged:
+            .addressBookChanged, .coldStorageChanged:
             break
         case .orderRefused, .orderReplenished, .assetChanged, .instrumentChanged,
             .accountChanged, .venueChanged, .apiKeyChanged, .sessionOpened, .sessionClosed:

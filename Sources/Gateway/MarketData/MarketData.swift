@@ -145,7 +145,7 @@ public struct MarketData: Sendable {
             .transactionSigned, .transactionSettled, .transactionDropped, .networkChanged,
             .withdrawalsStopped, .chainChanged, .blockChecked, .operatorChanged,
             .custodyPolicyChanged, .proposalChanged, .withdrawalPolicyChanged,
-            .withdrawalLimitsChanged, .addressBookChanged:
+            .withdrawalLimitsChanged, .addressBookChanged, .coldStorageChanged:
             return false
         }
     }

@@ -305,6 +305,8 @@ extension Custodian {
         guard payment.network == request.network, payment.asset == request.asset else {
             return (.signerRefuses, "its answer is of another chain")
         }
+        // Whoever stands at the signer's socket says what it wants, and the log would have it.
+        guard isGenuine(payment) else { return (.signerRefuses, Payouts.notGenuine(payment)) }
         let outcome = try submit(
             SignWithdrawals(
                 asset: payment.asset, network: payment.network, transaction: payment.transaction,
@@ -328,6 +330,17 @@ extension Custodian {
         default:
             return (.logRefuses, "the log refuses a payment: \(outcome.refusal)")
         }
+    }
+
+    /// Whether the log has a payment, or it is a transaction of the wallet's keys that pays its
+    /// withdrawals and nobody else.
+    private func isGenuine(_ payment: SignedPayment) -> Bool {
+        if session.replica.engine.payment(payment.transaction) != nil { return true }
+        guard let known = coins.coins(payment.network) else { return false }
+        let paid = payment.withdrawals
+        return known.pays(
+            payment.bytes, paid, of: payment.asset, payment.network, session.replica.engine)
+            && known.signatures(payment.bytes, of: payment.transaction, paying: paid) != nil
     }
 
     /// A payment is final in the block of a height.

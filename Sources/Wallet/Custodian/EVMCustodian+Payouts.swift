@@ -334,6 +334,10 @@ extension EVMCustodian {
             guard payment.network == request.network, payment.asset == request.asset else {
                 return (.signerRefuses, "its answer is of another chain")
             }
+            // Whoever stands at the signer's socket says what it wants, and the log would have it.
+            guard isGenuine(payment, request, chain) else {
+                return (.signerRefuses, Payouts.notGenuine(payment))
+            }
             let command = SignWithdrawals(
                 asset: payment.asset, network: payment.network, transaction: payment.transaction,
                 replaces: payment.replaces, withdrawals: payment.withdrawals, bytes: payment.bytes)
@@ -346,6 +350,30 @@ extension EVMCustodian {
                 }
             } catch { return (.waiting, "the log takes nothing now: \(error)") }
         }
+    }
+
+    /// Whether the log has what was signed, or it is a transaction of the wallet's keys: the
+    /// transfer that was asked for, or one that pays its withdrawal and nobody else.
+    private func isGenuine(
+        _ payment: SignedPayment, _ request: SigningRequest, _ chain: FollowedEVMChain
+    ) -> Bool {
+        if session.replica.engine.payment(payment.transaction) != nil { return true }
+        guard let account = coins.account(payment.network),
+            let signed = try? SignedEVMTransaction(decoding: payment.bytes),
+            signed.id == payment.transaction,
+            signed.transaction.chainID == account.network.chainID
+        else { return false }
+        if request.withdrawals.isEmpty {
+            let isOurs =
+                signed.sender == account.hot
+                || chain.deposits.watch.addresses.account(signed.sender) != nil
+            return payment.withdrawals.isEmpty && isOurs
+                && signed.transaction.signingBytes == request.transaction
+        }
+        return signed.sender == account.hot
+            && account.pays(
+                payment.bytes, payment.withdrawals, of: payment.asset, payment.network,
+                session.replica.engine, list)
     }
 
     /// Raises the fee of the payment that all others wait for, where no block has it for long.

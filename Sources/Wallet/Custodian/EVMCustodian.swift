@@ -43,7 +43,7 @@ public final class EVMCustodian {
     let session: CommandSession<EngineReplica>
     let signer: any SignatureSource
     private let keeper: CoinKeeper
-    private let list: EVMAssetList
+    let list: EVMAssetList
     private let makeNode: (EVMNetwork) -> EVMNode?
     private(set) var chains: [NetworkID: FollowedEVMChain] = [:]
     private var greetTime: Int64 = 0

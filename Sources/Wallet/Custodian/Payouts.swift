@@ -146,6 +146,12 @@ struct Payouts {
         }
     }
 
+    /// What is said of an answer of the signer's that is not what it says.
+    static func notGenuine(_ payment: SignedPayment) -> String {
+        "its answer \(payment.transaction.hex) is no signed payment of what it names: is it "
+            + "bourse-signerd that listens at [signerd] socket?"
+    }
+
     // MARK: What cannot be paid as it was planned
 
     /// The log does not take a transaction, and never will as it is: what pays its withdrawals has

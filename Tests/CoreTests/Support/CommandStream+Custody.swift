@@ -52,6 +52,14 @@ extension CommandStream {
                     chain: Text40(random.once(in: 20) ? "" : random.pick(["regtest", "signet"]))!,
                     key: random.once(in: 20) ? "" : random.pick(["xpub1", "xpub1", "xpub2"]),
                     audit: audit))
+        case .setColdStorage:
+            let ceiling: Int128 = random.pick([1, 9, 9, 1 << 120, 0, -1, 1 << 120 + 1])
+            return .setColdStorage(
+                SetColdStorage(
+                    asset: assetID(), network: chain(), ceiling: Amount(units: ceiling),
+                    target: Amount(units: random.pick([0, 1, 9, 1 << 120, -1])),
+                    descriptor: random.once(in: 3) ? "" : random.pick(["cold", "colder"]),
+                    audit: audit))
         case .checkBlock:
             let network = chain()
             let next = twin.chain(network)?.nextBlock ?? 1

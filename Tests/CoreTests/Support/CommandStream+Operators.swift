@@ -196,6 +196,9 @@ extension Command {
         case .addWithdrawalAddress(var c):
             c.audit = audit
             return .addWithdrawalAddress(c)
+        case .setColdStorage(var c):
+            c.audit = audit
+            return .setColdStorage(c)
         case .requestWithdrawal(var c):
             c.requester = name
             return .requestWithdrawal(c)

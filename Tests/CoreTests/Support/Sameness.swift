@@ -38,6 +38,7 @@ func same(_ a: Event, _ b: Event) -> Bool {
         x == y && p == q
     case (.withdrawalLimitsChanged(let x, let p), .withdrawalLimitsChanged(let y, let q)):
         x == y && p == q
+    case (.coldStorageChanged(let x, let p), .coldStorageChanged(let y, let q)): x == y && p == q
     case (.addressBookChanged(let x, let p, let n), .addressBookChanged(let y, let q, let m)):
         x == y && p == q && n == m
     case (.blockChecked(let x, let s, let p, let n), .blockChecked(let y, let t, let q, let m)):

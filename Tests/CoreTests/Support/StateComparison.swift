@@ -109,6 +109,11 @@ private func differenceOfWithdrawalRules(
     if Set(rows) != Set(twin.withdrawalLimits) || rows.count != twin.withdrawalLimits.count {
         return "limits of withdrawals: engine \(rows), twin \(twin.withdrawalLimits)"
     }
+    var storages: [ColdStorageView] = []
+    engine.forEachColdStorage { storages.append($0) }
+    if Set(storages) != Set(twin.coldStorages) || storages.count != twin.coldStorages.count {
+        return "cold storage: engine \(storages), twin \(twin.coldStorages)"
+    }
     for account in twin.accounts.map(\.view.id) {
         let book = twin.book.filter { $0.account == account }
         if engine.addressBook(account) != book { return "address book of \(account)" }

@@ -352,6 +352,12 @@ struct WireSamples {
                 SetChain(
                     network: NetworkID(integer()), firstBlock: integer(), chain: text(),
                     key: audit().reason.prefix(40).description, audit: audit()))
+        case .setColdStorage:
+            .setColdStorage(
+                SetColdStorage(
+                    asset: AssetID(integer()), network: NetworkID(integer()),
+                    ceiling: Amount(units: wide()), target: Amount(units: wide()),
+                    descriptor: audit().reason.prefix(40).description, audit: audit()))
         case .resumeWithdrawals:
             .resumeWithdrawals(ResumeWithdrawals(asset: AssetID(integer()), audit: audit()))
         default: .voidSequence(VoidSequence(sequence: integer(), audit: audit()))

@@ -325,6 +325,19 @@ extension SlowExchange {
 
     func chain(_ network: NetworkID) -> ChainView? { chains.first { $0.network == network } }
 
+    func setColdStorage(_ c: SetColdStorage) -> Outcome {
+        let isKnown = networks.contains { $0.asset == c.asset && $0.network == c.network }
+        if !isKnown, flaw != .coldForNobody { return .refused(.networkUnknown) }
+        let (ceiling, target) = (c.ceiling.units, c.target.units)
+        let isValid = ceiling > 0 && ceiling <= 1 << 120 && target >= 0 && target <= ceiling
+        if c.descriptor != "", !isValid { return .refused(.termsInvalid) }
+        let isKept = c.descriptor == "" && flaw == .coldIsKept
+        if !isKept { coldStorages.removeAll { $0.asset == c.asset && $0.network == c.network } }
+        if c.descriptor != "" { coldStorages.append(ColdStorageView(c)) }
+        events.append(.coldStorageChanged(c.asset, c.network))
+        return Outcome(id: UInt64(c.network.number))
+    }
+
     func setChain(_ c: SetChain) -> Outcome {
         if c.network.number == 0 || c.chain.isEmpty || c.key.isEmpty || c.firstBlock < 1
             || c.firstBlock > 1 << 53

@@ -134,7 +134,7 @@ enum Flaw: String, CaseIterable, Sendable {
     case networkOfTooMany, oneRefusesSigned, customerTakesSignedBack, marksAreForgotten
     case feesOfOne, keyOfOne
     case newAddressAtOnce, bookOfAnybody, bookOfAnyChain, firstChangeFreezes, keyOfAnother
-    case dayIsShort, requestIsNotCounted, anywhereUnasked
+    case dayIsShort, requestIsNotCounted, anywhereUnasked, coldForNobody, coldIsKept
 }
 
 /// An exchange that is slow and plain.
@@ -186,6 +186,7 @@ final class SlowExchange {
     /// The minute of each command in it.
     var minutes: [Int64] = []
 
+    var coldStorages: [ColdStorageView] = []
     var addressDelay: UInt32 = 0
     var keyFreeze: UInt32 = 0
     /// In the order of the log.
@@ -311,6 +312,7 @@ final class SlowExchange {
         case .signDecision(let c): signDecision(c)
         case .setWithdrawalPolicy(let c): setWithdrawalPolicy(c)
         case .setWithdrawalLimits(let c): setWithdrawalLimits(c)
+        case .setColdStorage(let c): setColdStorage(c)
         case .addWithdrawalAddress(let c): addWithdrawalAddress(c)
         case .removeWithdrawalAddress(let c): removeWithdrawalAddress(c)
         case .place(let c): place(c, isCounted: false)
