@@ -57,6 +57,8 @@ public struct OpenPayment: Hashable, Sendable {
     public var inputs: [OutPoint]
     /// Its output that comes back; nil: none.
     public var change: UInt32?
+    /// Its output in cold storage; nil: none.
+    public var cold: TransferOutputs.ColdOutput?
     /// What the miner gets, in base units.
     public var fee: Int64
     /// The signed transaction, as nodes take it; empty in a table that keeps none.
@@ -79,8 +81,14 @@ public struct ChainCoins: Sendable {
     public let key: String
     /// The chain.
     public let network: UTXONetwork
-    /// All outputs that no settled payment has spent.
+    /// All outputs of the wallet's keys that no settled payment has spent.
     public internal(set) var coins: [OutPoint: WalletCoin] = [:] { didSet { changes &+= 1 } }
+    /// All outputs in cold storage that no settled transfer has spent.
+    public internal(set) var cold: [OutPoint: ColdCoin] = [:] { didSet { changes &+= 1 } }
+    /// The cold storages that the log named, up to `storagesMax`, in its order.
+    public internal(set) var storages: [ColdStorage] = []
+    /// How many of them there ever were.
+    var storagesNamed: UInt32 = 0
     /// The payments that are not settled.
     public internal(set) var payments: [TransactionID: OpenPayment] = [:] {
         didSet { changes &+= 1 }
@@ -89,6 +97,8 @@ public struct ChainCoins: Sendable {
     public private(set) var changes: UInt64 = 0
     /// Change of payments that were dropped and may be signed again: no coins, and not gone.
     var dropped: [OutPoint: WalletCoin] = [:]
+    /// The same in cold storage.
+    var droppedCold: [OutPoint: ColdCoin] = [:]
     /// Which payments spend a coin: more than one where they replace each other.
     private(set) var spenders: [OutPoint: Set<TransactionID>] = [:]
 
@@ -96,28 +106,37 @@ public struct ChainCoins: Sendable {
         (self.chain, self.key, self.network) = (chain, key, network)
     }
 
-    /// Whether no payment spends the coin.
+    /// Whether no payment spends the coin, be it hot or cold.
     public func isFree(_ outPoint: OutPoint) -> Bool {
-        coins[outPoint] != nil && spenders[outPoint] == nil
+        amount(outPoint) != nil && spenders[outPoint] == nil
     }
+
+    func isUnspent(_ outPoint: OutPoint) -> Bool { spenders[outPoint] == nil }
+
+    func spenders(of outPoint: OutPoint) -> Set<TransactionID> { spenders[outPoint] ?? [] }
 
     /// Whether another payment that is final spent the coin, so that nothing else that spends it
     /// ever is.
     public func isGone(_ outPoint: OutPoint) -> Bool {
-        coins[outPoint] == nil && dropped[outPoint] == nil
+        amount(outPoint) == nil && dropped[outPoint] == nil && droppedCold[outPoint] == nil
     }
 
     /// The coin, also where it is the change of a payment that was dropped and may be signed again;
     /// nil: it is none of the wallet's, or gone.
     func everyCoin(_ outPoint: OutPoint) -> WalletCoin? { coins[outPoint] ?? dropped[outPoint] }
 
+    /// The amount of such a coin, be it hot or cold.
+    private func everyAmount(_ outPoint: OutPoint) -> Int64? {
+        amount(outPoint) ?? dropped[outPoint]?.amount ?? droppedCold[outPoint]?.amount
+    }
+
     /// Coins that no payment spends, those included that are the change of an open payment.
     public var free: [(outPoint: OutPoint, coin: WalletCoin)] {
         coins.lazy.filter { spenders[$0.key] == nil }.map { ($0.key, $0.value) }
     }
 
-    /// Everything that is the wallet's on the chain, in base units: coins that open payments spend
-    /// count, and their change does not yet.
+    /// Everything that the wallet's keys have on the chain, in base units: coins that open payments
+    /// spend count, and their change does not yet. `coldTotal` is beside it.
     public var total: Int128 {
         coins.reduce(0) { payments[$1.key.transaction] == nil ? $0 + Int128($1.value.amount) : $0 }
     }
@@ -148,13 +167,21 @@ public struct ChainCoins: Sendable {
         else { return }
         let inputs = transaction.inputs.map(\.outPoint)
         let place = CoinPlace.change(of: c.withdrawals)
-        let script = try? script(place)
-        let change = transaction.outputs.firstIndex { $0.script == script }
-        let spent = inputs.reduce(Int128(0)) { $0 + Int128(everyCoin($1)?.amount ?? 0) }
+        let change: Int?
+        var cold: TransferOutputs.ColdOutput?
+        if c.withdrawals.isEmpty {
+            let outputs = outputs(
+                ofTransfer: transaction, id: c.transaction, replaces: c.replaces)
+            (change, cold) = (outputs.change.map { Int($0) }, outputs.cold)
+        } else {
+            let script = try? script(place)
+            change = transaction.outputs.firstIndex { $0.script == script }
+        }
+        let spent = inputs.reduce(Int128(0)) { $0 + Int128(everyAmount($1) ?? 0) }
         let paid = transaction.outputs.reduce(Int128(0)) { $0 + Int128($1.amount) }
         payments[c.transaction] = OpenPayment(
             withdrawals: c.withdrawals, asset: c.asset, replaces: c.replaces, sequence: sequence,
-            time: time, inputs: inputs, change: change.map { UInt32($0) },
+            time: time, inputs: inputs, change: change.map { UInt32($0) }, cold: cold,
             fee: Int64(clamping: max(0, spent - paid)),
             bytes: keepsBytes ? c.bytes : [])
         link(c.transaction, inputs)
@@ -163,6 +190,11 @@ public struct ChainCoins: Sendable {
             coins[outPoint] = WalletCoin(
                 amount: transaction.outputs[change].amount, place: place)
             dropped[outPoint] = nil
+        }
+        if let cold {
+            let outPoint = OutPoint(c.transaction, cold.output)
+            (self.cold[outPoint], droppedCold[outPoint]) = (cold.coin, nil)
+            use(cold.coin)
         }
     }
 
@@ -177,16 +209,26 @@ public struct ChainCoins: Sendable {
         for (other, _) in payments(of: payment.withdrawals) where other != id {
             drop(other, isFinal: true)
         }
+        for other in transfers(against: id) { drop(other, isFinal: true) }
         remove(id)
-        for input in payment.inputs { (coins[input], dropped[input]) = (nil, nil) }
+        for input in payment.inputs {
+            (coins[input], dropped[input]) = (nil, nil)
+            (cold[input], droppedCold[input]) = (nil, nil)
+        }
     }
 
     /// A payment is not to become final: what it spends is free again, and its change is no coin.
     /// Unless `isFinal`, somebody may have its bytes, and it may be signed again.
     mutating func drop(_ id: TransactionID, isFinal: Bool = false) {
-        guard let payment = remove(id), let change = payment.change else { return }
-        let coin = coins.removeValue(forKey: OutPoint(id, change))
-        if !isFinal, let coin { dropped[OutPoint(id, change)] = coin }
+        guard let payment = remove(id) else { return }
+        if let change = payment.change {
+            let coin = coins.removeValue(forKey: OutPoint(id, change))
+            if !isFinal, let coin { dropped[OutPoint(id, change)] = coin }
+        }
+        if let output = payment.cold?.output {
+            let coin = cold.removeValue(forKey: OutPoint(id, output))
+            if !isFinal, let coin { droppedCold[OutPoint(id, output)] = coin }
+        }
     }
 
     @discardableResult

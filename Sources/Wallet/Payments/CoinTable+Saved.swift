@@ -7,7 +7,7 @@ internal import UTXO
 internal import Wire
 
 extension CoinTable {
-    private static var version: UInt32 { 7 }
+    private static var version: UInt32 { 8 }
 
     /// The table as bytes; see `init(saved:)`. O(coins + bytes of open payments).
     public var saved: [UInt8] {
@@ -47,6 +47,23 @@ extension CoinTable {
                     number(coin.place.index)
                 }
             }
+            number(chain.storagesNamed)
+            number(UInt32(chain.storages.count))
+            for storage in chain.storages {
+                number(storage.number)
+                number(storage.next)
+                text(storage.text)
+            }
+            for coins in [chain.cold, chain.droppedCold] {
+                number(UInt32(coins.count))
+                for (place, coin) in coins.sorted(by: { $0.key < $1.key }) {
+                    id(place.transaction)
+                    number(place.output)
+                    number(coin.amount)
+                    number(coin.storage)
+                    number(coin.index)
+                }
+            }
             number(UInt32(chain.payments.count))
             for (transaction, payment) in chain.payments.sorted(by: { $0.key < $1.key }) {
                 id(transaction)
@@ -55,6 +72,12 @@ extension CoinTable {
                 number(payment.sequence)
                 number(payment.time)
                 number(payment.change.map { Int64($0) } ?? -1)
+                number(payment.cold.map { Int64($0.output) } ?? -1)
+                if let coin = payment.cold?.coin {
+                    number(coin.amount)
+                    number(coin.storage)
+                    number(coin.index)
+                }
                 number(payment.fee)
                 number(UInt32(payment.withdrawals.count))
                 for withdrawal in payment.withdrawals { number(withdrawal.number) }
@@ -111,8 +134,11 @@ extension CoinTable {
             guard let coins = Self.coins(&r), let dropped = Self.coins(&r)
             else { return false }
             (chain.coins, chain.dropped) = (coins, dropped)
-            guard Self.readPayments(&r, &chain)
+            guard Self.readStorages(&r, &chain), let cold = Self.coldCoins(&r, chain),
+                let droppedCold = Self.coldCoins(&r, chain)
             else { return false }
+            (chain.cold, chain.droppedCold) = (cold, droppedCold)
+            guard Self.readPayments(&r, &chain) else { return false }
             chains[number] = chain
         }
         let overchargedCount = r.integer(UInt32.self)
@@ -146,6 +172,43 @@ extension CoinTable {
         return coins
     }
 
+    private static func readStorages(_ r: inout WireReader, _ chain: inout ChainCoins) -> Bool {
+        chain.storagesNamed = r.integer()
+        let count = Int(r.integer(UInt32.self))
+        guard count <= ChainCoins.storagesMax else { return false }
+        for _ in 0..<count {
+            let number: UInt32 = r.integer()
+            let next: UInt32 = r.integer()
+            let text = r.string(most: Limits.coldKeyBytesMax)
+            guard r.isValid, let read = try? ColdDescriptor(text, on: chain.network) else {
+                return false
+            }
+            var storage = ColdStorage(number: number, text: text, descriptor: read)
+            storage.next = next
+            chain.storages.append(storage)
+        }
+        return true
+    }
+
+    private static func coldCoins(
+        _ r: inout WireReader, _ chain: ChainCoins
+    ) -> [OutPoint: ColdCoin]? {
+        let count = Int(r.integer(UInt32.self))
+        guard count <= coinsMax, r.remaining >= 52 * count else { return nil }
+        var coins: [OutPoint: ColdCoin] = [:]
+        for _ in 0..<count {
+            let place = OutPoint(r.transaction(), r.integer())
+            let coin = coldCoin(&r)
+            guard chain.storage(coin.storage) != nil else { return nil }
+            coins[place] = coin
+        }
+        return coins
+    }
+
+    private static func coldCoin(_ r: inout WireReader) -> ColdCoin {
+        ColdCoin(amount: r.integer(), storage: r.integer(), index: r.integer())
+    }
+
     private static func readPayments(_ r: inout WireReader, _ chain: inout ChainCoins) -> Bool {
         let count = r.integer(UInt32.self)
         guard count <= Limits.transactionsMax else { return false }
@@ -156,6 +219,9 @@ extension CoinTable {
             let sequence: UInt64 = r.integer()
             let time: Int64 = r.integer()
             let change: Int64 = r.integer()
+            let cold = UInt32(exactly: r.integer(Int64.self)).map {
+                TransferOutputs.ColdOutput(output: $0, coin: coldCoin(&r))
+            }
             let fee: Int64 = r.integer()
             let withdrawals = Int(r.integer(UInt32.self))
             guard withdrawals <= Limits.payeesMax else { return false }
@@ -168,7 +234,8 @@ extension CoinTable {
             guard r.isValid else { return false }
             chain.payments[id] = OpenPayment(
                 withdrawals: paid, asset: asset, replaces: replaces, sequence: sequence,
-                time: time, inputs: spent, change: UInt32(exactly: change), fee: fee, bytes: bytes)
+                time: time, inputs: spent, change: UInt32(exactly: change), cold: cold,
+                fee: fee, bytes: bytes)
             chain.link(id, spent)
         }
         return true

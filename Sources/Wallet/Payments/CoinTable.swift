@@ -1,8 +1,9 @@
 // The coins of the wallet's UTXO chains, as the log says.
 //
-// A coin is the output of a credited deposit, or the change of a signed payment; it is the wallet's
-// until a payment that spends it is settled. Both come from the log alone, so the wallet and the
-// signer know the same coins without asking a node, and each other even less.
+// A coin is the output of a credited deposit, the change of a signed payment, or what a transfer
+// brought to cold storage; it is the wallet's until a payment that spends it is settled. All come
+// from the log alone, so the wallet and the signer know the same coins without asking a node, and
+// each other even less.
 
 internal import Addresses
 public import Engine
@@ -49,7 +50,7 @@ public struct CoinTable: Sendable {
     public func account(_ network: NetworkID) -> EVMPayments? { accounts[network] }
 
     /// How many coins there are.
-    public var count: Int { chains.values.reduce(0) { $0 + $1.coins.count } }
+    public var count: Int { chains.values.reduce(0) { $0 + $1.coins.count + $1.cold.count } }
 
     /// Takes a record that `engine` has just applied. Those seen already are passed over.
     public mutating func see(
@@ -83,7 +84,9 @@ public struct CoinTable: Sendable {
         guard outcome.refusal == .none, let command else { return }
         switch command {
         case .epochMark(let c): leader = UInt128(c.replicaHigh) << 64 | UInt128(c.replicaLow)
-        case .setChain(let c): set(c)
+        case .setChain(let c): set(c, engine)
+        case .setColdStorage(let c):
+            if !c.descriptor.isEmpty { chains[c.network]?.name(storage: c.descriptor) }
         case .creditDeposit(let c): credit(c, engine)
         case .signWithdrawals(let c):
             chains[c.network]?.sign(
@@ -103,7 +106,7 @@ public struct CoinTable: Sendable {
 
     private static let kinds: Set<CommandKind> = [
         .epochMark, .setChain, .creditDeposit, .signWithdrawals, .settleTransaction,
-        .dropTransaction,
+        .dropTransaction, .setColdStorage,
     ]
 
     /// Compares what a settlement is booked to cost with the transaction's fee, which its own bytes
@@ -130,7 +133,7 @@ public struct CoinTable: Sendable {
         overcharged[c.costAsset] = isOver ? .max : sum
     }
 
-    private mutating func set(_ c: SetChain) {
+    private mutating func set(_ c: SetChain, _ engine: borrowing Engine) {
         let account = accounts[c.network]
         if account?.chain != c.chain || account?.key != c.key {
             accounts[c.network] = EVMPayments(chain: c.chain, key: c.key)
@@ -141,6 +144,10 @@ public struct CoinTable: Sendable {
         chains[c.network] = UTXONetwork.named("\(c.chain)").map {
             ChainCoins(chain: c.chain, key: c.key, network: $0)
         }
+        // What was named before the chain was.
+        var named: [String] = []
+        engine.forEachColdStorage { if $0.network == c.network { named.append($0.descriptor) } }
+        for text in named { chains[c.network]?.name(storage: text) }
     }
 
     private mutating func credit(_ c: CreditDeposit, _ engine: borrowing Engine) {

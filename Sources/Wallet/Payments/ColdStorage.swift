@@ -1,0 +1,197 @@
+// Cold storage of a UTXO chain, as the log says: which descriptors it named, and which coins the
+// wallet's own transfers brought there.
+//
+// A coin is in cold storage only if a transfer of the log paid it there. What others pay to such an
+// address is none: nobody looks for it.
+
+internal import Addresses
+public import Keys
+public import Terms
+public import UTXO
+
+/// A descriptor that the log named for a chain.
+public struct ColdStorage: Hashable, Sendable {
+    /// What coins know it by: descriptors are counted from 0 on, in the order of the log.
+    public let number: UInt32
+    /// As the log has it; where it was written in several ways, the last one.
+    public internal(set) var text: String
+    /// The same, read.
+    public internal(set) var descriptor: ColdDescriptor
+    /// The index of the address that the next transfer pays; of an address always 0.
+    public internal(set) var next: UInt32 = 0
+
+    /// Whether another descriptor has the same addresses.
+    func isSame(_ other: ColdDescriptor) -> Bool {
+        guard descriptor != other else { return true }
+        return descriptor.hasIndices == other.hasIndices
+            && [0, 1].allSatisfy { index in
+                guard let script = try? descriptor.script(index) else { return false }
+                return script == (try? other.script(index))
+            }
+    }
+}
+
+/// An output in cold storage.
+public struct ColdCoin: Hashable, Sendable {
+    /// In base units.
+    public var amount: Int64
+    /// The number of its descriptor.
+    public var storage: UInt32
+    /// The index of its address there.
+    public var index: UInt32
+}
+
+/// What a transfer's outputs are: the wallet's own, each of these at most once.
+public struct TransferOutputs: Hashable, Sendable {
+    /// The output that stays with the wallet's keys.
+    public var change: UInt32?
+    /// The output that is in cold storage, and what it is there.
+    public var cold: ColdOutput?
+    /// Whether there are others: what they pay is lost.
+    public var hasOthers = false
+
+    /// An output in cold storage.
+    public struct ColdOutput: Hashable, Sendable {
+        /// Its place among the outputs.
+        public var output: UInt32
+        /// The coin.
+        public var coin: ColdCoin
+    }
+}
+
+extension ChainCoins {
+    /// Maximum descriptors that are known at once. For a further one the oldest is forgotten that
+    /// has no coins; where each has some, nothing goes to the new one.
+    public static let storagesMax = 8
+
+    /// The cold storage of a number.
+    public func storage(_ number: UInt32) -> ColdStorage? {
+        storages.first { $0.number == number }
+    }
+
+    /// The cold storage that the log names with these words now; nil: none, or one that nobody can
+    /// read, or one too many.
+    public func storage(named text: String) -> ColdStorage? {
+        storages.first { $0.text == text }
+    }
+
+    /// The script of a coin in cold storage.
+    public func script(_ coin: ColdCoin) throws(KeyError) -> [UInt8] {
+        guard let storage = storage(coin.storage) else { throw .invalidText }
+        return try storage.descriptor.script(coin.index)
+    }
+
+    /// The script that the next transfer to a cold storage pays.
+    public func nextScript(_ storage: ColdStorage) throws(KeyError) -> [UInt8] {
+        try storage.descriptor.script(storage.next)
+    }
+
+    /// Coins in cold storage that no transfer spends, those included of transfers that are open.
+    public var freeCold: [(outPoint: OutPoint, coin: ColdCoin)] {
+        cold.lazy.filter { isUnspent($0.key) }.map { ($0.key, $0.value) }
+    }
+
+    /// What is in cold storage, in base units: coins that open transfers spend count, and what
+    /// these bring there does not yet.
+    public var coldTotal: Int128 {
+        cold.reduce(0) { payments[$1.key.transaction] == nil ? $0 + Int128($1.value.amount) : $0 }
+    }
+
+    /// The amount of a coin, be it hot or cold; nil: it is none of the wallet's.
+    public func amount(_ outPoint: OutPoint) -> Int64? {
+        coins[outPoint]?.amount ?? cold[outPoint]?.amount
+    }
+
+    /// The transfers that are open, in the order of the log.
+    public var transfers: [(id: TransactionID, transfer: OpenPayment)] {
+        payments.filter { $0.value.withdrawals.isEmpty }.map { ($0.key, $0.value) }
+            .sorted { $0.transfer.sequence < $1.transfer.sequence }
+    }
+
+    /// Whether the log had a transaction that was dropped, and that may be signed again.
+    public func isDropped(_ id: TransactionID) -> Bool {
+        dropped.keys.contains { $0.transaction == id }
+            || droppedCold.keys.contains { $0.transaction == id }
+    }
+
+    /// What the outputs of a transfer are that the log has next. It pays the next address of a cold
+    /// storage, or the one that it paid before it was dropped, or the one of the open transfer that
+    /// it replaces. O(outputs).
+    public func outputs(
+        ofTransfer transaction: UTXOTransaction, id: TransactionID,
+        replaces: TransactionID = .none
+    ) -> TransferOutputs {
+        var found = TransferOutputs()
+        let own = try? script(.change(of: []))
+        for (index, output) in transaction.outputs.enumerated() {
+            let place = UInt32(clamping: index)
+            if output.script == own, found.change == nil {
+                found.change = place
+            } else if found.cold == nil,
+                let coin = coldCoin(output, OutPoint(id, place), replaces: replaces)
+            {
+                found.cold = TransferOutputs.ColdOutput(output: place, coin: coin)
+            } else {
+                found.hasOthers = true
+            }
+        }
+        return found
+    }
+
+    /// What an output is in cold storage; nil: nothing.
+    private func coldCoin(
+        _ output: UTXOTransaction.TransactionOutput, _ place: OutPoint, replaces: TransactionID
+    ) -> ColdCoin? {
+        var candidates: [(storage: UInt32, index: UInt32)] = []
+        if let before = droppedCold[place] { candidates.append((before.storage, before.index)) }
+        if let replaced = payments[replaces]?.cold?.coin {
+            candidates.append((replaced.storage, replaced.index))
+        }
+        candidates += storages.map { ($0.number, $0.next) }
+        for (storage, index) in candidates {
+            let coin = ColdCoin(amount: output.amount, storage: storage, index: index)
+            if (try? script(coin)) == output.script { return coin }
+        }
+        return nil
+    }
+
+    // MARK: What the log says
+
+    /// The log names cold storage of the chain. What nobody can read is none.
+    mutating func name(storage text: String) {
+        guard let read = try? ColdDescriptor(text, on: network) else { return }
+        if let known = storages.firstIndex(where: { $0.isSame(read) }) {
+            (storages[known].text, storages[known].descriptor) = (text, read)
+            return
+        }
+        if storages.count >= Self.storagesMax {
+            var used = Set(cold.values.map(\.storage))
+            used.formUnion(droppedCold.values.map(\.storage))
+            used.formUnion(payments.values.compactMap { $0.cold?.coin.storage })
+            guard let oldest = storages.firstIndex(where: { !used.contains($0.number) }) else {
+                return
+            }
+            storages.remove(at: oldest)
+        }
+        storages.append(ColdStorage(number: storagesNamed, text: text, descriptor: read))
+        storagesNamed &+= 1
+    }
+
+    /// An address of a cold storage is used up.
+    mutating func use(_ coin: ColdCoin) {
+        guard let place = storages.firstIndex(where: { $0.number == coin.storage }),
+            storages[place].descriptor.hasIndices, coin.index >= storages[place].next
+        else { return }
+        storages[place].next = min(coin.index, Self.indexMax - 1) + 1
+    }
+
+    /// The highest index of an address.
+    private static var indexMax: UInt32 { 0x7FFF_FFFF }
+
+    /// Transfers that can never be final once `id` is: they spend a coin that it spends.
+    func transfers(against id: TransactionID) -> [TransactionID] {
+        var others: Set<TransactionID> = []
+        for input in payments[id]?.inputs ?? [] { others.formUnion(spenders(of: input)) }
+        return others.filter { $0 != id && payments[$0]?.withdrawals.isEmpty == true }.sorted()
+    }
+}
