@@ -43,6 +43,22 @@ public struct BooksReport: Hashable, Sendable {
     /// The last block at which all coins were looked for; nil: not yet.
     public var block: UInt64?
 
+    /// What of it the wallet's own keys have, in base units; nil: not known.
+    public var hot: Int128?
+    /// What is in cold storage, in base units; nil: not known.
+    public var cold: Int128?
+    /// Above so much of `hot` some goes to cold storage, down to the target; nil: there is none.
+    public var ceiling: Int128?
+    /// What is kept of it then.
+    public var target: Int128?
+
+    /// How `hot` stands to its band, in words; empty where it is within.
+    public var band: String {
+        guard let hot, let ceiling, let target else { return "" }
+        if hot > ceiling { return "above the ceiling" }
+        return hot < target ? "below the target: bring some from cold storage" : ""
+    }
+
     /// As JSON. Amounts are strings of base units.
     public var json: JSONValue {
         func units(_ value: Int128?) -> JSONValue { .orNull(value.map { "\($0)" }) }
@@ -53,6 +69,8 @@ public struct BooksReport: Hashable, Sendable {
             "onChain": units(sides?.onChain), "vanished": units(sides?.vanished),
             "elsewhere": units(sides?.elsewhere), "overcharged": units(sides?.overcharged),
             "difference": units(sides?.difference),
+            "hot": units(hot), "cold": units(cold), "ceiling": units(ceiling),
+            "target": units(target), "band": .string(band),
             "coins": .number(coins), "coinsVanished": .number(vanished),
             "block": .orNull(block.map { Int64(clamping: $0) }),
         ]

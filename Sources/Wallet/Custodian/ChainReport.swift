@@ -69,6 +69,9 @@ public struct ChainReport: Sendable {
     /// The same of each asset of such a chain.
     public var assetBooks: [(asset: String, books: BooksReport)] = []
 
+    /// The accounts of its cold storage, of an EVM chain.
+    public var coldAccounts: [ColdAccountReport] = []
+
     /// As JSON.
     public var json: JSONValue {
         [
@@ -79,6 +82,7 @@ public struct ChainReport: Sendable {
             "read": .orNull(read.map { Int64(clamping: $0) }), "credited": .number(credited),
             "addresses": .number(addresses), "pending": .number(pending),
             "payouts": payouts.json, "books": books.json,
+            "coldAccounts": .array(coldAccounts.map(\.json)),
             "assetBooks": .array(
                 assetBooks.map { ["asset": .string($0.asset), "books": $0.books.json] }),
         ]

@@ -113,7 +113,7 @@ extension EVMCustodian {
         }
         var found: [TransactionID] = []
         for id in unknown.suffix(EVMPayouts.openMax) {
-            guard let signed = try? chain.node.transaction(id),
+            guard let signed = try? chain.node.transaction(id), signed.sender == chain.hot,
                 !account.isSpent(OutPoint(signed.sender, nonce: signed.transaction.nonce))
             else { continue }
             found.append(id)
@@ -144,8 +144,8 @@ extension EVMCustodian {
                 continue
             }
             let (sender, nonce) = (signed.sender, signed.transaction.nonce)
-            guard sender == chain.hot || chain.deposits.watch.addresses.account(sender) != nil
-            else {
+            let isCold = account.cold.contains(sender)
+            guard isCold || chain.isOwn(sender) else {
                 end("\(sender), which sent it, is no account of the wallet's")
                 continue
             }
@@ -153,9 +153,10 @@ extension EVMCustodian {
                 end("the log has another transaction with nonce \(nonce) as final")
                 continue
             }
-            // What a nonce was skipped for would be unknown for ever.
+            // What a nonce was skipped for would be unknown for ever. Of cold storage nobody knows
+            // what its account has sent before the log named it.
             let next = sender == chain.hot ? account.nextNonce : account.nextNonce(of: sender)
-            guard nonce <= next else {
+            guard isCold || nonce <= next else {
                 let text =
                     "nonce \(next) of \(sender) comes first: what has it is to be settled or "
                     + "adopted"
@@ -349,6 +350,11 @@ extension EVMCustodian {
     ) -> UInt32? {
         let to = payment.signed.transaction.destination
         if !payment.withdrawals.isEmpty || to == chain.hot { return 0 }
+        if let moved = payment.signed.transaction.movement,
+            chain.deposits.watch.wallet.contains(moved.receiver)
+        {
+            return 0
+        }
         return chain.deposits.watch.addresses.index(of: to)
     }
 }

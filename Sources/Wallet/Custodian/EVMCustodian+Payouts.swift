@@ -76,7 +76,8 @@ extension EVMCustodian {
         return session.replica.engine.refusal(ofPaying: terms) == nil
     }
 
-    private func approved(_ network: NetworkID) -> [WithdrawalView] {
+    /// The chain's withdrawals that wait to be paid, by id.
+    func approved(_ network: NetworkID) -> [WithdrawalView] {
         var waiting: [WithdrawalView] = []
         session.replica.engine.forEachWithdrawal {
             if $0.status == .approved, $0.network == network { waiting.append($0) }

@@ -23,6 +23,9 @@ struct EVMCount {
     let block: BlockID
     /// What there is of each asset, in units of the ledger.
     let units: [AssetID: Int128]
+    /// Of that, what the account that pays has, and what is in cold storage.
+    let hot: [AssetID: Int128]
+    let cold: [AssetID: Int128]
     /// How many accounts have some of it.
     let holders: [AssetID: Int]
     /// What final payments took that are not settled.
@@ -63,26 +66,32 @@ extension EVMCustodian {
         // Gas is paid with it, whether or not the log has it as an asset.
         if !coinsOfChain.contains(.native) { coinsOfChain.append(.native) }
         let isMore = chain.holdings.look(
-            height, block, addresses: chain.deposits.watch.addresses.list, hot: chain.hot,
+            height, block, addresses: chain.deposits.watch.addresses.list,
+            always: [chain.hot] + account.cold,
             coins: coinsOfChain, chain.node,
             remark: { remark("\(view.chain): \($0)") })
         guard !isMore, chain.holdings.block?.id == block else { return }
         do throws(NodeError) {
             let between = try between(account, height, block, chain)
             var units: [AssetID: Int128] = [:]
+            var (hot, cold): ([AssetID: Int128], [AssetID: Int128]) = ([:], [:])
             var holders: [AssetID: Int] = [:]
             for asset in chain.setup.assets {
                 // More than the ledger can hold is enough.
                 let sum = chain.holdings.sum(asset.coin) ?? .max
                 units[asset.id] = asset.units(sum)
+                hot[asset.id] = asset.units(
+                    chain.holdings.sum(asset.coin, of: [chain.hot]) ?? .max)
+                cold[asset.id] = asset.units(
+                    chain.holdings.sum(asset.coin, of: account.cold) ?? .max)
                 holders[asset.id] = chain.holdings.count(asset.coin)
             }
             chain.count = EVMCount(
-                height: height, block: block, units: units, holders: holders, between: between,
-                held: account.held)
+                height: height, block: block, units: units, hot: hot, cold: cold, holders: holders,
+                between: between, held: account.held)
             chain.countTime = Clock.monotonicNanos()
             chain.uncountedTime = nil
-            chain.sweeping.fill(from: chain.holdings, hot: chain.hot)
+            chain.sweeping.fill(from: chain.holdings, but: [chain.hot] + account.cold)
         } catch { return }
     }
 
@@ -130,6 +139,10 @@ extension EVMCustodian {
             var books = BooksReport()
             books.coins = chain.count?.holders[asset.id] ?? 0
             books.block = chain.count?.height
+            (books.hot, books.cold) = (chain.count?.hot[asset.id], chain.count?.cold[asset.id])
+            if let storage = session.replica.engine.coldStorage(asset.id, view.network) {
+                (books.ceiling, books.target) = (storage.ceiling.units, storage.target.units)
+            }
             (books.condition, books.text, books.sides) = compared(asset, chain)
             chain.books[asset.id] = books
             guard books.condition.stopsWithdrawals, session.isLed,

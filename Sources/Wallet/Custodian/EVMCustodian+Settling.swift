@@ -111,8 +111,18 @@ extension EVMCustodian {
         _ id: TransactionID, _ height: UInt64, _ block: BlockID, _ view: ChainView,
         _ chain: FollowedEVMChain
     ) throws(CommandSessionError) -> Refusal? {
-        guard let payment = coins.account(view.network)?.open[id] else { return Refusal.none }
+        guard let account = coins.account(view.network), let payment = account.open[id] else {
+            return Refusal.none
+        }
         if payment.withdrawals.isEmpty {
+            // What moved nothing is in the log once more, as what it was.
+            if account.isToCold(payment), !payment.isAgain {
+                switch judge(cold: id, payment, block, chain) {
+                case .moved: break
+                case .unknown: return nil
+                case .nothing: return try submit(DropTransaction(transaction: id))
+                }
+            }
             return try settle(transfer: id, payment, height, block, chain)
         }
         let outcome: EVMPaymentOutcome
@@ -177,6 +187,13 @@ extension EVMCustodian {
             }
             let came = mine.reduce(EVMWord?.some(.zero)) { $0.flatMap($1.log.amount.adding) }
             if let came, came < call.amount { fault = "brought \(came) of \(call.amount)" }
+        }
+        // Nothing brings that again by itself.
+        if chain.deposits.watch.wallet.contains(holding.holder) {
+            if let fault {
+                remark("\(chain.setup.chain): 0x\(id.hex) from cold storage is final and \(fault)")
+            }
+            return
         }
         guard let fault else { return chain.sweeping.bring(holding) }
         let text = "its sweep 0x\(id.hex) is final and \(fault)"

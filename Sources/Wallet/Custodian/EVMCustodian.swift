@@ -132,6 +132,7 @@ public final class EVMCustodian {
             report(view, "", .unusable, "records of the log were missed: restart walletd")
             return false
         }
+        try followCold(view, chain)
         let (paying, settling) = payments(view, chain)
         let before = chain.reader.height
         let begin = Clock.monotonicNanos()
@@ -153,6 +154,7 @@ public final class EVMCustodian {
         var isPaying = try pay(view, networks, chain)
         try count(view, chain)
         if !isPaying { isPaying = try sweep(view, networks, chain) }
+        if !isPaying { isPaying = try moveToCold(view, chain) }
         report(view, chain, networks, done.refusal)
         let isBehind =
             done.refusal == .none
@@ -394,6 +396,7 @@ public final class EVMCustodian {
             ($0.tip, $0.read) = (chain.reader.tip?.height, chain.reader.height)
             ($0.addresses, $0.pending) = (chain.addressCount, chain.reader.pending.count)
             $0.payouts = chain.payouts.report
+            $0.coldAccounts = chain.cold.accounts
             $0.take(chain.books, chain.setup.assets)
         }
     }

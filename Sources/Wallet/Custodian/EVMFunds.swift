@@ -36,6 +36,9 @@ struct EVMFunds {
         free[coin] = free[coin]?.subtracting(units) ?? .zero
     }
 
+    /// What is free of a coin, in its smallest unit.
+    func units(_ coin: EVMCoin) -> EVMWord { free[coin] ?? .zero }
+
     /// Whether there is so much of a coin.
     func has(_ units: EVMWord, of coin: EVMCoin) -> Bool { free[coin] ?? .zero >= units }
 

@@ -1,4 +1,5 @@
-// What the wallet's accounts of an EVM chain have: the account that pays, and customers' addresses.
+// What the wallet's accounts of an EVM chain have: the account that pays, customers' addresses, and
+// every address that the log ever named as cold storage.
 //
 // Each is read once, and again after each final block whose transactions may have changed it. What
 // no transaction tells of, as coins that a contract passes on by an internal call, is found by
@@ -42,11 +43,11 @@ struct EVMHoldings {
         for one in touched { due.formUnion(one) }
     }
 
-    /// Reads on, of the chain's last final block; what may have changed up to it was touched.
-    /// `remark` takes what changed without anything that says so. Returns whether more is to be
+    /// Reads on, of the chain's last final block; what may have changed up to it was touched, and
+    /// `always` are read with each block. `remark` takes what changed without anything that says so. Returns whether more is to be
     /// read of it.
     mutating func look(
-        _ height: UInt64, _ id: BlockID, addresses: [EVMAddress], hot: EVMAddress,
+        _ height: UInt64, _ id: BlockID, addresses: [EVMAddress], always: [EVMAddress],
         coins: [EVMCoin], _ node: EVMNode, remark: (String) -> Void
     ) -> Bool {
         let total = addresses.count * coins.count
@@ -55,7 +56,9 @@ struct EVMHoldings {
         }
         if target != id {
             target = id
-            for coin in coins { due.insert(EVMHolding(hot, coin)) }
+            for holder in always {
+                for coin in coins { due.insert(EVMHolding(holder, coin)) }
+            }
             due.formUnion(unread)
             if first >= total, total > 0 {
                 for _ in 0..<min(Self.againMax, total) {
@@ -118,6 +121,13 @@ struct EVMHoldings {
     func sum(_ coin: EVMCoin) -> EVMWord? {
         known.reduce(EVMWord?.some(.zero)) { sum, one in
             one.key.coin == coin ? sum.flatMap(one.value.adding) : sum
+        }
+    }
+
+    /// What some accounts have of a coin, each of them once; nil where it is beyond 256 bits.
+    func sum(_ coin: EVMCoin, of holders: [EVMAddress]) -> EVMWord? {
+        Set(holders).reduce(EVMWord?.some(.zero)) { sum, holder in
+            sum.flatMap((known[EVMHolding(holder, coin)] ?? .zero).adding)
         }
     }
 

@@ -38,12 +38,17 @@ struct EVMSweeping {
     var planTime: Int64 = 0
 
     /// Takes what there is on customers' addresses; tokens come first, as they need coins for gas.
-    mutating func fill(from holdings: EVMHoldings, hot: EVMAddress) {
+    /// Of `others`, the account that pays and cold storage, nothing is swept.
+    mutating func fill(from holdings: EVMHoldings, but others: [EVMAddress]) {
         let now = Clock.monotonicNanos()
         rests = rests.filter { $0.value > now }
         failures = failures.filter { holdings.known[$0.key] != nil }
-        let tokens = holdings.known.keys.filter { $0.holder != hot && $0.coin != .native }
-        let native = holdings.known.keys.filter { $0.holder != hot && $0.coin == .native }
+        let tokens = holdings.known.keys.filter {
+            !others.contains($0.holder) && $0.coin != .native
+        }
+        let native = holdings.known.keys.filter {
+            !others.contains($0.holder) && $0.coin == .native
+        }
         queue = native + tokens
         problems = problems.filter { holdings.known[EVMHolding($0.value.holder, $0.key)] != nil }
     }

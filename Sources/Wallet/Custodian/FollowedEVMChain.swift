@@ -36,6 +36,7 @@ final class FollowedEVMChain {
     var payouts = EVMPayouts()
     var sweeping = EVMSweeping()
     var holdings = EVMHoldings()
+    var cold = EVMColdMoves()
     /// Transactions of the account that the log does not have, as of a block of the node's.
     var foreignSeen: (tip: BlockID, found: [TransactionID])?
     /// What its accounts have, as last counted; nil: not yet.
@@ -101,6 +102,18 @@ final class FollowedEVMChain {
         do throws(KeyError) { try deposits.watch.addresses.update(owners) } catch {
             throw ChainSetupError(text: "an address cannot be derived: \(error)")
         }
+    }
+
+    /// Takes the addresses of cold storage that the log knows: what they send is the wallet's own.
+    func learn(cold: [EVMAddress]) {
+        let all = Set([hot] + cold)
+        if deposits.watch.wallet != all { deposits.watch.wallet = all }
+    }
+
+    /// Whether coins that go to an address stay with the wallet's seed: cold storage cannot be
+    /// there.
+    func isOwn(_ address: EVMAddress) -> Bool {
+        address == hot || deposits.watch.addresses.account(address) != nil
     }
 
     /// Reads on; what is to be done about it. `payments` are those that pay withdrawals, open and

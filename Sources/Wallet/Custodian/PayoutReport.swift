@@ -42,6 +42,8 @@ public enum PayoutCondition: String, Hashable, Sendable, CaseIterable {
     case foreign = "foreign transaction"
     /// What customers paid in cannot be brought to the account that pays.
     case notSwept = "not swept"
+    /// What the account that pays has too much of cannot be brought to cold storage.
+    case notMoved = "not moved to cold storage"
 
     /// Whether nobody has to do something.
     public var isSound: Bool { self == .idle || self == .paying || self == .stopped }

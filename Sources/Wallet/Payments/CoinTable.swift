@@ -84,9 +84,12 @@ public struct CoinTable: Sendable {
         guard outcome.refusal == .none, let command else { return }
         switch command {
         case .epochMark(let c): leader = UInt128(c.replicaHigh) << 64 | UInt128(c.replicaLow)
-        case .setChain(let c): set(c, engine)
+        case .setChain(let c):
+            set(c, engine)
+            accounts[c.network]?.learnCold(c.network, engine)
         case .setColdStorage(let c):
             if !c.descriptor.isEmpty { chains[c.network]?.name(storage: c.descriptor) }
+            accounts[c.network]?.learnCold(c.network, engine)
         case .creditDeposit(let c): credit(c, engine)
         case .signWithdrawals(let c):
             chains[c.network]?.sign(

@@ -24,7 +24,7 @@ public struct ColdStorage: Hashable, Sendable {
     func isSame(_ other: ColdDescriptor) -> Bool {
         guard descriptor != other else { return true }
         return descriptor.hasIndices == other.hasIndices
-            && [0, 1].allSatisfy { index in
+            && [UInt32(0), 1].allSatisfy { index in
                 guard let script = try? descriptor.script(index) else { return false }
                 return script == (try? other.script(index))
             }

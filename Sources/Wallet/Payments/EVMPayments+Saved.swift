@@ -44,6 +44,17 @@ extension EVMPayments {
             out += account.bytes
             number(nonce)
         }
+        number(UInt32(cold.count))
+        for account in cold { out += account.bytes }
+        let coldCoins = coldHeld.map { coin, units in
+            let token = if case .token(let contract) = coin { contract.bytes } else { [UInt8]() }
+            return (token, units)
+        }
+        number(UInt32(coldCoins.count))
+        for (token, units) in coldCoins.sorted(by: { $0.0.lexicographicallyPrecedes($1.0) }) {
+            number(UInt8(token.count))
+            out += token + units.bytes
+        }
         for table in [payments, dropped, sweeps] {
             number(UInt32(table.count))
             for (transaction, payment) in table.sorted(by: { $0.key < $1.key }) {
@@ -75,7 +86,7 @@ extension EVMPayments {
             return nil
         }
         (self.settled, self.transferred) = (settled, transferred)
-        guard readHeld(&r), readSwept(&r), let payments = Self.readPayments(&r),
+        guard readHeld(&r), readSwept(&r), readCold(&r), let payments = Self.readPayments(&r),
             let dropped = Self.readPayments(&r), let sweeps = Self.readPayments(&r)
         else { return nil }
         (self.payments, self.dropped, self.sweeps) = (payments, dropped, sweeps)
@@ -102,6 +113,30 @@ extension EVMPayments {
                 return false
             }
             swept[account] = r.integer()
+        }
+        return true
+    }
+
+    private mutating func readCold(_ r: inout WireReader) -> Bool {
+        let count = Int(r.integer(UInt32.self))
+        guard count <= Self.coldMax, r.remaining >= 20 * count else { return false }
+        for _ in 0..<count {
+            guard let account = EVMAddress(bytes: r.bytes(count: 20, most: 20)) else {
+                return false
+            }
+            cold.append(account)
+        }
+        let coinCount = Int(r.integer(UInt32.self))
+        guard coinCount <= EVMAssetList.assetsMax, r.remaining >= 33 * coinCount else {
+            return false
+        }
+        for _ in 0..<coinCount {
+            let isToken = r.integer(UInt8.self) != 0
+            let token = isToken ? EVMAddress(bytes: r.bytes(count: 20, most: 20)) : nil
+            guard isToken == (token != nil),
+                let units = EVMWord(bytes: r.bytes(count: 32, most: 32))
+            else { return false }
+            coldHeld[token.map { .token($0) } ?? .native] = units
         }
         return true
     }

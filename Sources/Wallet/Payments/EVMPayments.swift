@@ -9,6 +9,7 @@
 
 public import Addresses
 public import EVM
+internal import Engine
 internal import Keys
 public import Terms
 public import UTXO
@@ -110,6 +111,13 @@ public struct EVMPayments: Sendable {
     /// Payments and sweeps that were dropped and whose nonce no final transaction has: somebody may
     /// have their bytes, so one may be final some day, or is so already.
     public internal(set) var dropped: [TransactionID: EVMOpenPayment] = [:]
+    /// Every address that the log ever named as cold storage of an asset of the chain, the oldest
+    /// first, but for the account that pays: what is there stays known. At most `coldMax`; further
+    /// ones are not used, and nothing goes there.
+    public internal(set) var cold: [EVMAddress] = []
+    /// What settled transfers brought to cold storage, less what others took from there, in each
+    /// coin's smallest unit; what is there beside that is not of this log.
+    var coldHeld: [EVMCoin: EVMWord] = [:]
     /// All nonces below it are of final transactions.
     var spentBelow: UInt64 = 0
     /// Nonces of final transactions above it.
@@ -121,6 +129,8 @@ public struct EVMPayments: Sendable {
     static let settledMax = Limits.transactionsMax
     /// Maximum of `dropped`: the oldest is forgotten.
     static let droppedMax = 256
+    /// Maximum of `cold`: of each all balances are read at each final block.
+    public static let coldMax = 16
     /// Maximum of `spentAbove`. A chain's nonces are final one after the other: more are of a log
     /// that is not the wallet's.
     static let spentMax = 65_536
@@ -177,7 +187,41 @@ public struct EVMPayments: Sendable {
                 .map { ($0.key, $0.value) }.sorted { $0.1.sequence < $1.1.sequence }
     }
 
+    /// Whether a payment is a transfer to an address that was ever named as cold storage.
+    public func isToCold(_ payment: EVMOpenPayment) -> Bool {
+        guard payment.withdrawals.isEmpty, payment.signed.sender == hot,
+            let moved = payment.signed.transaction.movement
+        else { return false }
+        return cold.contains(moved.receiver)
+    }
+
+    /// What the wallet has of an asset outside of cold storage by the log, less what open payments
+    /// pay, in units of the ledger, of `scale` decimals.
+    public func hotUnits(_ asset: AssetID, _ listed: EVMAsset, scale: UInt8) -> Int128 {
+        let cold =
+            (try? (coldHeld[listed.coin] ?? .zero).amount(decimals: listed.decimals, scale: scale))?
+            .amount.units ?? Limits.amountUnitsMax
+        return payments.values.filter { $0.asset == asset }.reduce(
+            (held[asset] ?? 0).subtractingClamped(cold)
+        ) { $0.subtractingClamped($1.amount) }
+    }
+
     // MARK: What the log says
+
+    /// Takes the cold storage that the log has of the chain's assets now.
+    mutating func learnCold(_ number: NetworkID, _ engine: borrowing Engine) {
+        var named: [EVMAddress] = []
+        engine.forEachColdStorage { storage in
+            guard storage.network == number,
+                let address = try? EVMAddress(destination: storage.descriptor)
+            else { return }
+            named.append(address)
+        }
+        for address in named
+        where address != hot && !cold.contains(address) && cold.count < Self.coldMax {
+            cold.append(address)
+        }
+    }
 
     /// `amount` is what its withdrawals get.
     mutating func sign(_ c: SignWithdrawals, _ amount: Int128, at sequence: UInt64) {
@@ -215,6 +259,10 @@ public struct EVMPayments: Sendable {
                 swept[account] = max(nextNonce(of: account), sweep.nonce + 1)
             }
             dropped = dropped.filter { $0.value.coin != sweep.coin }
+            if cold.contains(account), let moved = sweep.signed.transaction.movement {
+                let there = coldHeld[moved.coin] ?? .zero
+                coldHeld[moved.coin] = there.subtracting(moved.units)
+            }
             return
         }
         guard let payment = payments.removeValue(forKey: id) else { return }
@@ -227,6 +275,11 @@ public struct EVMPayments: Sendable {
         // What a transfer brings to a customer's address stays the wallet's.
         if payment.withdrawals.isEmpty {
             if payment.isAgain { return }
+            if isToCold(payment), let moved = payment.signed.transaction.movement,
+                coldHeld[moved.coin] != nil || coldHeld.count < EVMAssetList.assetsMax
+            {
+                coldHeld[moved.coin] = (coldHeld[moved.coin] ?? .zero).adding(moved.units) ?? .max
+            }
             transferred.append(id)
             if transferred.count > Self.settledMax { transferred.removeFirst() }
             return

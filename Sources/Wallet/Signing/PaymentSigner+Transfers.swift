@@ -1,6 +1,6 @@
-// Transfers of EVM chains: the wallet's own coins from one of its accounts to another. Nothing is
-// paid, so nothing can be paid twice; what is metered is the gas, and what is counted is how often
-// a nonce was signed.
+// Transfers of EVM chains: the wallet's own coins from one of its accounts to another, or to cold
+// storage. Nothing is paid, so nothing can be paid twice; what is metered is the gas, and what goes
+// to cold storage that this host does not know; what is counted is how often a nonce was signed.
 
 internal import EVM
 internal import Engine
@@ -43,6 +43,14 @@ extension PaymentSigner {
         let replaced = earlier.map(\.leaving).max() ?? 0
         let counted = max(0, reviewed.leaving - replaced)
         let limit = try admit(account.chain, counted, now)
+        var token: TokenSpending?
+        var tokenRefill: Int64 = 0
+        if let due = reviewed.token {
+            let counted = max(
+                0, due.leaving - EarlierSignatures.replaced(due.limit, earlier))
+            tokenRefill = try admit(due.limit, counted, now).refill
+            token = TokenSpending(limit: due.limit, leaving: due.leaving, counted: counted)
+        }
         // Its signature has 67 bytes and the lengths of three lists.
         let bytesMax = min(request.transaction.count + 80, Limits.transactionBytesMax)
         var entry = SignedEntry(
@@ -52,12 +60,13 @@ extension PaymentSigner {
                 replaces: request.replaces, transaction: .none,
                 bytes: [UInt8](repeating: 0, count: bytesMax)),
             inputs: [reviewed.coin], leaving: reviewed.leaving, counted: counted,
-            time: meterTime, seen: SeenRecord(coins))
+            time: meterTime, seen: SeenRecord(coins), token: token)
         // Before it is signed: what cannot be kept is not made.
         try makeRoom(for: entry, engine, coins)
         entry.payment = try reviewed.signed(with: master)
         // It counts even where it is not known whether it was kept.
         take(account.chain, counted, refill: limit.refill)
+        if let token { take(token.limit, token.counted, refill: tokenRefill) }
         guard list.append(entry) else {
             throw PaymentReviewError(.notKept, Self.notKept(list.fault ?? ""))
         }

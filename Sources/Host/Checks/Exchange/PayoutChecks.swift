@@ -122,6 +122,15 @@ struct PayoutCheck {
                     log,
                 ]
             )
+        case "not moved to cold storage":
+            return (
+                .warning,
+                [
+                    "boursectl wallet status: of which asset, and why",
+                    "bourse.toml: [signerd] cold names the storage that the limits do not count",
+                    log,
+                ]
+            )
         case "unpayable":
             return (.warning, ["boursectl wallet withdrawals", "boursectl wallet refuse"])
         case "coins spent elsewhere":
