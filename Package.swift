@@ -230,7 +230,7 @@ let package = Package(
             [
                 "Terms", "JSON", "Wire", "Engine", "Bench", "Failover", "Control", "Journal",
                 "Link", "Platform", "AgentAPI", "HelperAPI", "Checks", "Follower", "Configuration",
-                "Secrets", "Tokens", "Addresses", "Keys", "UTXO", "EVM", "Liabilities",
+                "Secrets", "Tokens", "Addresses", "Keys", "UTXO", "EVM", "Payments", "Liabilities",
                 "Presentation", arguments,
                 histogram,
             ]),

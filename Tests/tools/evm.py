@@ -18,6 +18,7 @@ Beside Ethereum's methods:
     test_deploy(name)               deploys contracts/NAME.vy; its address. Takes a block
     test_call(to, signature, arguments, value)    a transaction of the first account
     test_send(words, path, to, value)             one of a key of a backup's words, into a block
+    test_sign(words, path, transaction)           raw bytes of one, as eth-account signs it
     eth_sendTransaction             from the accounts that the node has the keys of
 """
 import argparse
@@ -470,6 +471,11 @@ class Chain:
             "maxPriorityFeePerGas": 10 ** 9,
         })
         return data(self.backend.send_raw_transaction(signed.raw_transaction))
+
+    def test_sign(self, words, path, transaction):
+        Account.enable_unaudited_hdwallet_features()
+        account = Account.from_mnemonic(words, account_path=path)
+        return data(account.sign_transaction(transaction).raw_transaction)
 
     # Requests
 

@@ -9,11 +9,13 @@ import Terms
 struct OperatorRequests {
     private let bumpFile: String
     private let adoptFile: String
+    private let coldFile: String
     private let log: Logger
     private let complaint: Complaint
 
     init(_ settings: Settings, _ log: Logger) {
         (bumpFile, adoptFile) = (settings.walletd.bumpFile, settings.walletd.adoptFile)
+        coldFile = settings.walletd.coldFile
         (self.log, complaint) = (log, Complaint(log))
     }
 
@@ -33,10 +35,23 @@ struct OperatorRequests {
         return (NetworkID(network), id)
     }
 
+    /// A signed transfer from cold storage of an EVM chain that an operator wants taken, once.
+    func takeColdTransfer() -> (NetworkID, [UInt8])? {
+        let parts = take(coldFile, bytesMax: Self.coldBytesMax)?.split(separator: " ")
+        guard let parts, parts.count == 2, let network = UInt16(parts[0]),
+            let bytes = hexBytes(String(parts[1]))
+        else { return nil }
+        log.notice("an operator wants a transfer from cold storage taken on chain \(network)")
+        return (NetworkID(network), bytes)
+    }
+
+    /// Maximum bytes of that request: its transaction has less than 5,000.
+    private static var coldBytesMax: Int { 16_384 }
+
     /// The first line of a request, which is removed: it would be carried out again each second.
-    private func take(_ path: String) -> String? {
+    private func take(_ path: String, bytesMax: Int = 128) -> String? {
         let bytes: [UInt8]
-        do throws(SystemError) { bytes = try File(path, .read).read(count: 128) } catch {
+        do throws(SystemError) { bytes = try File(path, .read).read(count: bytesMax) } catch {
             if !error.isMissing { complaint.say("\(path) cannot be read: \(error)") }
             return nil
         }

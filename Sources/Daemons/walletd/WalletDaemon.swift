@@ -182,6 +182,9 @@ struct WalletDaemon {
                 tell(reports, isConnected: session.isCaughtUp)
                 if let withdrawal = requests.takeBump() { custodian.bump(withdrawal) }
                 if let (network, id) = requests.takeAdoption() { evm.adopt(id, on: network) }
+                if let (network, bytes) = requests.takeColdTransfer() {
+                    evm.importCold(bytes, on: network)
+                }
             }
             if session.isCaughtUp, store.isOfOtherLog(session.replica.sequence) { return false }
             store.save(atLeastEvery: CoinStore.saveNanos)
