@@ -35,18 +35,16 @@ struct OperatorRequests {
         return (NetworkID(network), id)
     }
 
-    /// A signed transfer from cold storage of an EVM chain that an operator wants taken, once.
-    func takeColdTransfer() -> (NetworkID, [UInt8])? {
-        let parts = take(coldFile, bytesMax: Self.coldBytesMax)?.split(separator: " ")
-        guard let parts, parts.count == 2, let network = UInt16(parts[0]),
-            let bytes = hexBytes(String(parts[1]))
+    /// A signed transaction of a chain that brings coins back from cold storage, once.
+    func takeArrival() -> (NetworkID, [UInt8])? {
+        // Its bytes are two digits each, behind the chain's number.
+        let bytesMax = 2 * Limits.transactionBytesMax + 16
+        guard let parts = take(coldFile, bytesMax: bytesMax)?.split(separator: " "),
+            parts.count == 2, let network = UInt16(parts[0]), let content = hexBytes(String(parts[1]))
         else { return nil }
-        log.notice("an operator wants a transfer from cold storage taken on chain \(network)")
-        return (NetworkID(network), bytes)
+        log.notice("an operator brings a transaction of chain \(network) from cold storage")
+        return (NetworkID(network), content)
     }
-
-    /// Maximum bytes of that request: its transaction has less than 5,000.
-    private static var coldBytesMax: Int { 16_384 }
 
     /// The first line of a request, which is removed: it would be carried out again each second.
     private func take(_ path: String, bytesMax: Int = 128) -> String? {

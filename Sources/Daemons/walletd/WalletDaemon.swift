@@ -182,8 +182,12 @@ struct WalletDaemon {
                 tell(reports, isConnected: session.isCaughtUp)
                 if let withdrawal = requests.takeBump() { custodian.bump(withdrawal) }
                 if let (network, id) = requests.takeAdoption() { evm.adopt(id, on: network) }
-                if let (network, bytes) = requests.takeColdTransfer() {
-                    evm.importCold(bytes, on: network)
+                if let (network, bytes) = requests.takeArrival() {
+                    if evm.follows(network) {
+                        evm.importCold(bytes, on: network)
+                    } else {
+                        custodian.bringFromCold(bytes, on: network)
+                    }
                 }
             }
             if session.isCaughtUp, store.isOfOtherLog(session.replica.sequence) { return false }

@@ -180,8 +180,8 @@ public struct Settings: Hashable, Sendable {
         public var bumpFile: String { Path.join(state, "walletd.bump") }
         /// The file in which `boursectl wallet adopt` names a transaction: `CHAIN TRANSACTION`.
         public var adoptFile: String { Path.join(state, "walletd.adopt") }
-        /// The file in which `boursectl wallet cold import` gives a signed transaction of an EVM
-        /// chain: `CHAIN DIGITS`.
+        /// The file in which `boursectl wallet cold import` gives a signed transaction from cold
+        /// storage: `CHAIN HEX`.
         public var coldFile: String { Path.join(state, "walletd.cold") }
 
         /// The folder with the transactions of coins that a pruned node may forget.

@@ -71,6 +71,8 @@ public struct ChainReport: Sendable {
 
     /// The accounts of its cold storage, of an EVM chain.
     public var coldAccounts: [ColdAccountReport] = []
+    /// Its cold storage; of a UTXO chain.
+    public var cold = ColdReport()
 
     /// As JSON.
     public var json: JSONValue {
@@ -81,7 +83,7 @@ public struct ChainReport: Sendable {
             "tip": .orNull(tip.map { Int64(clamping: $0) }),
             "read": .orNull(read.map { Int64(clamping: $0) }), "credited": .number(credited),
             "addresses": .number(addresses), "pending": .number(pending),
-            "payouts": payouts.json, "books": books.json,
+            "payouts": payouts.json, "books": books.json, "cold": cold.json,
             "coldAccounts": .array(coldAccounts.map(\.json)),
             "assetBooks": .array(
                 assetBooks.map { ["asset": .string($0.asset), "books": $0.books.json] }),

@@ -43,6 +43,8 @@ public final class Custodian<Node: PaymentNode> {
     public var screening: Screening?
     /// Withdrawals whose payment is to be replaced at once.
     var wanted: Set<WithdrawalID> = []
+    /// Signed transactions from cold storage that wait for their chains.
+    var arrivals: [NetworkID: ColdArrival] = [:]
 
     /// The second node of a chain, which has to have a deposit as well before it is credited.
     public var makeSecond: (UTXONetwork) -> Node? = { _ in nil }
@@ -156,6 +158,7 @@ public final class Custodian<Node: PaymentNode> {
             session.isLed
             ? try carryOut(steps, view, terms, chain) : (count: 0, refusal: .none, isCut: false)
         if !steps.isEmpty { greetLeader() }
+        try lookAtCold(view, terms, chain)
         let isPaying = try pay(view, terms, chain)
         if chain.reader.condition == .inStep, let known = coins.coins(view.network) {
             chain.watch.look(known, chain.reader, chain.node)
@@ -362,6 +365,7 @@ public final class Custodian<Node: PaymentNode> {
             ($0.tip, $0.read) = (chain.reader.tip?.height, chain.reader.height)
             ($0.addresses, $0.pending) = (chain.addresses.count, chain.reader.pending.count)
             ($0.payouts, $0.books) = (chain.payouts.report, chain.books)
+            $0.cold = chain.cold
         }
     }
 

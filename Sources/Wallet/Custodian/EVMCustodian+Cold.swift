@@ -257,6 +257,9 @@ extension EVMCustodian {
 
     // MARK: From cold storage
 
+    /// Whether a chain of this number is an EVM chain that is followed.
+    public func follows(_ network: NetworkID) -> Bool { chains[network] != nil }
+
     /// Takes a signed transfer from cold storage to the account that pays.
     public func importCold(_ bytes: [UInt8], on network: NetworkID) {
         guard let chain = chains[network] else {

@@ -32,6 +32,9 @@ final class FollowedChain<Node: PaymentNode> {
     var asset: AssetID?
     var watch = CoinWatch()
     var books = BooksReport()
+    var cold = ColdReport()
+    /// The count of changes and the record for which that is said.
+    var (coldChanges, coldSequence): (UInt64?, UInt64) = (nil, 0)
     /// What the wallet has on it, while its coins are as they were at this count of changes.
     var held: (changes: UInt64, total: Int128)?
     /// The last record that the sums of `payouts` rest on.

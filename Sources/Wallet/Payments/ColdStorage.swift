@@ -24,7 +24,7 @@ public struct ColdStorage: Hashable, Sendable {
     func isSame(_ other: ColdDescriptor) -> Bool {
         guard descriptor != other else { return true }
         return descriptor.hasIndices == other.hasIndices
-            && [UInt32(0), 1].allSatisfy { index in
+            && ([0, 1] as [UInt32]).allSatisfy { index in
                 guard let script = try? descriptor.script(index) else { return false }
                 return script == (try? other.script(index))
             }
@@ -63,6 +63,10 @@ extension ChainCoins {
     /// Maximum descriptors that are known at once. For a further one the oldest is forgotten that
     /// has no coins; where each has some, nothing goes to the new one.
     public static let storagesMax = 8
+
+    /// How many addresses before the next one a transaction may pay that spends coins of cold
+    /// storage.
+    static let earlierMax: UInt32 = 8
 
     /// The cold storage of a number.
     public func storage(_ number: UInt32) -> ColdStorage? {
@@ -116,19 +120,22 @@ extension ChainCoins {
 
     /// What the outputs of a transfer are that the log has next. It pays the next address of a cold
     /// storage, or the one that it paid before it was dropped, or the one of the open transfer that
-    /// it replaces. O(outputs).
+    /// it replaces. One that spends coins of cold storage was signed a while ago: it may pay one of
+    /// the `earlierMax` addresses before the next as well. O(inputs + outputs).
     public func outputs(
         ofTransfer transaction: UTXOTransaction, id: TransactionID,
         replaces: TransactionID = .none
     ) -> TransferOutputs {
         var found = TransferOutputs()
         let own = try? script(.change(of: []))
+        let isFromCold = transaction.inputs.contains { cold[$0.outPoint] != nil }
         for (index, output) in transaction.outputs.enumerated() {
             let place = UInt32(clamping: index)
             if output.script == own, found.change == nil {
                 found.change = place
             } else if found.cold == nil,
-                let coin = coldCoin(output, OutPoint(id, place), replaces: replaces)
+                let coin = coldCoin(
+                    output, OutPoint(id, place), replaces: replaces, isFromCold: isFromCold)
             {
                 found.cold = TransferOutputs.ColdOutput(output: place, coin: coin)
             } else {
@@ -140,7 +147,8 @@ extension ChainCoins {
 
     /// What an output is in cold storage; nil: nothing.
     private func coldCoin(
-        _ output: UTXOTransaction.TransactionOutput, _ place: OutPoint, replaces: TransactionID
+        _ output: UTXOTransaction.TransactionOutput, _ place: OutPoint, replaces: TransactionID,
+        isFromCold: Bool
     ) -> ColdCoin? {
         var candidates: [(storage: UInt32, index: UInt32)] = []
         if let before = droppedCold[place] { candidates.append((before.storage, before.index)) }
@@ -148,6 +156,12 @@ extension ChainCoins {
             candidates.append((replaced.storage, replaced.index))
         }
         candidates += storages.map { ($0.number, $0.next) }
+        if isFromCold {
+            for storage in storages {
+                let first = storage.next - min(storage.next, Self.earlierMax)
+                candidates += (first..<storage.next).map { (storage.number, $0) }
+            }
+        }
         for (storage, index) in candidates {
             let coin = ColdCoin(amount: output.amount, storage: storage, index: index)
             if (try? script(coin)) == output.script { return coin }

@@ -1,7 +1,7 @@
 // Which coins pay: first an exact match, by branch and bound as in Bitcoin Core, then the largest
 // coins or a random draw. From "An Evaluation of Coin Selection Strategies", M. Erhardt, 2016.
 
-internal import Addresses
+public import Addresses
 internal import Slabs
 
 /// Coins that pay for payees, the fee, and what comes back.
@@ -34,7 +34,7 @@ public struct CoinSelection: Hashable, Sendable {
         let (picked, method) = try pool.pick(seed: seed)
         let chosen = picked.map { pool.candidates[$0] }
         let settled = Self.settle(
-            chosen.map(\.kind), chosen.reduce(-pool.total) { $0 + $1.coin.output.amount },
+            chosen.map(\.inputWeight), chosen.reduce(-pool.total) { $0 + $1.coin.output.amount },
             pool.outputs, policy, takesChange: method != .exact)
         guard settled.fee <= policy.feeMax else {
             throw .feeTooHigh(fee: settled.fee, maximum: policy.feeMax)
@@ -51,26 +51,37 @@ public struct CoinSelection: Hashable, Sendable {
         spending coins: [UTXOCoin], paying payees: [Payee], policy: PaymentPolicy
     ) throws(PaymentError) {
         let total = try policy.total(payees)
-        let kinds = try policy.kinds(coins)
+        let weights = try policy.inputWeights(coins)
         let outputs = payees.map(\.destination.script)
-        let without = SignedWeight.of(inputs: kinds, outputs: outputs)
+        let without = SignedWeight.of(inputs: weights, outputs: outputs)
         let fee = policy.feeRate.fee(virtualSize: (without + 3) / 4)
         guard let all = policy.network.sum(coins.lazy.map(\.output.amount)) else { throw .amount }
         guard all >= total + fee else { throw .notEnough(missing: total + fee - all) }
-        let settled = Self.settle(kinds, all - total, outputs, policy, takesChange: true)
+        let settled = Self.settle(weights, all - total, outputs, policy, takesChange: true)
         (self.coins, self.fee, change) = (coins, settled.fee, settled.change)
         method = settled.change == nil ? .exact : .largest
     }
 
+    /// What one payee gets of all of these coins at the policy's rate; not above zero where they
+    /// are not worth their fee.
+    public static func all(
+        of coins: [UTXOCoin], to destination: UTXODestination, policy: PaymentPolicy
+    ) throws(PaymentError) -> Int64 {
+        let weights = try policy.inputWeights(coins)
+        guard let all = policy.network.sum(coins.lazy.map(\.output.amount)) else { throw .amount }
+        let weight = SignedWeight.of(inputs: weights, outputs: [destination.script])
+        return all - policy.feeRate.fee(virtualSize: (weight + 3) / 4)
+    }
+
     /// Fee and change: change where it is worth its output, else all that is left is fee.
     private static func settle(
-        _ kinds: [SpendKind], _ left: Int64, _ outputs: [[UInt8]], _ policy: PaymentPolicy,
+        _ weights: [Int], _ left: Int64, _ outputs: [[UInt8]], _ policy: PaymentPolicy,
         takesChange: Bool
     ) -> (fee: Int64, change: Int64?, weight: Int) {
-        let more = SignedWeight.of(inputs: kinds, outputs: outputs + [policy.change.script])
+        let more = SignedWeight.of(inputs: weights, outputs: outputs + [policy.change.script])
         let fee = policy.feeRate.fee(virtualSize: (more + 3) / 4)
         if takesChange, left - fee >= policy.changeFloor { return (fee, left - fee, more) }
-        return (left, nil, SignedWeight.of(inputs: kinds, outputs: outputs))
+        return (left, nil, SignedWeight.of(inputs: weights, outputs: outputs))
     }
 }
 
@@ -79,7 +90,8 @@ public struct CoinSelection: Hashable, Sendable {
 struct CoinPool {
     struct Candidate {
         let coin: UTXOCoin
-        let kind: SpendKind
+        /// The weight of its input.
+        let inputWeight: Int
         /// The amount less the fee of spending it, above zero.
         let value: Int64
         /// What spending it now costs more than later; below zero: less.
@@ -106,21 +118,22 @@ struct CoinPool {
         total = try policy.total(payees)
         outputs = payees.map(\.destination.script)
         self.policy = policy
-        let kinds = try policy.kinds(coins)
+        let weights = try policy.inputWeights(coins)
         // Room for the counts to grow, and for rounding up to a whole virtual byte.
         let base =
             SignedWeight.base(inputCount: policy.inputsMax, outputs: outputs) + 3
             + 4 * (compactSizeBytes(outputs.count + 1) - compactSizeBytes(outputs.count))
         target = total + policy.feeRate.fee(weight: base)
         changeFee = policy.feeRate.fee(weight: SignedWeight.output(policy.change.script))
-        let changeWeight = SpendKind(script: policy.change.script)?.inputWeight ?? 0
+        let changeWeight = policy.inputWeight(policy.change.script) ?? 0
         changeCost = changeFee + policy.longTermFeeRate.fee(weight: changeWeight)
-        candidates = zip(coins, kinds).compactMap { coin, kind -> Candidate? in
-            let fee = policy.feeRate.fee(weight: kind.inputWeight)
-            let later = policy.longTermFeeRate.fee(weight: kind.inputWeight)
+        candidates = zip(coins, weights).compactMap { coin, weight -> Candidate? in
+            let fee = policy.feeRate.fee(weight: weight)
+            let later = policy.longTermFeeRate.fee(weight: weight)
             guard coin.output.amount > fee else { return nil }
             return Candidate(
-                coin: coin, kind: kind, value: coin.output.amount - fee, waste: fee - later)
+                coin: coin, inputWeight: weight, value: coin.output.amount - fee, waste: fee - later
+            )
         }.sorted {
             ($1.value, $0.waste, $0.coin.outPoint) < ($0.value, $1.waste, $1.coin.outPoint)
         }

@@ -93,6 +93,21 @@ public struct ColdDescriptor: Hashable, Sendable {
         return MultisigScript(threshold: threshold, keys: keys).bytes
     }
 
+    /// How it is signed, in words.
+    public var words: String {
+        switch (hasIndices, isMultisig) {
+        case (false, _): "one address"
+        case (true, false): "one key"
+        case (true, true): "\(threshold) of \(keys.count) keys"
+        }
+    }
+
+    /// Whether one of its keys is this one or a child of it.
+    public func hasKey(of account: ExtendedPublicKey) -> Bool {
+        let children = ([0, 1] as [UInt32]).map { try? account.child($0) }
+        return keys.contains { $0.account == account || children.contains($0.parent) }
+    }
+
     /// The weight of an input that spends an output of it, with its witness, as `SpendKind` counts;
     /// nil of an address, unless one key spends it.
     public var inputWeight: Int? {

@@ -160,8 +160,10 @@ extension PSBT {
     private func witness(
         _ index: Int, _ script: [UInt8], _ hashes: SignatureHashes
     ) throws(PSBTError) -> [[UInt8]] {
-        guard let kind = SpendKind(script: script) else { throw .notOurs(input: index) }
         let map = inputs[index]
+        guard let kind = SpendKind(script: script) else {
+            return try multisigWitness(index, script, hashes)
+        }
         guard hashTypeIsDefault(map, kind) else { throw .hashType(input: index) }
         let program = Array(script.dropFirst(2))
         switch kind {

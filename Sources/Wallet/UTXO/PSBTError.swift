@@ -38,6 +38,8 @@ public enum PSBTError: Error, Hashable, Sendable, CustomStringConvertible {
     case hashType(input: Int)
     /// It has no valid signature yet.
     case notSigned(input: Int)
+    /// Not as many of its keys have signed as it takes.
+    case tooFewSignatures(input: Int, count: Int, needed: Int)
     /// It was not finalized.
     case notFinal(input: Int)
     /// A key could not be derived, or did not sign.
@@ -63,6 +65,8 @@ public enum PSBTError: Error, Hashable, Sendable, CustomStringConvertible {
         case .notOurs(let input): "no key here signs input \(input)"
         case .hashType(let input): "input \(input) asks for another type of signature"
         case .notSigned(let input): "input \(input) has no valid signature"
+        case .tooFewSignatures(let input, let count, let needed):
+            "input \(input) has \(count) of the \(needed) signatures that it takes"
         case .notFinal(let input): "input \(input) is not final"
         case .key(let input): "the key of input \(input) does not sign"
         }

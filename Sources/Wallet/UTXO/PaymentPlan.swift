@@ -64,7 +64,7 @@ public struct PaymentPlan: Hashable, Sendable {
         _ policy: PaymentPolicy, sequence: UInt32, lockTime: UInt32
     ) throws(PaymentError) {
         let total = try policy.total(payees)
-        let kinds = try policy.kinds(coins)
+        let weights = try policy.inputWeights(coins)
         guard let spent = policy.network.sum(coins.lazy.map(\.output.amount)) else {
             throw .amount
         }
@@ -77,7 +77,7 @@ public struct PaymentPlan: Hashable, Sendable {
             guard change >= limit else { throw .changeIsDust(limit: limit) }
         }
         fee = spent - total - change
-        weight = SignedWeight.of(inputs: kinds, outputs: outputs.map(\.script))
+        weight = SignedWeight.of(inputs: weights, outputs: outputs.map(\.script))
         let minimum = policy.feeRate.fee(virtualSize: (weight + 3) / 4)
         guard coins.count <= policy.inputsMax else {
             throw .tooManyInputs(maximum: policy.inputsMax)
@@ -111,13 +111,13 @@ public struct PaymentPlan: Hashable, Sendable {
         var missing = Int64.max
         for count in 0...min(spare.count, policy.inputsMax) {
             let coins = coins + spare[..<count]
-            let kinds = try policy.kinds(coins)
+            let weights = try policy.inputWeights(coins)
             guard let spent = policy.network.sum(coins.lazy.map(\.output.amount)) else {
                 throw .amount
             }
             let scripts = payees.map(\.destination.script)
-            let with = SignedWeight.of(inputs: kinds, outputs: scripts + [policy.change.script])
-            let without = SignedWeight.of(inputs: kinds, outputs: scripts)
+            let with = SignedWeight.of(inputs: weights, outputs: scripts + [policy.change.script])
+            let without = SignedWeight.of(inputs: weights, outputs: scripts)
             var change = spent - total - feeMin(weight: with, policy.feeRate, relayFee)
             var place: Int? = changeIndex ?? payees.count
             if change < policy.changeFloor {

@@ -50,6 +50,9 @@ public struct PaymentPolicy: Hashable, Sendable {
     public var changeMin: Int64 = 0
     /// More inputs than this no transaction gets.
     public var inputsMax = 200
+    /// The weight of an input that spends the hash of a witness script, as of cold storage; nil: no
+    /// such coin is spent.
+    public var scriptInputWeight: Int?
     /// How many steps the search for an exact match takes, at most.
     public var triesMax = 100_000
 
@@ -73,7 +76,7 @@ public struct PaymentPolicy: Hashable, Sendable {
     /// spend it.
     var changeFloor: Int64 {
         let script = change.script
-        let weight = SpendKind(script: script)?.inputWeight ?? 0
+        let weight = inputWeight(script) ?? 0
         return max(network.dustLimit(script), longTermFeeRate.fee(weight: weight))
     }
 
@@ -83,7 +86,7 @@ public struct PaymentPolicy: Hashable, Sendable {
         guard payees.count <= Self.payeesMax else {
             throw .tooManyPayees(maximum: Self.payeesMax)
         }
-        guard SpendKind(script: change.script) != nil else { throw .changeNotSpendable }
+        guard inputWeight(change.script) != nil else { throw .changeNotSpendable }
         for (index, payee) in payees.enumerated() {
             let limit = network.dustLimit(payee.destination.script)
             guard payee.amount >= limit else { throw .dust(payee: index, limit: limit) }
@@ -92,19 +95,28 @@ public struct PaymentPolicy: Hashable, Sendable {
         return total
     }
 
-    /// Checks coins, and finds their kinds.
-    func kinds(_ coins: [UTXOCoin]) throws(PaymentError) -> [SpendKind] {
+    /// The weight of an input that spends an output of a script; nil: it is not spent.
+    func inputWeight(_ script: [UInt8]) -> Int? {
+        if let kind = SpendKind(script: script) { return kind.inputWeight }
+        guard case .witness(version: 0, program: _)? = UTXODestination(script: script) else {
+            return nil
+        }
+        return scriptInputWeight
+    }
+
+    /// Checks coins, and finds the weights of their inputs.
+    func inputWeights(_ coins: [UTXOCoin]) throws(PaymentError) -> [Int] {
         guard coins.count <= Self.coinsMax else { throw .tooManyCoins(maximum: Self.coinsMax) }
         guard network.sum(coins.lazy.map(\.output.amount)) != nil else { throw .amount }
-        var (kinds, seen): ([SpendKind], Set<OutPoint>) = ([], [])
+        var (weights, seen): ([Int], Set<OutPoint>) = ([], [])
         for coin in coins {
             guard seen.insert(coin.outPoint).inserted else { throw .sameCoin(coin.outPoint) }
-            guard let kind = SpendKind(script: coin.output.script) else {
+            guard let weight = inputWeight(coin.output.script) else {
                 throw .notSpendable(coin.outPoint)
             }
-            kinds.append(kind)
+            weights.append(weight)
         }
-        return kinds
+        return weights
     }
 }
 

@@ -38,11 +38,17 @@ public struct SignatureHashes: Sendable {
     /// What ECDSA signs for an input that spends the hash of a public key (20 bytes): BIP143 with
     /// SIGHASH_ALL. `input` is an index of the inputs.
     public func publicKeyHash(_ input: Int, _ keyHash: [UInt8]) -> [UInt8] {
+        witnessScript(input, [0x76, 0xA9, 20] + keyHash + [0x88, 0xAC])
+    }
+
+    /// The same for an input that spends the hash of a witness script, which has no
+    /// `CODESEPARATOR`.
+    public func witnessScript(_ input: Int, _ script: [UInt8]) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.append(integer: transaction.version)
         bytes += segWit.outPoints + segWit.sequences
         bytes += transaction.inputs[input].outPoint.bytes
-        bytes.append(string: [0x76, 0xA9, 20] + keyHash + [0x88, 0xAC])
+        bytes.append(string: script)
         bytes.append(integer: spent[input].amount)
         bytes.append(integer: transaction.inputs[input].sequence)
         bytes += segWit.outputs

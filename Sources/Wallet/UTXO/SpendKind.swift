@@ -72,9 +72,9 @@ public struct UTXOFeeRate: Hashable, Comparable, Sendable {
 
 /// The weights of transactions before they are signed.
 enum SignedWeight {
-    static func of(inputs: [SpendKind], outputs: [[UInt8]]) -> Int {
-        base(inputCount: inputs.count, outputs: outputs)
-            + inputs.reduce(0) { $0 + $1.inputWeight }
+    /// `inputs` are the weights of each.
+    static func of(inputs: [Int], outputs: [[UInt8]]) -> Int {
+        base(inputCount: inputs.count, outputs: outputs) + inputs.reduce(0, +)
     }
 
     /// All but the inputs themselves.

@@ -40,6 +40,7 @@ struct WalletGroup: ParsableCommand {
             WithdrawalApproveCommand.self, WithdrawalRefuseCommand.self, WalletBumpCommand.self,
             WalletDropCommand.self, WalletFailCommand.self, WalletAdoptCommand.self,
             WithdrawalsStopCommand.self, WithdrawalsResumeCommand.self,
+            WalletColdGroup.self,
             WalletReconcileCommand.self, WalletRescanCommand.self,
             WalletLiabilitiesCommand.self, WalletVerifyLiabilitiesCommand.self,
         ])

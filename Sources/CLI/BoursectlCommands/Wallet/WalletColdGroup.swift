@@ -1,0 +1,173 @@
+// wallet cold, and what its verbs share.
+
+import Addresses
+import ArgumentParser
+import Configuration
+import EVM
+import Engine
+import JSON
+import Keys
+import Payments
+import Platform
+import Presentation
+import Terms
+import UTXO
+import Wire
+
+struct WalletColdGroup: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cold", abstract: "Cold storage: coins that the exchange's keys cannot spend.",
+        discussion: """
+            What the wallet holds of an asset above its ceiling goes to cold storage by itself, \
+            down to the target. Back it comes only by its own devices: `export` makes a PSBT \
+            (BIP174), they sign it, `import` gives it to the wallet.
+
+            EXAMPLE
+              boursectl wallet cold set LTC 1 --descriptor 'wsh(sortedmulti(2,[d34db33f/48h/2h/0h\
+            /2h]xpub6…/0/*,[…]xpub6…/0/*,[…]xpub6…/0/*))#…' --ceiling 500 --target 200
+              boursectl wallet cold list
+              boursectl wallet cold export LTC 1 100 --out bring.psbt
+              sudo boursectl wallet cold import bring-alice.psbt bring-bob.psbt
+            """,
+        subcommands: [
+            WalletColdSetCommand.self, WalletColdRemoveCommand.self, WalletColdListCommand.self,
+            WalletColdExportCommand.self, WalletColdImportCommand.self,
+        ], defaultSubcommand: WalletColdListCommand.self)
+}
+
+/// An asset's network and its chain, as the log has them.
+struct ColdPlace {
+    let asset: AssetView
+    let network: NetworkView
+    let chain: ChainView
+    let kind: ChainKind
+
+    init(_ asset: String, _ number: ChainNumber, _ replica: ExchangeReplica) throws(CommandError) {
+        let needed = CommandKind.setColdStorage.rules
+        let rules = replica.engine.rules
+        guard rules >= needed else {
+            throw CommandError(
+                "the exchange's log follows rules \(rules), and cold storage is part of rules "
+                    + "\(needed)",
+                repair: "rules rise by themselves once all its hosts run this version: see "
+                    + "`boursectl cluster status`")
+        }
+        self.asset = try replica.asset(asset)
+        network = try replica.network(self.asset, number)
+        chain = try replica.chain(number)
+        guard let kind = ChainKind.named("\(chain.chain)") else {
+            throw CommandError("this version does not know the chain \(chain.chain)")
+        }
+        self.kind = kind
+    }
+
+    /// The chain of Bitcoin's kin; throws where it is another one.
+    func utxo() throws(CommandError) -> UTXONetwork {
+        guard case .utxo(let network) = kind else {
+            throw CommandError(
+                "\(chain.chain) has no PSBTs",
+                repair: "send from the cold device to the wallet's own account, which `boursectl "
+                    + "wallet status` shows")
+        }
+        return network
+    }
+
+    /// A number of base units, in coins with the asset's code.
+    func text(_ units: Int128) -> String {
+        DecimalNumber(units: units, scale: Int(asset.scale)).grouped() + " \(asset.code)"
+    }
+}
+
+extension ChainView {
+    /// Where the wallet's own transfers pay on a chain of Bitcoin's kin; nil: its key is none.
+    func hotDestination(_ network: UTXONetwork) -> UTXODestination? {
+        let place = CoinPlace.change(of: [])
+        guard let account = ExtendedPublicKey(key, isTest: network.isTest),
+            let key = try? account.descendant(place.branch.rawValue, place.index)
+        else { return nil }
+        return UTXODestination(script: SpendKind.publicKeyHash.script(of: key))
+    }
+}
+
+/// Cold storage of a chain, as bourse-walletd says.
+struct SeenCold {
+    /// A cold storage that the log named.
+    struct Storage {
+        let number: UInt32
+        let text: String
+        let descriptor: ColdDescriptor?
+        let next: UInt32
+        let amount: Int128
+    }
+
+    /// A coin that can be spent.
+    struct Coin {
+        let coin: UTXOCoin
+        let storage: Storage
+        let index: UInt32
+    }
+
+    let storages: [Storage]
+    let coins: [Coin]
+    /// How many there are: not all are listed where they are very many.
+    let coinCount: UInt64
+    /// What the wallet's own keys have, in base units.
+    let hot: Int128
+    let feePerKilobyte: Int64?
+
+    /// How many earlier addresses of a storage a transaction may pay; as the wallet has it.
+    private static let earlierMax: UInt32 = 8
+
+    /// What the status of a chain says; nil: it says nothing, or nobody knows what.
+    init?(_ chain: JSONValue?, on network: UTXONetwork) {
+        guard let json = chain?["cold"],
+            let storages = json["storages"]?.rows({ Self.storage($0, network) }),
+            let coinCount = json["coinCount"]?.count,
+            let hot = json["hot"]?.text.flatMap({ Int128($0) }),
+            let coins = json["coins"]?.rows({ Self.coin($0, storages, network) })
+        else { return nil }
+        (self.storages, self.coins, self.coinCount, self.hot) = (storages, coins, coinCount, hot)
+        feePerKilobyte = json["feePerKilobyte"]?.whole
+    }
+
+    private static func storage(_ json: JSONValue, _ network: UTXONetwork) -> Storage? {
+        guard let number = json["number"]?.count.flatMap(UInt32.init(exactly:)),
+            let text = json["descriptor"]?.text,
+            let next = json["next"]?.count.flatMap(UInt32.init(exactly:)),
+            let amount = json["amount"]?.text.flatMap({ Int128($0) })
+        else { return nil }
+        return Storage(
+            number: number, text: text, descriptor: try? ColdDescriptor(text, on: network),
+            next: next, amount: amount)
+    }
+
+    private static func coin(
+        _ json: JSONValue, _ storages: [Storage], _ network: UTXONetwork
+    ) -> Coin? {
+        guard let id = json["transaction"]?.text.flatMap({ TransactionID(hex: $0) }),
+            let output = json["output"]?.count.flatMap(UInt32.init(exactly:)),
+            let amount = json["amount"]?.text.flatMap({ Int64($0) }),
+            1...network.maximumMoney ~= amount,
+            let number = json["storage"]?.count,
+            let storage = storages.first(where: { UInt64($0.number) == number }),
+            let index = json["index"]?.count.flatMap(UInt32.init(exactly:)),
+            let script = try? storage.descriptor?.script(index)
+        else { return nil }
+        return Coin(
+            coin: UTXOCoin(
+                outPoint: OutPoint(id, output),
+                output: UTXOTransaction.TransactionOutput(amount: amount, script: script)),
+            storage: storage, index: index)
+    }
+
+    /// The storage of a descriptor, as the log has it.
+    func storage(named text: String?) -> Storage? { storages.first { $0.text == text } }
+
+    /// The scripts that what is left of coins of these storages may go to.
+    func scripts(of storages: [Storage]) -> [[UInt8]] {
+        storages.flatMap { storage in
+            let first = storage.next - min(storage.next, Self.earlierMax)
+            return (first...storage.next).compactMap { try? storage.descriptor?.script($0) }
+        }
+    }
+}
