@@ -51,7 +51,7 @@ final class PaymentVenue {
                     network: Self.network, firstBlock: 1,
                     chain: try #require(Text40("litecoin-regtest")),
                     key: account.publicKey.text(isTest: true), audit: audit)))
-        for index in 1...accounts {
+        for index in (0..<accounts).map({ $0 + 1 }) {
             try must(
                 .openAccount(OpenAccount(name: try #require(Text40("acc\(index)")), audit: audit)))
             try must(

@@ -119,7 +119,8 @@ struct SignerDaemon {
         let assets = try assets()
         let limits = try limits(assets)
         return try Signer(
-            place, master: master, limits: limits, assets: assets,
+            place, master: master, limits: limits, assets: assets, pins: try pins(),
+            evmPins: try evmPins(),
             connect: { name, nanos throws(LinkError) in
                 try LinkClient.connect(
                     unix: socket, name: name, wantsAcks: false, timeoutNanos: nanos)
@@ -147,6 +148,40 @@ struct SignerDaemon {
             throw SettingsError(file: settings.file, key: "signerd.limits", text: text)
         }
         return limits
+    }
+
+    /// The cold storage of EVM chains that this host names.
+    func evmPins() throws(SettingsError) -> [EVMColdPin] {
+        var pins: [EVMColdPin] = []
+        for pinned in settings.signerd.cold
+        where EVMColdPin.isEVM(pinned.chain) {
+            guard
+                let pin = EVMColdPin(
+                    asset: pinned.asset, chain: pinned.chain, pinned.descriptor)
+            else {
+                throw SettingsError(
+                    file: settings.file, key: "signerd.cold",
+                    text: "\(pinned.descriptor) is no address of \(pinned.chain)")
+            }
+            pins.append(pin)
+        }
+        return pins
+    }
+
+    /// The cold storage of UTXO chains that this host names.
+    func pins() throws(SettingsError) -> [ColdPin] {
+        var pins: [ColdPin] = []
+        for pinned in settings.signerd.cold
+        where !EVMColdPin.isEVM(pinned.chain) {
+            do throws(ColdPinError) {
+                pins.append(
+                    try ColdPin(asset: pinned.asset, chain: pinned.chain, pinned.descriptor))
+            } catch {
+                throw SettingsError(
+                    file: settings.file, key: "signerd.cold", text: error.description)
+            }
+        }
+        return pins
     }
 
     private func walletUsers() throws(SettingsError) -> LinkUsers {

@@ -40,7 +40,8 @@ struct OperatorRequests {
         // Its bytes are two digits each, behind the chain's number.
         let bytesMax = 2 * Limits.transactionBytesMax + 16
         guard let parts = take(coldFile, bytesMax: bytesMax)?.split(separator: " "),
-            parts.count == 2, let network = UInt16(parts[0]), let content = hexBytes(String(parts[1]))
+            parts.count == 2, let network = UInt16(parts[0]),
+            let content = hexBytes(String(parts[1]))
         else { return nil }
         log.notice("an operator brings a transaction of chain \(network) from cold storage")
         return (NetworkID(network), content)

@@ -147,6 +147,9 @@ struct WalletDaemon {
         screening?.forget()
         custodian.screening = screening
         custodian.bumpNanos = settings.walletd.bumpSeconds * 1_000_000_000
+        custodian.consolidation = ConsolidationTerms(
+            above: Int(settings.walletd.consolidateAbove),
+            feePerKilobyteMax: settings.walletd.consolidateFee)
         // Checked at the start.
         let assets = (try? EVMAssetList(settings.walletd.assets)) ?? EVMAssetList()
         let evm = EVMCustodian(

@@ -178,6 +178,9 @@ extension OpenMetrics {
             ("open_payments", "Payments that are signed and not final.", { $0.open }),
             ("free_units", "What can be spent now, in base units of the asset.", { $0.free }),
             ("total_units", "What is on the chain, in base units of the asset.", { $0.total }),
+            ("cold_units", "What is in cold storage, in base units of the asset.", { $0.cold }),
+            ("ceiling_units", "Above this hot coins go to cold storage.", { $0.ceiling }),
+            ("target_units", "What stays hot when they do.", { $0.target }),
         ]
         for (name, help, value) in gauges {
             begin("bourse_chain_\(name)", .gauge, help)

@@ -65,14 +65,19 @@ public struct HostTables: Hashable, Sendable {
         /// What the wallet can spend now, and what it has on the chain, in base units of the
         /// asset, where they are known.
         public var free, total: Int64?
+        /// What is in cold storage, above what the host's coins are too many, and what it keeps
+        /// then, in base units, where that is known.
+        public var cold, ceiling, target: Int64?
 
         /// A chain of these.
         public init(
             network: UInt16, name: String, asset: String, condition: String, text: String,
             isSound: Bool, tip: Int64?, read: Int64?, credited: Int64, pending: Int64,
-            approved: Int64?, open: Int64?, free: Int64?, total: Int64?
+            approved: Int64?, open: Int64?, free: Int64?, total: Int64?, cold: Int64? = nil,
+            ceiling: Int64? = nil, target: Int64? = nil
         ) {
             self.network = network
+            (self.cold, self.ceiling, self.target) = (cold, ceiling, target)
             (self.approved, self.open, self.free, self.total) = (approved, open, free, total)
             (self.name, self.asset, self.condition, self.text) = (name, asset, condition, text)
             (self.isSound, self.tip, self.read) = (isSound, tip, read)
@@ -222,7 +227,8 @@ extension HostTables.Chain {
             "condition": .string(condition), "text": .string(text), "isSound": .bool(isSound),
             "tip": .orNull(tip), "read": .orNull(read), "credited": .number(credited),
             "pending": .number(pending), "approved": .orNull(approved), "open": .orNull(open),
-            "free": .orNull(free), "total": .orNull(total),
+            "free": .orNull(free), "total": .orNull(total), "cold": .orNull(cold),
+            "ceiling": .orNull(ceiling), "target": .orNull(target),
         ]
     }
 
@@ -237,7 +243,9 @@ extension HostTables.Chain {
             network: network, name: name, asset: asset, condition: condition, text: text,
             isSound: isSound, tip: json["tip"]?.whole, read: json["read"]?.whole,
             credited: credited, pending: pending, approved: json["approved"]?.whole,
-            open: json["open"]?.whole, free: json["free"]?.whole, total: json["total"]?.whole)
+            open: json["open"]?.whole, free: json["free"]?.whole, total: json["total"]?.whole,
+            cold: json["cold"]?.whole, ceiling: json["ceiling"]?.whole,
+            target: json["target"]?.whole)
     }
 }
 

@@ -176,6 +176,10 @@ public struct Settings: Hashable, Sendable {
         /// Seconds that a payment waits for its block until one with a higher fee replaces it; 0:
         /// it waits for ever.
         public var bumpSeconds: Int64 = 7_200
+        /// With more free coins than these on a UTXO chain the smallest are merged; 0: never.
+        public var consolidateAbove: Int64 = 0
+        /// They are while miners ask for no more than this, in base units for 1,000 virtual bytes.
+        public var consolidateFee: Int64 = 2_000
         /// The file in which `boursectl wallet bump` asks for such a replacement.
         public var bumpFile: String { Path.join(state, "walletd.bump") }
         /// The file in which `boursectl wallet adopt` names a transaction: `CHAIN TRANSACTION`.
@@ -220,6 +224,30 @@ public struct Settings: Hashable, Sendable {
         public var state: String
         /// What it signs for, by chain; nothing of others.
         public var limits: [Limit] = []
+        /// Cold storage to which coins go without counting against the limits.
+        public var cold: [PinnedDescriptor] = []
+
+        /// Cold storage of an asset on a chain, as `LTC@litecoin=wpkh(…)`.
+        public struct PinnedDescriptor: Hashable, Sendable {
+            /// The asset's code.
+            public var asset: Text16
+            /// The chain's name.
+            public var chain: Text40
+            /// An output descriptor, or an address.
+            public var descriptor: String
+
+            /// Reads `ASSET@CHAIN=DESCRIPTOR`; nil for anything else.
+            public init?(_ text: some StringProtocol) {
+                guard let at = text.firstIndex(of: "@"),
+                    let equals = text[at...].firstIndex(of: "="),
+                    let asset = Text16(text[..<at]),
+                    let chain = Text40(text[text.index(after: at)..<equals])
+                else { return nil }
+                (self.asset, self.chain) = (asset, chain)
+                descriptor = String(text[text.index(after: equals)...])
+                guard asset != Text16(), chain != Text40(), !descriptor.isEmpty else { return nil }
+            }
+        }
         /// Users whose programs may ask it to sign; groups as `%name`.
         public var walletUsers: [String] = []
 

@@ -42,6 +42,21 @@ extension SettingsKey {
                 $0.signerd.limits = limits
                 return nil
             },
+            .text(
+                "signerd", "cold", "\"\"",
+                "Cold storage to which the wallet's coins go without counting against these "
+                    + "limits, as\n\"LTC@litecoin=wpkh([fingerprint/84h/2h/0h]xpub…/0/*)\"; "
+                    + "several are separated by\nspaces. To another one that the log names they "
+                    + "go within the limits."
+            ) {
+                let words = $1.split(separator: " ")
+                let pinned = words.compactMap { Settings.Signerd.PinnedDescriptor($0) }
+                guard pinned.count == words.count, pinned.count <= 64 else {
+                    return "expected up to 64 of ASSET@CHAIN=DESCRIPTOR, separated by spaces"
+                }
+                $0.signerd.cold = pinned
+                return nil
+            },
             names(
                 "signerd", "wallet_users",
                 "Users of wallets, as \"bourse-wallet\", and groups as %name, that may ask for "

@@ -108,6 +108,16 @@ extension SettingsKey {
                     + "it;\n0: it waits for ever. Nodes of Litecoin replace nothing without "
                     + "mempoolreplacement=1."
             ) { $0.walletd.bumpSeconds = $1 },
+            .integer(
+                "walletd", "consolidate_above", 0, in: 0...1_000_000,
+                "With more free coins than these on a UTXO chain its smallest ones are merged "
+                    + "into one,\nup to 200 at once; 0: never."
+            ) { $0.walletd.consolidateAbove = $1 },
+            .integer(
+                "walletd", "consolidate_fee", 2_000, in: 1_000...500_000,
+                "They are merged while the chain's miners ask for no more than this, in base "
+                    + "units for\n1,000 virtual bytes."
+            ) { $0.walletd.consolidateFee = $1 },
             .text(
                 "walletd", "status", "\"run/wallet.json\"",
                 "The file in which it says how the chains stand."

@@ -28,6 +28,21 @@ public enum BooksCondition: String, Hashable, Sendable, CaseIterable {
     var stopsWithdrawals: Bool { self == .vanished || self == .short }
 }
 
+/// How much the host is to have of an asset beside cold storage, in base units.
+public struct HotBand: Hashable, Sendable {
+    /// Above this it has too much.
+    public var ceiling: Int128
+    /// What it keeps then.
+    public var target: Int128
+
+    /// What is to be known of so much, hot and cold; nil: nothing.
+    func remark(hot: Int128, cold: Int128) -> String? {
+        if hot > ceiling { return "above the ceiling" }
+        guard hot < target else { return nil }
+        return cold > 0 ? "below the target: bring some from cold storage" : "below the target"
+    }
+}
+
 /// Ledger and chain of a chain's asset, as last compared.
 public struct BooksReport: Hashable, Sendable {
     /// How they compare.
@@ -36,27 +51,23 @@ public struct BooksReport: Hashable, Sendable {
     public var text = ""
     /// Both sides; nil: not known.
     public var sides: Reconciliation?
-    /// Coins of the chain, by the log.
+    /// What the host's own keys have on the chain, in base units; nil: not known.
+    public var hot: Int128?
+    /// What is in cold storage there, in base units; nil: not known.
+    public var cold: Int128?
+    /// What the host is to have; nil: nothing is said of it.
+    public var band: HotBand?
+    /// Coins of the chain, by the log, those in cold storage included.
     public var coins = 0
     /// Coins that the chain has not, though nothing that the log knows spent them.
     public var vanished = 0
     /// The last block at which all coins were looked for; nil: not yet.
     public var block: UInt64?
 
-    /// What of it the wallet's own keys have, in base units; nil: not known.
-    public var hot: Int128?
-    /// What is in cold storage, in base units; nil: not known.
-    public var cold: Int128?
-    /// Above so much of `hot` some goes to cold storage, down to the target; nil: there is none.
-    public var ceiling: Int128?
-    /// What is kept of it then.
-    public var target: Int128?
-
-    /// How `hot` stands to its band, in words; empty where it is within.
-    public var band: String {
-        guard let hot, let ceiling, let target else { return "" }
-        if hot > ceiling { return "above the ceiling" }
-        return hot < target ? "below the target: bring some from cold storage" : ""
+    /// What is to be known of hot and cold; nil: nothing.
+    public var remark: String? {
+        guard let band, let hot else { return nil }
+        return band.remark(hot: hot, cold: cold ?? 0)
     }
 
     /// As JSON. Amounts are strings of base units.
@@ -69,8 +80,8 @@ public struct BooksReport: Hashable, Sendable {
             "onChain": units(sides?.onChain), "vanished": units(sides?.vanished),
             "elsewhere": units(sides?.elsewhere), "overcharged": units(sides?.overcharged),
             "difference": units(sides?.difference),
-            "hot": units(hot), "cold": units(cold), "ceiling": units(ceiling),
-            "target": units(target), "band": .string(band),
+            "hot": units(hot), "cold": units(cold), "ceiling": units(band?.ceiling),
+            "target": units(band?.target), "remark": .orNull(remark),
             "coins": .number(coins), "coinsVanished": .number(vanished),
             "block": .orNull(block.map { Int64(clamping: $0) }),
         ]

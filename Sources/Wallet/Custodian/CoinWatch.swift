@@ -66,7 +66,8 @@ struct CoinWatch {
         doubted = doubted.filter(isDue)
         if queue.isEmpty, let tip = reader.tip, tip.block != queueTip?.block {
             queueTip = tip
-            queue = coins.free.map(\.outPoint) + missing.keys
+            queue = coins.free.map(\.outPoint) + coins.freeCold.map(\.outPoint)
+            queue += missing.keys
         }
         // None is asked for twice in one look: the second question is for a later state.
         var asked = Array(doubted.prefix(Self.checksMax))
@@ -88,12 +89,14 @@ struct CoinWatch {
     private mutating func takeSpends(_ coins: ChainCoins, _ reader: ChainReader) {
         let kept = reader.keptFrom ?? 0
         spent = spent.filter { outPoint, lost in
-            coins.coins[outPoint] != nil && lost.spend.map { $0.height < kept } ?? false
+            coins.amount(outPoint) != nil && lost.spend.map { $0.height < kept } ?? false
         }
         for (spend, height) in reader.spends where coins.payments[spend.spender] == nil {
             let outPoint = OutPoint(spend.transaction, spend.index)
-            guard let coin = coins.coins[outPoint], spent.count < Self.vanishedMax else { continue }
-            spent[outPoint] = VanishedCoin(amount: coin.amount, spend: (spend.spender, height))
+            guard let amount = coins.amount(outPoint), spent.count < Self.vanishedMax else {
+                continue
+            }
+            spent[outPoint] = VanishedCoin(amount: amount, spend: (spend.spender, height))
         }
     }
 
@@ -117,7 +120,7 @@ struct CoinWatch {
                 queue.insert(contentsOf: asked[index...], at: 0)
                 return
             }
-            guard !isThere, let coin = coins.coins[outPoint] else {
+            guard !isThere, let amount = coins.amount(outPoint) else {
                 doubted.remove(outPoint)
                 missing[outPoint] = nil
                 continue
@@ -128,7 +131,7 @@ struct CoinWatch {
                 doubted.insert(outPoint)
             } else if missing.count < Self.vanishedMax {
                 missing[outPoint] = VanishedCoin(
-                    amount: coin.amount, spend: spent[outPoint].flatMap(\.spend))
+                    amount: amount, spend: spent[outPoint].flatMap(\.spend))
             }
         }
     }

@@ -26,7 +26,8 @@ extension Custodian {
         let reader = chain.reader
         wanted.formIntersection(sets.flatMap(\.withdrawals))
         func isDue(_ set: PaymentSet) -> Bool {
-            guard now >= chain.payouts.waits.bumpTimes[set.newest] ?? 0,
+            // A transfer nobody waits for.
+            guard !set.withdrawals.isEmpty, now >= chain.payouts.waits.bumpTimes[set.newest] ?? 0,
                 chain.payouts.waits.spentElsewhere[set.newest] == nil,
                 !chain.payouts.waits.replacesNothing(set)
             else { return false }
@@ -168,6 +169,14 @@ extension Custodian {
         let names = coins.sorted().map { "\($0.transaction.hex):\($0.output)" }
             .joined(separator: ", ")
         let ids = set.withdrawals.map { "\($0.number)" }.joined(separator: ", ")
+        if set.withdrawals.isEmpty {
+            return """
+                the transfer \(set.newest.hex) cannot be final as the chain stands: a transaction \
+                in a block has spent \(names). See on the chain whom that one pays: if it is this \
+                transfer itself, in a block that was not read, boursectl wallet rescan; if not, \
+                who else has the wallet's seed? Once that is final: boursectl wallet drop
+                """
+        }
         return """
             the payment \(set.newest.hex) of withdrawals \(ids) cannot be final as the chain \
             stands: a transaction in a block has spent \(names). See on the chain whom that one \

@@ -30,6 +30,7 @@ extension Custodian {
             keepPrevious(known, chain)
         }
         var waiting = approved(terms)
+        let isAnyApproved = !waiting.isEmpty
         _ = chain.payouts.leavesOut(waiting)
         var report = summary(waiting, known, chain)
         let now = Clock.monotonicNanos()
@@ -79,6 +80,15 @@ extension Custodian {
         {
             isBusy = true
         }
+        if report.condition != .stopped, reader.condition == .inStep, !isBusy, !isAnyApproved,
+            try move(terms, known, chain, free: report.free)
+        {
+            isBusy = true
+        }
+        if reader.condition == .inStep, !isBusy, try adoptDropped(terms, known, chain) {
+            isBusy = true
+        }
+        tellTransfers(&report, known, chain)
         if let held, report.condition.isSound, report.condition != .stopped {
             (report.condition, report.text) = held
         }
@@ -186,7 +196,7 @@ extension Custodian {
                 .short,
                 """
                 \(count) withdrawals wait, and \(missing) base units are missing for the first: \
-                the wallet's coins are spent, or not in a block yet
+                the wallet's coins are spent, or not in a block yet\(Self.words(holding: known))
                 """
             )
         case .unpayable(let id, let why):
@@ -333,13 +343,18 @@ extension Custodian {
     }
 
     /// Whether the log has a payment, or it is a transaction of the wallet's keys that pays its
-    /// withdrawals and nobody else.
+    /// withdrawals and nobody else; of a transfer, the wallet itself.
     private func isGenuine(_ payment: SignedPayment) -> Bool {
         if session.replica.engine.payment(payment.transaction) != nil { return true }
         guard let known = coins.coins(payment.network) else { return false }
         let paid = payment.withdrawals
-        return known.pays(
-            payment.bytes, paid, of: payment.asset, payment.network, session.replica.engine)
+        let isDue =
+            paid.isEmpty
+            ? known.isTransfer(
+                payment.bytes, of: payment.asset, payment.network, session.replica.engine)
+            : known.pays(
+                payment.bytes, paid, of: payment.asset, payment.network, session.replica.engine)
+        return isDue
             && known.signatures(payment.bytes, of: payment.transaction, paying: paid) != nil
     }
 

@@ -17,7 +17,12 @@ extension Custodian {
         _ terms: NetworkView, _ chain: FollowedChain<Node>
     ) throws(CommandSessionError) {
         var books = BooksReport()
-        books.coins = coins.coins(terms.network)?.coins.count ?? 0
+        let known = coins.coins(terms.network)
+        books.coins = (known?.coins.count ?? 0) + (known?.cold.count ?? 0)
+        (books.hot, books.cold) = (known?.total, known?.coldTotal)
+        books.band = session.replica.engine.coldStorage(terms.asset, terms.network).map {
+            HotBand(ceiling: $0.ceiling.units, target: $0.target.units)
+        }
         books.vanished = chain.watch.vanished.keys.count { !writtenOff.contains($0) }
         books.block = chain.watch.height
         (books.condition, books.text, books.sides) = compared(terms, chain)
@@ -73,8 +78,8 @@ extension Custodian {
                 asset, session.replica.engine, holdings: { chains[$0].flatMap { held($0) } })
         else { return nil }
         for chain in chains.values where chain.asset == asset {
-            let known = coins.coins(chain.number)?.coins
-            for coin in writtenOff { sides.onChain -= Int128(known?[coin]?.amount ?? 0) }
+            let known = coins.coins(chain.number)
+            for coin in writtenOff { sides.onChain -= Int128(known?.amount(coin) ?? 0) }
             for (coin, lost) in chain.watch.vanished where !writtenOff.contains(coin) {
                 sides.vanished += Int128(lost.amount)
             }
@@ -94,11 +99,11 @@ extension Custodian {
             """
     }
 
-    /// What the wallet has on a chain, by the log.
+    /// What the wallet has on a chain, hot and cold, by the log.
     private func held(_ chain: FollowedChain<Node>) -> Int128? {
         guard let known = coins.coins(chain.number) else { return nil }
         if let sum = chain.held, sum.changes == known.changes { return sum.total }
-        let total = known.total
+        let total = known.total + known.coldTotal
         chain.held = (known.changes, total)
         return total
     }

@@ -8,7 +8,7 @@ internal import Deposits
 internal import Engine
 public import Follower
 public import Nodes
-internal import Payments
+public import Payments
 internal import Platform
 public import Terms
 internal import UTXO
@@ -36,6 +36,8 @@ public final class Custodian<Node: PaymentNode> {
 
     /// How long a payment waits for its block until it is replaced for a higher fee; 0: for ever.
     public var bumpNanos: Int64 = 7_200_000_000_000
+    /// When coins are merged that are many.
+    public var consolidation = ConsolidationTerms()
     /// The folder in which the transactions of coins are kept that a pruned node may forget; nil:
     /// none are.
     public var previousFolder: String?
@@ -148,7 +150,7 @@ public final class Custodian<Node: PaymentNode> {
             .sorted { $0.value.sequence < $1.value.sequence }.map(\.key)
         let steps = chain.read(
             view, terms, payments: payments,
-            isCoin: { known?.coins[OutPoint($0, $1)] != nil },
+            isCoin: { known?.amount(OutPoint($0, $1)) != nil },
             isLate: { Clock.monotonicNanos() >= deadline })
         report(view, chain, terms, .none)
         // The wallet of the host that leads writes. What another one submits would wait there until

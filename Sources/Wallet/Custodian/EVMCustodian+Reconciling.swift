@@ -141,7 +141,8 @@ extension EVMCustodian {
             books.block = chain.count?.height
             (books.hot, books.cold) = (chain.count?.hot[asset.id], chain.count?.cold[asset.id])
             if let storage = session.replica.engine.coldStorage(asset.id, view.network) {
-                (books.ceiling, books.target) = (storage.ceiling.units, storage.target.units)
+                books.band = HotBand(
+                    ceiling: storage.ceiling.units, target: storage.target.units)
             }
             (books.condition, books.text, books.sides) = compared(asset, chain)
             chain.books[asset.id] = books

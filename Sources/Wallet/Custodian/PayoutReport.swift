@@ -42,8 +42,8 @@ public enum PayoutCondition: String, Hashable, Sendable, CaseIterable {
     case foreign = "foreign transaction"
     /// What customers paid in cannot be brought to the account that pays.
     case notSwept = "not swept"
-    /// What the account that pays has too much of cannot be brought to cold storage.
-    case notMoved = "not moved to cold storage"
+    /// Coins cannot be brought to cold storage, or merged.
+    case notMoved = "not moved"
 
     /// Whether nobody has to do something.
     public var isSound: Bool { self == .idle || self == .paying || self == .stopped }
@@ -85,6 +85,8 @@ public struct PayoutReport: Hashable, Sendable {
     /// What the wallet has on the chain, in base units.
     public var total: Int64 = 0
 
+    /// What is to be known of the wallet's own transfers; empty: nothing.
+    public var remark = ""
     /// Payments of which another transaction of the chain has spent a coin.
     public var lost: [LostPayment] = []
 
@@ -94,7 +96,7 @@ public struct PayoutReport: Hashable, Sendable {
             "condition": .string(condition.rawValue), "isSound": .bool(condition.isSound),
             "text": .string(text), "approved": .number(approved), "open": .number(open),
             "free": .number(free), "total": .number(total),
-            "lost": .array(lost.map(\.json)),
+            "remark": .string(remark), "lost": .array(lost.map(\.json)),
         ]
     }
 }

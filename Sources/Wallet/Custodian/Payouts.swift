@@ -74,6 +74,12 @@ struct Payouts {
     var broadcastTimes: [TransactionID: Int64] = [:]
     /// What is known of payments that wait for their blocks.
     var waits = PaymentWaits()
+    /// When it is looked again whether a block has a transfer that was dropped, monotonic.
+    var adoptTime: Int64 = 0
+    /// When the next transfer may be planned, monotonic.
+    var transferTime: Int64 = 0
+    /// Why there was none.
+    var transferFault: (PayoutCondition, String)?
     /// Why the node does not take a payment.
     var refusals: [TransactionID: String] = [:]
     private var conflicts: [TransactionID: EarlierTransaction] = [:]

@@ -3,6 +3,7 @@
 
 public import Addresses
 public import EVM
+public import Terms
 
 /// Why signed bytes are no transfer from cold storage to the account that pays.
 public enum ColdEVMTransferError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -82,5 +83,27 @@ public struct ColdEVMTransfer: Hashable, Sendable {
             EVMCeiling.gas(movement.coin) ~= transaction.gasLimit
         else { throw .fee }
         self.movement = movement
+    }
+}
+
+/// Cold storage of an EVM chain that the host's own configuration names: what goes there does not
+/// leave the wallet.
+public struct EVMColdPin: Hashable, Sendable {
+    /// The asset's code.
+    public let asset: Text16
+    /// The chain's name.
+    public let chain: Text40
+    /// Where its coins go.
+    public let address: EVMAddress
+
+    /// Whether a chain is one of Ethereum's kin.
+    public static func isEVM(_ chain: Text40) -> Bool { EVMNetwork.named("\(chain)") != nil }
+
+    /// Cold storage of an asset on a chain; nil: it is no EVM chain, or no address.
+    public init?(asset: Text16, chain: Text40, _ descriptor: String) {
+        guard Self.isEVM(chain), let address = EVMAddress(descriptor),
+            address.isPayable
+        else { return nil }
+        (self.asset, self.chain, self.address) = (asset, chain, address)
     }
 }

@@ -118,6 +118,12 @@ extension ChainCoins {
             || droppedCold.keys.contains { $0.transaction == id }
     }
 
+    /// The wallet's own outputs of a transaction that was dropped.
+    public func outputs(ofDropped id: TransactionID) -> [UInt32] {
+        let all = Array(dropped.keys) + Array(droppedCold.keys)
+        return all.filter { $0.transaction == id }.map(\.output).sorted()
+    }
+
     /// What the outputs of a transfer are that the log has next. It pays the next address of a cold
     /// storage, or the one that it paid before it was dropped, or the one of the open transfer that
     /// it replaces. One that spends coins of cold storage was signed a while ago: it may pay one of

@@ -41,6 +41,24 @@ extension ChainCoins {
         return change != nil
     }
 
+    /// Whether a transaction is a transfer as the log would have it now: it pays the wallet's own
+    /// address, or the next one of the cold storage that the log names, and nobody else; or one that
+    /// was dropped, where it paid before. O(bytes).
+    public func isTransfer(
+        _ bytes: [UInt8], of asset: AssetID, _ number: NetworkID, _ engine: borrowing Engine
+    ) -> Bool {
+        guard
+            let transaction = try? UTXOTransaction(
+                bytes, on: network, bytesMax: Limits.transactionBytesMax)
+        else { return false }
+        let outputs = outputs(ofTransfer: transaction, id: transaction.id)
+        if outputs.hasOthers { return false }
+        if isDropped(transaction.id) { return true }
+        guard let coin = outputs.cold?.coin else { return outputs.change != nil }
+        let named = engine.coldStorage(asset, number).flatMap { storage(named: $0.descriptor) }
+        return named?.number == coin.storage
+    }
+
     /// What a payment is that the log has for these withdrawals; nil where it is no transaction of
     /// that name, spends anything else than coins that the wallet has now or change of payments
     /// that were dropped, or lacks the signature of one of their keys. O(bytes + inputs).

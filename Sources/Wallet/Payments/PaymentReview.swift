@@ -19,11 +19,12 @@ public struct PaymentReviewError: Error, Hashable, Sendable {
     }
 }
 
-/// A request whose transaction pays exactly what the log says that it is to pay.
+/// A request whose transaction pays exactly what the log says that it is to pay; or a transfer,
+/// which pays nobody.
 public struct ReviewedPayment: Sendable {
     /// What was asked for.
     public let request: SigningRequest
-    /// What leaves the wallet: payees and the miner's fee, in base units.
+    /// What leaves the wallet: payees or cold storage, and the miner's fee; in base units.
     public let leaving: Int64
     private let transaction: UTXOTransaction
     private let spent: [WalletCoin]
@@ -38,19 +39,19 @@ public struct ReviewedPayment: Sendable {
 
     /// Reviews a request against the log, and what it spends against the chain. `coins` has seen
     /// what `engine` has applied; `key` is the master key that would sign. Of what `isSigned`
-    /// before nothing has to be proved again.
+    /// before nothing has to be proved again. What goes to cold storage of `pins` does not leave.
     public static func review(
         _ request: SigningRequest, _ engine: borrowing Engine, _ coins: CoinTable,
-        key: ExtendedPrivateKey, isSigned: Bool = false
+        key: ExtendedPrivateKey, pins: [ColdPin] = [], isSigned: Bool = false
     ) -> Result<ReviewedPayment, PaymentReviewError> {
         do throws(PaymentReviewError) {
-            return .success(try ReviewedPayment(request, engine, coins, key, isSigned))
+            return .success(try ReviewedPayment(request, engine, coins, key, pins, isSigned))
         } catch { return .failure(error) }
     }
 
     private init(
         _ request: SigningRequest, _ engine: borrowing Engine, _ coins: CoinTable,
-        _ key: ExtendedPrivateKey, _ isSigned: Bool
+        _ key: ExtendedPrivateKey, _ pins: [ColdPin], _ isSigned: Bool
     ) throws(PaymentReviewError) {
         guard request.sequence <= coins.sequence, engine.sequence == coins.sequence, !coins.hasGap
         else {
@@ -70,7 +71,6 @@ public struct ReviewedPayment: Sendable {
         else { throw PaymentReviewError(.malformed, "it is not of the wallet's own form") }
         spent = try Self.spent(transaction, request, chain)
         if !isSigned { try Self.prove(transaction, request.previous, chain) }
-        let change = try Self.change(transaction, of: request.withdrawals, payees, chain)
         // Amounts and their sums are within the network's maximum: the decoder checked them.
         let paid = transaction.outputs.reduce(0) { $0 + $1.amount }
         guard let all = chain.network.sum(spent.lazy.map(\.amount)), all >= paid else {
@@ -84,7 +84,14 @@ public struct ReviewedPayment: Sendable {
         guard fees ~= all - paid else {
             throw PaymentReviewError(.fee, "its fee is \(all - paid) base units, not of \(fees)")
         }
-        leaving = all - change
+        if request.withdrawals.isEmpty {
+            let cold = try Self.leaving(
+                transfer: transaction, request, spent: spent.map(\.amount), engine, chain, pins)
+            leaving = all - paid + cold
+        } else {
+            leaving =
+                all - (try Self.change(transaction, of: request.withdrawals, payees, chain))
+        }
         (self.request, self.chain) = (request, chain)
     }
 
@@ -114,6 +121,10 @@ public struct ReviewedPayment: Sendable {
         }
         if let refusal = engine.refusal(ofPaying: terms) {
             throw PaymentReviewError(.notPayable, refusal)
+        }
+        guard !request.withdrawals.isEmpty else {
+            try check(transfer: request, engine, terms)
+            return []
         }
         let replaced = chain.payments(of: request.withdrawals)
         if request.replaces != .none {

@@ -1,7 +1,9 @@
-// Transfers of EVM chains: the wallet's own coins from one of its accounts to another, or to cold
-// storage. Nothing is paid, so nothing can be paid twice; what is metered is the gas, and what goes
-// to cold storage that this host does not know; what is counted is how often a nonce was signed.
+// Transfers: the wallet's own coins from one of its accounts to another, to its own address, or to
+// cold storage. Nothing is paid, so nothing can be paid twice; what is metered is the gas or fee,
+// and what goes to cold storage that this host does not name itself; and what is counted is how
+// often a nonce or a coin was signed.
 
+internal import Addresses
 internal import EVM
 internal import Engine
 internal import Payments
@@ -9,16 +11,55 @@ internal import Terms
 internal import UTXO
 
 extension PaymentSigner {
-    /// Maximum transfers that are signed with one nonce of an account: as many as of payments of
-    /// one withdrawal.
+    /// Maximum transfers that are signed with one nonce of an account, or with a coin: as many as
+    /// of payments of one withdrawal.
     static var transfersOfNonceMax: Int { Limits.replacementsMax + 1 }
+
+    /// Answers a request for a transfer of a UTXO chain.
+    ///
+    /// What was signed before for some of its coins and never got into the log is given instead, if
+    /// it may still be signed. Any other one conflicts with it on the chain, and counts in full: of
+    /// three that share coins two may be final.
+    func answer(
+        transfer request: SigningRequest, of chain: ChainCoins, _ engine: borrowing Engine,
+        _ coins: CoinTable, _ now: SpendingMoment
+    ) throws(PaymentReviewError) -> SigningAnswer {
+        let wanted = try Self.transaction(request.transaction, on: chain.network)
+        let inputs = Set(wanted.inputs.map(\.outPoint))
+        let earlier = list.entries.filter {
+            $0.payment.withdrawals.isEmpty && $0.chain == chain.chain
+                && !inputs.isDisjoint(with: $0.inputs)
+        }
+        for entry in earlier.reversed() {
+            let id = entry.payment.transaction
+            // What an operator dropped was too slow: the next one is to pay more.
+            guard id == wanted.id || !chain.isDropped(id) else { continue }
+            if let payment = try? givenOfCoins(entry, request, engine, coins) {
+                return .signed(payment)
+            }
+        }
+        guard earlier.count < Self.transfersOfNonceMax else {
+            throw PaymentReviewError(
+                .signedBefore,
+                "some of these coins were signed \(earlier.count) times: one of these transfers "
+                    + "has to be final")
+        }
+        return .signed(
+            try sign(try review(request, engine, coins), 0, on: chain.chain, engine, coins, now))
+    }
 
     /// Answers a request for a transfer of an EVM chain.
     func answer(
         transfer request: SigningRequest, of account: EVMPayments, _ engine: borrowing Engine,
         _ coins: CoinTable, _ now: SpendingMoment
     ) throws(PaymentReviewError) -> SigningAnswer {
-        let reviewed = try ReviewedEVMTransfer(request, engine, coins, assets, key: master)
+        let reviewed = try ReviewedEVMTransfer(
+            request, engine, coins, assets, key: master
+        ) { asset, chain, descriptor in
+            evmPins.contains {
+                $0.asset == asset && $0.chain == chain && $0.address == EVMAddress(descriptor)
+            }
+        }
         let earlier = list.entries.filter {
             $0.payment.withdrawals.isEmpty && $0.chain == account.chain
                 && $0.inputs == [reviewed.coin]
@@ -79,6 +120,9 @@ extension PaymentSigner {
         transfer entry: SignedEntry, _ engine: borrowing Engine, _ coins: CoinTable
     ) -> Bool {
         if engine.payment(entry.payment.transaction) != nil { return true }
+        if let chain = coins.coins(entry.payment.network), chain.chain == entry.chain {
+            return !entry.inputs.contains { chain.isGone($0) }
+        }
         guard let account = coins.account(entry.payment.network), account.chain == entry.chain
         else { return false }
         return !entry.inputs.allSatisfy { account.isSpent($0) }

@@ -20,6 +20,10 @@ public final class PaymentSigner {
     /// What the assets of EVM chains are there.
     let assets: EVMAssetList
     let limits: [Text40: SpendingLimit]
+    /// Cold storage that this host names: what goes there does not count.
+    let pins: [ColdPin]
+    /// The same of EVM chains.
+    let evmPins: [EVMColdPin]
     var meter: SpendingMeter?
     /// What was used before it begins: by the list, and by what the log has beyond it.
     var past: SpendingMeter
@@ -37,9 +41,10 @@ public final class PaymentSigner {
     /// A signer that has signed what `list` holds.
     public init(
         _ list: SignedList, master: ExtendedPrivateKey, limits: [SpendingLimit],
-        assets: EVMAssetList = EVMAssetList()
+        assets: EVMAssetList = EVMAssetList(), pins: [ColdPin] = [], evmPins: [EVMColdPin] = []
     ) {
         (self.list, self.master, self.assets) = (list, master, assets)
+        (self.pins, self.evmPins) = (pins, evmPins)
         let byChain = Dictionary(limits.map { ($0.chain, $0) }, uniquingKeysWith: { a, _ in a })
         self.limits = byChain
         past = list.meter { byChain[$0] }
@@ -122,7 +127,7 @@ public final class PaymentSigner {
             throw PaymentReviewError(.otherKey, "the log names no UTXO chain \(request.network)")
         }
         guard !request.withdrawals.isEmpty else {
-            throw PaymentReviewError(.notPayable, "a UTXO chain has no transfers that pay nothing")
+            return try answer(transfer: request, of: chain, engine, coins, now)
         }
         let earlier = list.entries(paying: request.withdrawals)
         guard earlier.allSatisfy({ $0.chain == chain.chain }) else {
@@ -149,12 +154,19 @@ public final class PaymentSigner {
         {
             return try lastAgain(live, request, engine, coins)
         }
-        let reviewed = try ReviewedPayment.review(request, engine, coins, key: master).get()
+        let reviewed = try review(request, engine, coins)
         return .signed(try sign(reviewed, replaced, on: chain.chain, engine, coins, now))
     }
 
+    /// Reviews a request that was not signed before.
+    func review(
+        _ request: SigningRequest, _ engine: borrowing Engine, _ coins: CoinTable
+    ) throws(PaymentReviewError) -> ReviewedPayment {
+        try ReviewedPayment.review(request, engine, coins, key: master, pins: pins).get()
+    }
+
     /// Signs what was reviewed, if limit and list have room for it.
-    private func sign(
+    func sign(
         _ reviewed: ReviewedPayment, _ replaced: Int64, on chain: Text40,
         _ engine: borrowing Engine, _ coins: CoinTable, _ now: SpendingMoment
     ) throws(PaymentReviewError) -> SignedPayment {
@@ -205,7 +217,7 @@ public final class PaymentSigner {
         "what is signed cannot be kept: \(fault). Mend that, then restart the signer"
     }
 
-    private static func transaction(
+    static func transaction(
         _ bytes: [UInt8], on network: UTXONetwork
     ) throws(PaymentReviewError) -> UTXOTransaction {
         do throws(UTXODecodingError) {
@@ -220,7 +232,7 @@ public final class PaymentSigner {
         _ engine: borrowing Engine, _ coins: CoinTable
     ) throws(PaymentReviewError) -> SigningAnswer {
         do throws(PaymentReviewError) {
-            return .signed(try given(entry, request, engine, coins))
+            return .signed(try givenOfCoins(entry, request, engine, coins))
         } catch {
             let isSame = entry.payment.withdrawals == request.withdrawals
             switch error.refusal {
@@ -247,7 +259,7 @@ public final class PaymentSigner {
         _ live: [SignedEntry], _ request: SigningRequest, _ engine: borrowing Engine,
         _ coins: CoinTable
     ) throws(PaymentReviewError) -> SigningAnswer {
-        if let last = live.last, let payment = try? given(last, request, engine, coins) {
+        if let last = live.last, let payment = try? givenOfCoins(last, request, engine, coins) {
             return .signed(payment)
         }
         throw PaymentReviewError(
@@ -258,7 +270,7 @@ public final class PaymentSigner {
 
     /// What was signed before: as it is where the log has it, for then everybody does; else if it
     /// may still be paid, in the place of what is replaced now.
-    private func given(
+    func givenOfCoins(
         _ entry: SignedEntry, _ request: SigningRequest, _ engine: borrowing Engine,
         _ coins: CoinTable
     ) throws(PaymentReviewError) -> SignedPayment {

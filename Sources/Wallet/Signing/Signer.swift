@@ -59,13 +59,14 @@ public final class Signer {
     /// take; `report` gets a line about what an operator should know.
     public init(
         _ place: SignerPlace, master: ExtendedPrivateKey, limits: [SpendingLimit],
-        assets: EVMAssetList = EVMAssetList(),
+        assets: EVMAssetList = EVMAssetList(), pins: [ColdPin] = [], evmPins: [EVMColdPin] = [],
         connect: @escaping (Text40, Int64) throws(LinkError) -> LinkClient,
         report: @escaping (_ isFault: Bool, String) -> Void
     ) throws(SignedListError) {
         (self.place, self.connect, self.report) = (place, connect, report)
         payments = PaymentSigner(
-            try SignedList(place), master: master, limits: limits, assets: assets)
+            try SignedList(place), master: master, limits: limits, assets: assets, pins: pins,
+            evmPins: evmPins)
         saveTime = Clock.monotonicNanos() + Self.saveNanos
         state = FollowedState(place.followedFile)
         if state == nil, Directory.exists(place.followedFile) {

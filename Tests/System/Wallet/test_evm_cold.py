@@ -137,7 +137,7 @@ def test_what_is_too_much_goes_to_cold_storage_once(bench):
             None, "0"))
         books = bench.await_whole(code)
         unit = UNIT if code == "ETH" else 1
-        assert int(books["cold"]) == bench.in_cold(code) // unit and books["band"] == ""
+        assert int(books["cold"]) == bench.in_cold(code) // unit and not books["remark"]
         assert not bench.is_stopped(code)
     # It is not done again, and what is left pays withdrawals.
     there = bench.address()
@@ -147,8 +147,8 @@ def test_what_is_too_much_goes_to_cold_storage_once(bench):
     bench.settle()
     time.sleep(4)
     assert len(bench.to_cold()) == 2 and bench.node.balance(there) == 2 * WEI
-    books = bench.await_("below", lambda: bench.books().get("band") and bench.books())
-    assert "below the target" in books["band"]
+    books = bench.await_("below", lambda: bench.books().get("remark") and bench.books())
+    assert "below the target" in books["remark"]
     bench.await_whole()
     bench.check_sums(given=WEI)
 
@@ -245,7 +245,7 @@ def test_the_limits_hold_what_this_host_does_not_name(tmp_path):
         bench.start_wallet()
         bench.fill(tokens=0)
         bench.name()
-        said = bench.await_payouts("not moved to cold storage")
+        said = bench.await_payouts("not moved")
         assert "limit" in said["text"] and not said["isSound"]
         assert bench.to_cold() == []
         # The owner's own word, on the host that signs: then gas alone counts.
@@ -275,7 +275,7 @@ def test_a_token_that_moves_nothing_is_not_moved_again_at_once(tmp_path):
         bench.node.mine()
         bench.name("TRN", 1_000, 500)
         bench.mine_until("it is final", lambda: bench.payouts.get("condition")
-                         == "not moved to cold storage")
+                         == "not moved")
         assert "moved nothing" in bench.payouts["text"]
         bench.node.mine(2 * CONFIRMATIONS)
         bench.settle()

@@ -58,10 +58,17 @@ struct SeenChains {
             found[NetworkID(number)] = SeenChain(
                 text: "\(condition): \(text)"
                     + (pending > 0 ? "; \(pending) deposits wait for confirmations" : "")
-                    + (row["payouts"].map(Self.payouts) ?? ""),
+                    + (row["payouts"].map(Self.payouts) ?? "") + Self.remarks(row),
                 json: row)
         }
         chains = found
+    }
+
+    /// What is to be known of hot and cold coins; empty: nothing.
+    private static func remarks(_ row: JSONValue) -> String {
+        let hot = row["books"]?["remark"]?.text.map { "; hot coins are \($0)" } ?? ""
+        guard let moved = row["payouts"]?["remark"]?.text, !moved.isEmpty else { return hot }
+        return "\(hot); \(moved)"
     }
 
     /// How the withdrawals stand, where there is something to say.

@@ -55,7 +55,7 @@ struct WalletDropCommand: ParsableCommand {
                 repair: "see the payments of `boursectl --json wallet withdrawals`")
         }
         let others = replica.payments.filter {
-            $0.id != id && $0.withdrawals == payment.withdrawals
+            !payment.isTransfer && $0.id != id && $0.withdrawals == payment.withdrawals
         }
         let released = others.isEmpty ? payment.withdrawals : []
         try check(payment, released, SeenChains(exchange.settings.walletd.status))
@@ -68,7 +68,9 @@ struct WalletDropCommand: ParsableCommand {
             ],
             text: [
                 "The payment \(id.hex) is dropped. \(receipt.text)",
-                released.isEmpty
+                payment.isTransfer
+                    ? "It paid nobody: what it spends is free again."
+                    : released.isEmpty
                     ? "\(others.count) other transactions still pay its withdrawals."
                     : "Withdrawals \(Self.text(released)) are approved again. The signer gives "
                         + "the same payment again, unless it has forgotten it: bourse-signerd "
@@ -100,7 +102,10 @@ struct WalletDropCommand: ParsableCommand {
         }
         Terminal.warn(why)
         Terminal.warn(
-            released.isEmpty
+            payment.isTransfer
+                ? "It is a transfer of the wallet's own: if it gets into a block all the same, its "
+                    + "coins vanish from the books until the log has it again."
+                : released.isEmpty
                 ? "It pays withdrawals \(Self.text(payment.withdrawals)), and so do others that "
                     + "stay."
                 : "Withdrawals \(Self.text(released)) are paid again by another transaction: if "

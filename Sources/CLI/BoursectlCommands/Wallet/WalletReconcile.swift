@@ -26,7 +26,9 @@ struct WalletReconcileCommand: ParsableCommand {
 
             JSON: [{"asset", "network", "chain", "books", "pending", "open"}]; books is \
             {"condition", "isSound", "text", "sequence", "custody", "owed", "onChain", "vanished", \
-            "elsewhere", "difference", "coins", "coinsVanished", "block"}, amounts in base units.
+            "elsewhere", "difference", "hot", "cold", "ceiling", "target", "remark", "coins", \
+            "coinsVanished", "block"}, amounts in base units. hot is what the host's own keys \
+            have on the chain, cold what its transfers brought to cold storage.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -104,6 +106,10 @@ private struct BooksOfNetwork {
         row("chains took", house.chain.units)
         row("by the ledger", -house.external.units)
         row("coins on \(chain)", units("onChain"))
+        if let cold = units("cold"), cold > 0 || units("ceiling") != nil {
+            row("of which hot", units("hot"))
+            row("of which cold", cold)
+        }
         row("of which vanished", units("vanished"))
         row("kept elsewhere", units("elsewhere"))
         row("difference", units("difference"))
@@ -114,10 +120,11 @@ private struct BooksOfNetwork {
             seen?["payouts"]?["open"]?.count.map { "\($0) payments are not final" },
         ]
         let text = books?["text"]?.text ?? ""
+        let remark = books?["remark"]?.text.map { ["hot coins are \($0)"] } ?? []
         let verdict = condition + (text.isEmpty ? "" : ": \(text)")
         let at = books?["sequence"]?.count.map { " at record \($0)" } ?? ""
         return table.lines(ink) + [items.compactMap { $0 }.joined(separator: "; ")]
-            + ["\(verdict)\(at)"]
+            + remark + ["\(verdict)\(at)"]
     }
 
     private func number(_ units: Int128) -> String {

@@ -122,13 +122,12 @@ struct PayoutCheck {
                     log,
                 ]
             )
-        case "not moved to cold storage":
+        case "not moved":
             return (
                 .warning,
                 [
-                    "boursectl wallet status: of which asset, and why",
-                    "bourse.toml: [signerd] cold names the storage that the limits do not count",
-                    log,
+                    "boursectl wallet status: why coins are not brought to cold storage or merged",
+                    "boursectl wallet cold list", signerLog,
                 ]
             )
         case "unpayable":

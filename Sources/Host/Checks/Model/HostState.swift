@@ -93,7 +93,8 @@ public struct HostState: Sendable {
                 text: chain.text, isSound: chain.isSound, tip: chain.tip, read: chain.read,
                 credited: chain.credited, pending: chain.pending,
                 approved: chain.payouts?.approved, open: chain.payouts?.open,
-                free: chain.payouts?.free, total: chain.payouts?.total)
+                free: chain.payouts?.free, total: chain.payouts?.total, cold: chain.books?.cold,
+                ceiling: chain.books?.ceiling, target: chain.books?.target)
         }
     }
 

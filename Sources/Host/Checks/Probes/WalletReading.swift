@@ -55,6 +55,9 @@ package struct WalletReading: Hashable, Sendable {
         package var isSound: Bool
         /// The same in one line, and what to do; it may be cut.
         package var text: String
+        /// What is in cold storage, above what hot coins are too many, and what is kept then, in
+        /// base units; nil: not known, or above 64 bits.
+        package var cold, ceiling, target: Int64?
     }
 
     /// When it was written, in nanoseconds since 1970.
@@ -158,7 +161,10 @@ extension WalletReading.Books {
         guard let condition = json["condition"]?.text, WalletReading.isCondition(condition),
             let isSound = json["isSound"]?.flag, let text = json["text"]?.text
         else { return nil }
-        self.init(condition: condition, isSound: isSound, text: WalletReading.line(text))
+        func units(_ member: String) -> Int64? { json[member]?.text.flatMap { Int64($0) } }
+        self.init(
+            condition: condition, isSound: isSound, text: WalletReading.line(text),
+            cold: units("cold"), ceiling: units("ceiling"), target: units("target"))
     }
 }
 
