@@ -18,7 +18,9 @@ Beside Ethereum's methods:
     test_deploy(name)               deploys contracts/NAME.vy; its address. Takes a block
     test_call(to, signature, arguments, value)    a transaction of the first account
     test_send(words, path, to, value)             one of a key of a backup's words, into a block
-    test_sign(words, path, transaction)           raw bytes of one, as eth-account signs it
+    test_sign(words, path, fields)                signs one with such a key, and does nothing else
+    test_decode(raw)                              what a signed transaction says, and who signed it
+    test_load(file)                               takes the chain of another node's file
     eth_sendTransaction             from the accounts that the node has the keys of
 """
 import argparse
@@ -89,15 +91,20 @@ class Chain:
         self.holds = False
         self.store = store and Path(store)
         if self.store and self.store.exists():
-            saved = pickle.loads(self.store.read_bytes())
-            self.values.update(saved["values"])
-            self.snapshots = saved["snapshots"]
-            self.backend.revert_to_snapshot(saved["head"])
+            self.load(self.store)
 
     @property
     def values(self):
         """Everything that the chain keeps, by its keys."""
         return self.chain.chaindb.db.wrapped_db.kv_store
+
+    def load(self, store):
+        """Goes on with the chain of a file; what was pending is lost."""
+        saved = pickle.loads(Path(store).read_bytes())
+        self.values.update(saved["values"])
+        self.snapshots = saved["snapshots"]
+        self.backend.revert_to_snapshot(saved["head"])
+        self.pool = {}
 
     def save(self):
         """Puts the chain into its file, whole or not at all."""
@@ -442,6 +449,10 @@ class Chain:
         self.save()
         return True
 
+    def test_load(self, store):
+        self.load(store)
+        self.save()
+
     def test_deploy(self, name):
         if name not in self.compiled:
             source = (CONTRACTS / f"{Path(name).name}.vy").read_text()
@@ -461,9 +472,13 @@ class Chain:
         call = function_signature_to_4byte_selector(signature) + encode(kinds, words)
         return self.eth_sendTransaction({"to": contract, "data": data(call), "value": value})
 
-    def test_send(self, words, path, to, value):
+    @staticmethod
+    def account(words, path):
         Account.enable_unaudited_hdwallet_features()
-        account = Account.from_mnemonic(words, account_path=path)
+        return Account.from_mnemonic(words, account_path=path)
+
+    def test_send(self, words, path, to, value):
+        account = self.account(words, path)
         signed = account.sign_transaction({
             "chainId": CHAIN_ID, "type": 2, "gas": 21_000, "value": number(value),
             "nonce": self.chain.get_vm().state.get_nonce(decode_hex(account.address)),
@@ -472,10 +487,23 @@ class Chain:
         })
         return data(self.backend.send_raw_transaction(signed.raw_transaction))
 
-    def test_sign(self, words, path, transaction):
-        Account.enable_unaudited_hdwallet_features()
-        account = Account.from_mnemonic(words, account_path=path)
-        return data(account.sign_transaction(transaction).raw_transaction)
+    def test_sign(self, words, path, fields):
+        signed = self.account(words, path).sign_transaction(
+            {"type": 2} | fields | {"to": to_checksum_address(fields["to"])})
+        return data(signed.raw_transaction)
+
+    def test_decode(self, raw):
+        wanted = self.chain.get_vm().get_transaction_builder().decode(decode_hex(raw))
+        kind = getattr(wanted, "type_id", None) or 0
+        return {
+            "hash": data(wanted.hash), "type": quantity(kind), "from": data(wanted.sender),
+            "chainId": quantity(getattr(wanted, "chain_id", None) or 0),
+            "nonce": quantity(wanted.nonce), "gas": quantity(wanted.gas),
+            "to": data(wanted.to) if wanted.to else None, "value": quantity(wanted.value),
+            "input": data(wanted.data),
+            "maxFeePerGas": quantity(wanted.max_fee_per_gas if kind == 2 else wanted.gas_price),
+            "accessList": len(wanted.access_list) if kind else 0,
+        }
 
     # Requests
 

@@ -174,7 +174,7 @@ class NodeProxy:
     @property
     def setting(self):
         """As [walletd] nodes names it."""
-        return f"litecoin-regtest=http://127.0.0.1:{self.port},{self.node.cookie}"
+        return self.node.setting.replace(f":{self.node.port}", f":{self.port}")
 
     def serve(self, handler):
         handler.close_connection = True

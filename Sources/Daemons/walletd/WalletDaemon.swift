@@ -59,11 +59,6 @@ struct WalletDaemon {
                     let known = names.joined(separator: ", ")
                     return ("walletd.nodes", "there is no chain \(node.chain); there are \(known)")
                 }
-                if EVMNetwork.named(node.chain) != nil,
-                    settings.walletd.nodes.filter({ $0.chain == node.chain }).count > 1
-                {
-                    return ("walletd.nodes", "\(node.chain) can have one node only")
-                }
                 guard let endpoint = HTTPEndpoint(node.url), !endpoint.isSecure else {
                     return (
                         "walletd.nodes",
@@ -155,6 +150,10 @@ struct WalletDaemon {
         let evm = EVMCustodian(
             session, coins: store.keeper, signer: SignerSocket(path: settings.signerd.socket),
             assets: assets, node: node)
+        evm.makeSecond = { network in
+            node(network.name, 1).map { EVMNode($0, network: network) }
+        }
+        evm.secondAbove = settings.walletd.secondAbove.map { ($0.asset, $0.amount) }
         evm.screening = screening
         evm.elsewhere = settings.walletd.elsewhere.map { ($0.asset, $0.amount) }
         evm.sweepsDeposits = settings.walletd.sweeps

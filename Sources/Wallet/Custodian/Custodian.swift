@@ -209,18 +209,10 @@ public final class Custodian<Node: PaymentNode> {
         _ deposit: FoundDeposit, _ terms: NetworkView, _ chain: FollowedChain<Node>
     ) -> Bool {
         guard chain.second != nil else { return false }
-        if let asset = session.replica.engine.asset(terms.asset),
-            let one = secondAbove.first(where: { $0.asset == asset.code }),
-            case .whole(let units) = one.amount.steps(of: 1, scale: Int(asset.scale)),
-            deposit.output.units <= units
-        {
-            return false
-        }
+        if deposit.isSmall(session.replica.engine.asset(terms.asset), secondAbove) { return false }
         guard let block = chain.reader.block(of: deposit) else { return true }
         let objection = chain.second?.objection(to: deposit, in: block.id, at: block.height)
-        chain.objection = objection.map {
-            "the deposit \(deposit.output.transaction.hex):\(deposit.output.index) waits: \($0)"
-        }
+        chain.objection = objection.map(deposit.waits)
         return objection != nil
     }
 

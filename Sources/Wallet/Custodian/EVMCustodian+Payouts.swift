@@ -310,12 +310,13 @@ extension EVMCustodian {
         switch signer.answer(request) {
         case .failure(let absence): return (.noSigner, absence.text)
         case .success(.earlier(let payments)):
-            for payment in payments {
-                guard let signed = try? SignedEVMTransaction(decoding: payment.bytes) else {
-                    continue
-                }
+            // A nonce of nobody's would be planned with for ever, and what is behind it would wait.
+            let nonces = payments.compactMap { earlierNonce($0, request) }
+            if let first = payments.first, nonces.count < payments.count {
+                return (.signerRefuses, Payouts.notGenuine(first))
+            }
+            for nonce in nonces {
                 for id in ids {
-                    let nonce = signed.transaction.nonce
                     // It was planned with this one, and that did not do.
                     if chain.payouts.nonces[id] == nonce {
                         chain.payouts.leave(id, .signerRefuses, "it was signed before otherwise")
@@ -351,6 +352,18 @@ extension EVMCustodian {
                 }
             } catch { return (.waiting, "the log takes nothing now: \(error)") }
         }
+    }
+
+    /// The nonce of what was signed before for one of a request's withdrawals; nil: it is none of
+    /// the account that pays.
+    private func earlierNonce(_ payment: SignedPayment, _ request: SigningRequest) -> UInt64? {
+        guard let account = coins.account(request.network),
+            !Set(payment.withdrawals).isDisjoint(with: request.withdrawals),
+            let signed = try? SignedEVMTransaction(decoding: payment.bytes),
+            signed.sender == account.hot,
+            signed.transaction.chainID == account.network.chainID
+        else { return nil }
+        return signed.transaction.nonce
     }
 
     /// Whether the log has what was signed, or it is a transaction of the wallet's keys: the

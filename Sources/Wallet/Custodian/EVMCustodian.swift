@@ -37,6 +37,10 @@ public final class EVMCustodian {
     public var sweepsDeposits = true
     /// From which amounts on that is done, in coins by asset; of others see `EVMSweeping`.
     public var sweepAbove: [(asset: Text16, amount: DecimalText)] = []
+    /// The second node of a chain, which has to have a deposit as well before it is credited.
+    public var makeSecond: (EVMNetwork) -> EVMNode? = { _ in nil }
+    /// Up to these amounts it does not have to, in coins by asset.
+    public var secondAbove: [(asset: Text16, amount: DecimalText)] = []
     /// What the owner states to be kept elsewhere, in coins.
     public var elsewhere: [(asset: Text16, amount: DecimalText)] = []
 
@@ -181,6 +185,7 @@ public final class EVMCustodian {
     ) throws(CommandSessionError) -> (count: Int, refusal: Refusal, isCut: Bool) {
         var count = 0
         let deadline = Clock.monotonicNanos() + Self.lookNanosMax
+        chain.objection = nil
         for step in steps {
             // What is final waits while its network takes no deposits; what is pending is shown.
             if case .credit(let deposit) = step,
@@ -191,6 +196,9 @@ public final class EVMCustodian {
             }
             let isLate = count > 0 && Clock.monotonicNanos() >= deadline
             if isLate || !isAsRead(view, networks) { return (count, .none, true) }
+            if case .credit(let deposit) = step, isObjected(deposit, chain) {
+                return (count, .none, false)
+            }
             // What the node does not answer about now comes again at the next look.
             guard let refusal = try submit(step, view, chain) else { continue }
             if refusal == .stateInvalid, hasChanged(view, chain) { return (count, .none, true) }
@@ -201,6 +209,19 @@ public final class EVMCustodian {
             count += 1
         }
         return (count, .none, false)
+    }
+
+    /// Whether the chain's second node lacks a deposit that it has to have.
+    private func isObjected(_ deposit: FoundDeposit, _ chain: FollowedEVMChain) -> Bool {
+        guard chain.second != nil else { return false }
+        let asset = chain.asset(deposit.output.script).flatMap {
+            session.replica.engine.asset($0.id)
+        }
+        if deposit.isSmall(asset, secondAbove) { return false }
+        guard let block = chain.reader.block(of: deposit) else { return true }
+        let objection = chain.objection(to: deposit, in: block.id, at: block.height)
+        chain.objection = objection.map(deposit.waits)
+        return objection != nil
     }
 
     private func isAsRead(_ view: ChainView, _ networks: [NetworkView]) -> Bool {
@@ -261,7 +282,7 @@ public final class EVMCustodian {
         guard let node = makeNode(network) else {
             throw ChainSetupError(text: "its node is not named: set [walletd] nodes in bourse.toml")
         }
-        let made = try FollowedEVMChain(setup, node)
+        let made = try FollowedEVMChain(setup, node, second: makeSecond(network))
         chains[view.network] = made
         return made
     }
@@ -386,6 +407,9 @@ public final class EVMCustodian {
                 "its node has had no new block for \(minutes) minutes: see whether it has peers, "
                     + "and its consensus client"
             )
+        }
+        if condition.isSound, let objection = chain.objection {
+            (condition, text) = (.nodesDiffer, objection)
         }
         if refusal != .none {
             (condition, text) = (.refused, "the log refuses what was found: \(refusal)")

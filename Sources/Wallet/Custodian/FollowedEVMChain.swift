@@ -32,6 +32,10 @@ final class FollowedEVMChain {
     let setup: EVMChainSetup
     let node: EVMNode
     let deposits: EVMDepositNode<EVMNode>
+    /// Its second node, as it sees the same addresses; nil: it has none.
+    private(set) var second: SecondNode<EVMDepositNode<EVMNode>>?
+    /// What the second node lacks; nil: nothing that is to be credited.
+    var objection: String?
     var reader = ChainReader()
     var payouts = EVMPayouts()
     var sweeping = EVMSweeping()
@@ -66,7 +70,9 @@ final class FollowedEVMChain {
     /// The node's last block, and since when it is, monotonic.
     private var tip: (block: BlockID, since: Int64)?
 
-    init(_ setup: EVMChainSetup, _ node: EVMNode) throws(ChainSetupError) {
+    init(
+        _ setup: EVMChainSetup, _ node: EVMNode, second: EVMNode? = nil
+    ) throws(ChainSetupError) {
         (self.setup, self.node) = (setup, node)
         let addresses: EVMDepositAddresses
         do throws(KeyError) {
@@ -78,9 +84,28 @@ final class FollowedEVMChain {
         for asset in setup.assets {
             units[asset.coin] = EVMUnits(decimals: asset.listed.decimals, scale: asset.scale)
         }
-        deposits = EVMDepositNode(
-            node, EVMWatch(addresses: addresses, tokens: [], wallet: [addresses.hot]),
-            units: units)
+        let watch = EVMWatch(addresses: addresses, tokens: [], wallet: [addresses.hot])
+        deposits = EVMDepositNode(node, watch, units: units)
+        self.second = second.map { SecondNode(EVMDepositNode($0, watch, units: units)) }
+    }
+
+    /// Why a deposit of a block is not to be credited; nil: the second node has it there as well,
+    /// or there is none.
+    func objection(to deposit: FoundDeposit, in block: BlockID, at height: UInt64) -> String? {
+        guard let node = second?.node else { return nil }
+        // What a block brings depends on whose addresses are looked for.
+        if node.watch.addresses.count != addressCount
+            || node.watch.payments != deposits.watch.payments
+        {
+            node.watch = deposits.watch
+            second = SecondNode(node)
+        }
+        node.isLate = deposits.isLate
+        let objection = second?.objection(to: deposit, in: block, at: height)
+        // The first node says what changed, and what cannot be explained.
+        node.forget(through: height)
+        _ = node.takeAnomalies()
+        return objection
     }
 
     /// The account that withdrawals are paid from.

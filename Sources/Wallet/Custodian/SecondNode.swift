@@ -2,6 +2,7 @@
 // not credited.
 
 internal import Deposits
+internal import Engine
 internal import Nodes
 internal import Terms
 
@@ -34,5 +35,23 @@ struct SecondNode<Node: ChainNode> {
             }
             return nil
         } catch { return "its second node gives no usable answer: \(error)" }
+    }
+}
+
+extension FoundDeposit {
+    /// Whether it is credited without the second node: it is no more than what the owner sets of
+    /// its asset.
+    func isSmall(
+        _ asset: AssetView?, _ above: [(asset: Text16, amount: DecimalText)]
+    ) -> Bool {
+        guard let asset, let one = above.first(where: { $0.asset == asset.code }),
+            case .whole(let units) = one.amount.steps(of: 1, scale: Int(asset.scale))
+        else { return false }
+        return output.units <= units
+    }
+
+    /// That it waits, and why.
+    func waits(_ why: String) -> String {
+        "the deposit \(output.transaction.hex):\(output.index) waits: \(why)"
     }
 }

@@ -118,7 +118,79 @@ class EVMNode:
         return found
 
 
-class EVMWalletBench(WalletBench):
+class EVMAccounts:
+    """The wallet's accounts by the chain, and what walletd says of them. Whoever has it has a node,
+    the account `hot`, customers' `addresses` and the contracts of `tokens`."""
+
+    def said_now(self):
+        """What walletd says of the chain; empty where it says nothing."""
+        raise NotImplementedError
+
+    @property
+    def payouts(self):
+        return self.said_now().get("payouts", {})
+
+    def books(self, code="ETH"):
+        """How walletd says that ledger and chain compare."""
+        return next((row["books"] for row in self.said_now().get("assetBooks", [])
+                     if row["asset"] == code), {})
+
+    def sent(self, is_paid=True):
+        """What the account that pays has sent to others by the chain: (address, units, asset) of
+        each transaction that succeeded, or that failed."""
+        found, own = [], {one.lower() for one in (self.hot, *self.addresses.values())}
+        codes = {contract.lower(): code for code, contract in self.tokens.items()}
+        for transaction, receipt in self.node.transactions():
+            if transaction["from"] != self.hot.lower() or transaction["to"] in own:
+                continue
+            if (receipt["status"] == "0x1") != is_paid:
+                continue
+            code = codes.get(transaction["to"])
+            if code:
+                call = transaction["input"]
+                assert call.startswith("0xa9059cbb") and len(call) == 2 + 8 + 128, call
+                assert transaction["value"] == "0x0"
+                found.append(("0x" + call[34:74], int(call[74:], 16), code))
+            else:
+                assert transaction["input"] == "0x"
+                wei = int(transaction["value"], 16)
+                assert wei % UNIT == 0
+                found.append((transaction["to"], wei // UNIT, "ETH"))
+        return found
+
+    def wallet_sum(self, code="ETH"):
+        """What all of the wallet's accounts have, by the chain, in the smallest unit."""
+        accounts = [self.hot, *self.addresses.values()]
+        return sum(self.node.balance(one, self.tokens.get(code)) for one in accounts)
+
+    def own(self):
+        """The wallet's own transactions by the chain, each with its receipt."""
+        accounts = {one.lower() for one in (self.hot, *self.addresses.values())}
+        return [(transaction, receipt) for transaction, receipt in self.node.transactions()
+                if transaction["from"] in accounts]
+
+    def check_sums(self, given=0):
+        """What the chain has in all of the wallet's accounts is what the ledger says that there has
+        to be, and at most the rest of a unit for each transaction more; and what `given` gave
+        beside it, in wei. Only where nothing waits."""
+        def is_still():
+            last = [int(one["blockNumber"], 16) for one, _ in self.own()]
+            return (self.payouts.get("open") == 0
+                    and max(last, default=0) <= self.node.height - CONFIRMATIONS - 1)
+        self.mine_until("nothing waits", is_still)
+        self.await_in_step()
+        dust = (len(self.node.transactions()) + 1) * UNIT
+        for code in ["ETH", *self.tokens]:
+            unit, more = (UNIT, dust) if code == "ETH" else (1, 0)
+            books = self.await_("compared", lambda: self.books(code).get("custody") and (
+                self.books(code)["block"] > self.node.height - CONFIRMATIONS)
+                and self.books(code))
+            extra = given if code == "ETH" else 0
+            over = self.wallet_sum(code) - extra - int(books["custody"]) * unit
+            assert 0 <= over <= more, (code, over, books)
+
+
+class EVMWalletBench(EVMAccounts, WalletBench):
     """Three accounts with an address each on chain 1, which carries ETH and the token TST. What
     they get stays where it is, unless `sweep_above` says otherwise."""
 
@@ -126,6 +198,9 @@ class EVMWalletBench(WalletBench):
 
     def make_node(self, folder):
         return EVMNode(folder / "node")
+
+    def said_now(self):
+        return self.status or {}
 
     def begin(self, **tokens):
         """Starts matchd and sets the chain; walletd is not started. `tokens` are further assets of
@@ -188,28 +263,9 @@ class EVMWalletBench(WalletBench):
         """One that nobody has."""
         return "0x" + os.urandom(20).hex()
 
-    def sent(self, is_paid=True):
-        """What the account that pays has sent by the chain: (address, units, asset) of each
-        transaction that succeeded, or that failed."""
-        found = []
-        codes = {contract.lower(): code for code, contract in self.tokens.items()}
-        for transaction, receipt in self.node.transactions():
-            if transaction["from"] != self.hot.lower():
-                continue
-            if (receipt["status"] == "0x1") != is_paid:
-                continue
-            code = codes.get(transaction["to"])
-            if code:
-                call = transaction["input"]
-                assert call.startswith("0xa9059cbb") and len(call) == 2 + 8 + 128, call
-                assert transaction["value"] == "0x0"
-                found.append(("0x" + call[34:74], int(call[74:], 16), code))
-            else:
-                assert transaction["input"] == "0x"
-                wei = int(transaction["value"], 16)
-                assert wei % UNIT == 0
-                found.append((transaction["to"], wei // UNIT, "ETH"))
-        return found
+    def times_paid(self, address):
+        """How often the account that pays has paid an address."""
+        return sum(one[0] == address.lower() for one in self.sent())
 
     def check_sent(self, due):
         """`due` has (address, units, asset) of each withdrawal that was settled: the chain has
@@ -221,18 +277,9 @@ class EVMWalletBench(WalletBench):
             token = self.tokens.get(code)
             assert self.node.balance(address, token) == units * (UNIT if code == "ETH" else 1)
 
-    @property
-    def payouts(self):
-        return self.status["payouts"] if self.status else {}
-
     def await_payouts(self, condition):
         return self.await_(condition, lambda: self.payouts.get("condition") == condition
                            and self.payouts)
-
-    def books(self, code="ETH"):
-        """How walletd says that ledger and chain compare."""
-        return next((row["books"] for row in (self.status or {}).get("assetBooks", [])
-                     if row["asset"] == code), {})
 
     def await_books(self, condition, code="ETH"):
         return self.await_(f"books of {code} {condition}", lambda: self.books(code).get(
@@ -245,37 +292,6 @@ class EVMWalletBench(WalletBench):
     def steal(self, to, wei, path="1/0"):
         """The account that pays, or a customer's address, sends what the log does not know of."""
         return self.node.call("test_send", WORDS, f"m/44'/60'/0'/{path}", to, hex(wei))
-
-    def wallet_sum(self, code="ETH"):
-        """What all of the wallet's accounts have, by the chain, in the smallest unit."""
-        accounts = [self.hot, *self.addresses.values()]
-        return sum(self.node.balance(one, self.tokens.get(code)) for one in accounts)
-
-    def own(self):
-        """The wallet's own transactions by the chain, each with its receipt."""
-        accounts = {one.lower() for one in (self.hot, *self.addresses.values())}
-        return [(transaction, receipt) for transaction, receipt in self.node.transactions()
-                if transaction["from"] in accounts]
-
-    def check_sums(self, given=0):
-        """What the chain has in all of the wallet's accounts is what the ledger says that there has
-        to be, and at most the rest of a unit for each transaction more; and what `given` gave
-        beside it, in wei. Only where nothing waits."""
-        def is_still():
-            last = [int(one["blockNumber"], 16) for one, _ in self.own()]
-            return (self.payouts.get("open") == 0
-                    and max(last, default=0) <= self.node.height - CONFIRMATIONS - 1)
-        self.mine_until("nothing waits", is_still)
-        self.await_in_step()
-        dust = (len(self.node.transactions()) + 1) * UNIT
-        for code in ["ETH", *self.tokens]:
-            unit, more = (UNIT, dust) if code == "ETH" else (1, 0)
-            books = self.await_("compared", lambda: self.books(code).get("custody") and (
-                self.books(code)["block"] > self.node.height - CONFIRMATIONS)
-                and self.books(code))
-            extra = given if code == "ETH" else 0
-            over = self.wallet_sum(code) - extra - int(books["custody"]) * unit
-            assert 0 <= over <= more, (code, over, books)
 
     def balances(self, code="ETH"):
         """What each account has available, in units of the ledger."""

@@ -11,19 +11,19 @@ from wallet_bench import KEY
 FEE_MAX = 500_000
 
 
-class Judge:
-    """Every payment that a signer gave pays exactly the withdrawals that it names, each of which
-    may be paid, and whatever is left back to the wallet; two that pay one withdrawal spend a coin
-    in common, so that at most one of them can be final."""
+class JudgeBase:
+    """Asks the signer and judges its answers; knows what customers requested, by the withdrawal's
+    number. Each kind of chain has its own `request`, `check_payment`, `check` and `left`."""
+
+    # How a node is given a signed payment.
+    BROADCAST, PREFIX = "sendrawtransaction", ""
 
     def __init__(self, bench):
-        self.bench, self.ledger = bench, ChainLedger(bench.node, KEY)
-        self.payable, self.signed, self.refusals = {}, {}, Counter()
-        self.coins = {}
+        self.bench = bench
+        self.owed, self.payable, self.signed, self.refusals = {}, {}, {}, Counter()
 
     def look(self):
-        """Takes the wallet's coins as the chain has them now."""
-        self.coins |= self.ledger.read().coins
+        """Takes the chain as it is now, where that is needed."""
         return self
 
     def ask(self, request, what=""):
@@ -38,11 +38,94 @@ class Judge:
             return
         for payment in [said["signed"]] if "signed" in said else said["earlier"]:
             try:
-                self.check(payment)
+                self.check_payment(payment)
             except Theft as theft:
                 raise Theft(f"{what}: {theft}") from None
 
-    def check(self, payment):
+    def take(self, number, owed, payable):
+        """A withdrawal that was requested, and what it is owed."""
+        self.owed[number] = owed
+        if payable:
+            self.payable[number] = owed
+        return number
+
+    def give(self, payment):
+        """Gives the node a payment. One that conflicts with another is refused there."""
+        try:
+            self.bench.node.call(self.BROADCAST, self.PREFIX + payment["bytes"])
+        except Exception as refusal:
+            assert self.BROADCAST in str(refusal), refusal
+
+    def give_all(self, chance):
+        """Gives the node everything that was ever signed, in any order, with blocks between."""
+        payments = [payment for payment, _ in self.signed.values()]
+        chance.shuffle(payments)
+        for payment in payments:
+            self.give(payment)
+            if chance.random() < 0.3:
+                self.bench.node.mine()
+        self.bench.node.mine()
+
+    def requests_of_each_kind(self, ask, code):
+        """Withdrawals of which one was settled, one is refused, one waits for an approval, and two
+        are approved; `ask` requests one of a customer, of so great a part of a coin."""
+        bench = self.bench
+        settled = ask("ann", 10)
+        bench.start_wallet()
+        bench.await_paid()
+        bench.kill("walletd")
+        self.look()
+        refused = ask("ann", 9, payable=False)
+        bench.ctl("wallet", "refuse", refused, "--reason", "the customer asked")
+        bench.ctl("wallet", "network", "set", code, "1", "--approvals", "1")
+        waiting = ask("ben", 8, payable=False)
+        bench.ctl("wallet", "network", "set", code, "1", "--approvals", "0")
+        return settled, refused, waiting, ask("ann", 2), ask("ben", 3)
+
+    def whole_requests(self, settled, refused, waiting, first, second):
+        """Sets of these withdrawals that may not be paid, or not again, or not at all."""
+        self.owed.setdefault(second + 100, self.owed[first])
+        for numbers in ([settled], [refused], [waiting], [first, waiting], [settled, second],
+                        [refused, first, second], [first, first], [second + 100]):
+            yield sorted(numbers)
+
+
+class Judge(JudgeBase):
+    """Every payment that a signer gave pays exactly the withdrawals that it names, each of which
+    may be paid, and whatever is left back to the wallet; two that pay one withdrawal spend a coin
+    in common, so that at most one of them can be final."""
+
+    def __init__(self, bench):
+        super().__init__(bench)
+        self.ledger, self.coins = ChainLedger(bench.node, KEY), {}
+        self.asset = next(row["id"] for row in bench.ctl_json("asset", "list")
+                          if row["code"] == "LTC")
+
+    def look(self):
+        """Takes the wallet's coins as the chain has them now."""
+        self.coins |= self.ledger.read().coins
+        return self
+
+    def request(self, name, units, payable=True):
+        """A withdrawal that a customer requests; gives its number."""
+        there = self.bench.node.call("getnewaddress")
+        return self.take(self.bench.withdraw(name, there, units),
+                         (self.ledger.script(there), units), payable)
+
+    def check(self, numbers):
+        """Nothing left the wallet but these withdrawals, each at most once."""
+        self.ledger.read()
+        due = Counter(self.owed[number] for number in numbers)
+        if more := Counter(self.ledger.paid) - due:
+            raise Theft(f"left the wallet: {more}")
+        assert self.ledger.fees <= FEE_MAX * len(self.ledger.payments)
+
+    def left(self):
+        """What left the wallet by the chain, with what miners got."""
+        self.ledger.read()
+        return sum(units for _, units in self.ledger.paid) + self.ledger.fees
+
+    def check_payment(self, payment):
         tx = Transaction.read(bytes.fromhex(payment["bytes"]))
         if foreign := [place for place in tx.places if place not in self.coins]:
             raise Theft(f"it spends what is not the wallet's: {foreign}")
@@ -65,19 +148,6 @@ class Judge:
                 if spent.isdisjoint(tx.places):
                     raise Theft(f"{other['transaction']} and it could both be final")
         self.signed[payment["transaction"]] = (payment, set(tx.places))
-
-    def give_all(self, chance):
-        """Gives the node everything that was ever signed, in any order, with blocks between."""
-        payments = [payment for payment, _ in self.signed.values()]
-        chance.shuffle(payments)
-        for payment in payments:
-            try:
-                self.bench.node.call("sendrawtransaction", payment["bytes"])
-                if chance.random() < 0.3:
-                    self.bench.node.mine()
-            except Exception as refusal:  # It conflicts with another one: the node says so.
-                assert "sendrawtransaction" in str(refusal), refusal
-        self.bench.node.mine()
 
     def plan(self, withdrawals, coins, change=None, fee=2_000):
         """A request for these withdrawals from these coins, as walletd would make it."""

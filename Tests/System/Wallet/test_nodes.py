@@ -6,7 +6,7 @@ import time
 
 import pytest
 from chain_ledger import ChainLedger, Theft
-from proxies import NodeProxy
+from node_lies import Lie, failed, result
 from red_keys import Thief
 from wallet_bench import CONFIRMATIONS, FEE, KEY, WORDS, WalletBench
 
@@ -22,54 +22,6 @@ def bench(tmp_path):
         yield made
     finally:
         made.end()
-
-
-class Lie:
-    """A node proxy whose answers a test changes for a while; counts the payments that it got."""
-
-    def __init__(self, bench):
-        self.bench, self.change, self.sent = bench, None, []
-        self.proxy = NodeProxy(bench.node, self.call, self.answer)
-        bench.set("walletd", "nodes", self.proxy.setting)
-
-    def call(self, call):
-        if call["method"] == "sendrawtransaction":
-            self.sent += call["params"]
-        return call
-
-    def answer(self, answer, call):
-        return self.change(answer, call) if self.change else answer
-
-    def holds(self, change, condition, units):
-        """While the node lies so, a deposit is not credited and a withdrawal is not paid."""
-        bench = self.bench
-        before, sent = bench.balances(), list(self.sent)
-        self.change = change
-        bench.node.mine()
-        said = bench.await_condition(condition)
-        assert not said["isSound"] and said["text"]
-        there = bench.node.call("getnewaddress")
-        bench.withdraw("ann", there, units)
-        bench.node.pay(bench.addresses["ben"], 70_000)
-        bench.node.mine(CONFIRMATIONS)
-        time.sleep(2)
-        assert bench.status["condition"] == condition
-        assert bench.balances()["ben"] == before["ben"] and self.sent == sent
-        assert bench.withdrawals
-        self.change = None
-        bench.await_paid()
-        bench.await_in_step()
-        assert bench.balances()["ben"] == before["ben"] + 70_000
-        assert len(bench.node.paid([there])[there]) == 1
-        return there, units
-
-
-def result(value):
-    return {"result": value, "error": None}
-
-
-def failed(code, message):
-    return {"result": None, "error": {"code": code, "message": message}}
 
 
 def test_nodes_that_are_pruned_of_another_network_syncing_or_short(bench):

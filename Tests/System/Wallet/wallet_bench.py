@@ -85,10 +85,22 @@ class WalletBench(Exchange):
                 [str(BIN / "bourse-signerd"), "--config", str(self.config)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
+    def pay(self, name, units):
+        """Pays an account so many base units; returns the transaction."""
+        return self.node.pay(self.addresses[name], units)
+
+    def address(self):
+        """One that is not the wallet's."""
+        return self.node.call("getnewaddress")
+
+    def times_paid(self, address):
+        """How often the chain paid an address."""
+        return len(self.node.paid([address])[address])
+
     def fund(self, name, *units):
         """Pays an account these amounts and waits until all of them are credited."""
         for amount in units:
-            self.node.pay(self.addresses[name], amount)
+            self.pay(name, amount)
         self.node.mine(CONFIRMATIONS)
         self.await_in_step()
 

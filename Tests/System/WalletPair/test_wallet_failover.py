@@ -20,7 +20,6 @@ import time
 import pytest
 from litecoin import COIN
 from spot import Spot
-from wallet_bench import CONFIRMATIONS, NAMES
 from wallet_pair import DEPOSIT_STEPS, WITHDRAWAL_STEPS
 
 ROUNDS = int(os.environ.get("BOURSE_WALLET_ROUNDS", "12"))
@@ -164,18 +163,7 @@ def test_a_payment_of_the_others_binds_although_it_is_dropped(pair):
 
 def test_random_failovers_under_load(pair):
     print(f"BOURSE_SEED={SEED}")
-    chance = random.Random(SEED)
-    for _ in range(max(1, ROUNDS // 2)):
-        pair.both_in_sync()
-        for _ in range(chance.randrange(3)):
-            pair.deposit(chance.choice(NAMES), chance.randrange(10_000, COIN))
-        for _ in range(chance.randrange(1, 4)):
-            pair.withdraw(chance.choice(NAMES), chance.randrange(200_000, COIN // 20))
-        pair.node.mine(chance.randrange(1, CONFIRMATIONS))
-        time.sleep(chance.uniform(0, 2.5))
-        chance.choice([pair.power_off, pair.switch_over])()
-        pair.went_over()
-    pair.settled()
+    pair.random_failovers(random.Random(SEED), max(1, ROUNDS // 2))
 
 
 def test_both_gateways_show_each_deposit_and_withdrawal_once(pair):

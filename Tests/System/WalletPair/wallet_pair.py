@@ -279,6 +279,26 @@ class WalletPair(Pair):
             return found and sorted(found["inSync"]) == ["a", "b"]
         self.await_("both are in sync", holds)
 
+    def random_failovers(self, chance, rounds):
+        """So many times deposits and withdrawals, during which the host that leads is lost."""
+        for _ in range(rounds):
+            self.both_in_sync()
+            for _ in range(chance.randrange(3)):
+                self.random_deposit(chance)
+            for _ in range(chance.randrange(1, 4)):
+                self.random_withdrawal(chance)
+            self.node.mine(chance.randrange(1, CONFIRMATIONS))
+            time.sleep(chance.uniform(0, 2.5))
+            chance.choice([self.power_off, self.switch_over])()
+            self.went_over()
+        self.settled()
+
+    def random_deposit(self, chance):
+        self.deposit(chance.choice(NAMES), chance.randrange(10_000, COIN))
+
+    def random_withdrawal(self, chance):
+        self.withdraw(chance.choice(NAMES), chance.randrange(200_000, COIN // 20))
+
     # --- deposits and withdrawals ---
 
     def deposit(self, name, amount):
