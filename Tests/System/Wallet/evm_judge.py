@@ -13,7 +13,7 @@ from wallet_bench import NAMES, WORDS
 
 CHAIN_ID = 31337
 GWEI = 10**9
-TRANSFER_TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55aef4f0b3c8f"
+TRANSFER_TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 # The wallet's ceilings, whatever a node says: gas of a transfer of coin and token, and wei per gas.
 GAS_MAX = {"ETH": 100_000, "TST": 300_000}
 FEE_MAX = 500 * GWEI
@@ -141,7 +141,7 @@ class EVMJudge(JudgeBase):
     def asking(self, code, transaction, withdrawals=(), index=0):
         asked = {"network": 1, "asset": self.assets[code], "sequence": 0,
                  "withdrawals": list(withdrawals), "replaces": "0" * 64,
-                 "transaction": transaction.bytes.hex()}
+                 "transaction": transaction.bytes.hex(), "previous": []}
         return asked | ({"index": index} if index else {})
 
     def transfer(self, code, to, amount, nonce, most=20 * GWEI):

@@ -14,7 +14,7 @@ from chain_ledger import Theft
 from evm_bench import KIND, WEI, EVMWalletBench
 from evm_judge import EVMJudge, LooseEVMSigner
 from evm_red_team import EVMTransaction, evm_transactions
-from proxies import SignerProxy
+from proxies import SignerProxy, line
 from red_judge import captured_request
 from red_rounds import (
     CREDIT, REQUEST, ROUNDS, SETTLE, SIGN, anybody, await_answer, change_answers, change_commands,
@@ -41,8 +41,10 @@ def funded(kind, tmp_path):
         made.supply(tokens=1_000 * TOKEN)
         made.start_wallet()
         for name in NAMES[:2]:
-            made.fund(name, 4 * COIN)
-            made.fund(name, 400 * TOKEN, code="TST")
+            made.pay(name, 4 * COIN)
+            made.pay(name, 400 * TOKEN, "TST")
+        made.node.mine(CONFIRMATIONS)
+        made.await_in_step()
         made.kill("walletd")
     except BaseException:
         made.end()
@@ -78,26 +80,27 @@ def any_request(judge, chance):
 
 
 def attack(judge, asked, chance):
-    """Changes each field of a request and of its transaction; returns how many requests it were.
-    The request as it is gets its signature first."""
-    assert "signed" in judge.ask(asked, "as it is"), asked
+    """Changes fields of a request and of its transaction; returns how many requests it were."""
     tx = EVMTransaction.read(bytes.fromhex(asked["transaction"]))
     assert tx.bytes.hex() == asked["transaction"]
     own = [bytes.fromhex(one[2:]) for one in (
         judge.bench.hot, *judge.bench.addresses.values(), *judge.bench.tokens.values())]
-    count = 0
-    for path, message in messages(asked | {"index": asked.get("index", 0)}):
-        judge.ask(message, path)
-        count += 1
-    for what, made in evm_transactions(tx, THIEF, own):
-        judge.ask(asked | {"transaction": made.hex()}, what)
-        count += 1
-    for place in range(len(tx.bytes)):
+    def some(of, most):
+        """So many of them, in their order."""
+        rows = list(of)
+        places = chance.sample(range(len(rows)), min(len(rows), most))
+        return [rows[place] for place in sorted(places)]
+
+    asks = some(messages(asked | {"index": asked.get("index", 0)}), 3 * ROUNDS)
+    for what, made in some(evm_transactions(tx, THIEF, own), 8 * ROUNDS):
+        asks.append((what, asked | {"transaction": made.hex()}))
+    for place in some(range(len(tx.bytes)), 2 * ROUNDS):
         made = bytearray(tx.bytes)
         made[place] ^= 1 << chance.randrange(8)
-        judge.ask(asked | {"transaction": made.hex()}, f"byte {place}")
-        count += 1
-    return count
+        asks.append((f"byte {place}", asked | {"transaction": made.hex()}))
+    for what, request in asks:
+        judge.ask(request, what)
+    return len(asks)
 
 
 def test_whatever_is_asked_the_signer_signs_what_is_owed(bench, tmp_path, chance):
@@ -117,6 +120,8 @@ def test_whatever_is_asked_the_signer_signs_what_is_owed(bench, tmp_path, chance
     kinds = [asked, judge.plan([token], nonce), judge.sweep("ann", "ETH", WEI),
              judge.sweep("ben", "TST", 30 * TOKEN), judge.gift("cid", WEI // 1_000, nonce),
              judge.filler(nonce)]
+    for one in kinds:
+        assert "signed" in judge.ask(one, "as it is"), one
     count = sum(attack(judge, one, chance) for one in kinds)
     # Whole requests that pay what they say, for what may not be paid, or not again; and each of
     # those that may, with every other nonce.
@@ -183,9 +188,9 @@ def test_a_signer_that_checks_nothing_is_seen(bench, tmp_path, theft):
         for said in given:
             judge.give(said["signed"])
         bench.node.mine(CONFIRMATIONS)
-        with pytest.raises(Theft):
+        with pytest.raises(Theft, match="left the wallet"):
             judge.check([number])
-        with pytest.raises(Theft):
+        with pytest.raises(Theft, match="it pays|could both be final"):
             for said in given:
                 judge.judge(said)
     finally:
@@ -201,11 +206,11 @@ def test_a_transfer_to_nobody_of_the_wallets_is_seen(bench):
         nonce = int(path == "0/1" and code == "TST")
         asked = judge.asking(code, judge.transfer(code, there, amount, nonce))
         said = judge.sign(asked, path)
-        with pytest.raises(Theft):
+        with pytest.raises(Theft, match="it moves coins"):
             judge.judge(said)
         judge.give(said["signed"])
         bench.node.mine()
-        with pytest.raises(Theft):
+        with pytest.raises(Theft, match="left the wallet"):
             judge.check([])
 
 
@@ -220,27 +225,36 @@ def test_answers_are_changed_on_their_way(sweeping, tmp_path, chance):
         sweeping.await_books("balanced", code)
 
 
+class Forger(SignerProxy):
+    """Answers the first requests itself: that each was signed before, with a nonce that none ever
+    had. The signer gets the others."""
+
+    def __init__(self, path, target, judge, count):
+        self.judge_of, self.count, self.told = judge, count, 0
+        super().__init__(path, target)
+
+    def _serve(self, client):
+        if self.told == self.count:
+            return super()._serve(client)
+        with client:
+            asked = json.loads(line(client))
+            tx = EVMTransaction.read(bytes.fromhex(asked["transaction"]))
+            tx.nonce += 1_000
+            # By another key than that of the account that pays.
+            made = self.judge_of.sign(
+                asked | {"transaction": tx.bytes.hex()}, f"0/{7 + self.told}")
+            self.told += 1
+            return client.sendall(json.dumps({"earlier": [made["signed"]]}).encode() + b"\n")
+
+
 def test_an_answer_of_what_was_never_signed_holds_up_nothing(bench, tmp_path):
-    """That a withdrawal was signed before, with a nonce that none ever had."""
     judge = EVMJudge(bench)
     first, second = judge.request("ann", COIN // 2), judge.request("ben", 5 * TOKEN, code="TST")
-    lies = []
-
-    def answer(text, asked):
-        if len(lies) == 2:
-            return text
-        request = json.loads(asked)
-        # By another key than the wallet's account that pays.
-        tx = EVMTransaction.read(bytes.fromhex(request["transaction"]))
-        tx.nonce += 1_000
-        made = judge.sign(request | {"transaction": tx.bytes.hex()}, f"0/{7 + len(lies)}")
-        lies.append(made)
-        return json.dumps({"earlier": [made["signed"]]}).encode() + b"\n"
-    proxy = SignerProxy(tmp_path / "sign", bench.state / "run" / "signer.sock", answer=answer)
+    proxy = Forger(tmp_path / "sign", bench.state / "run" / "signer.sock", judge, 2)
     try:
         bench.start_wallet(signer=proxy.path)
         bench.await_paid()
-        assert len(lies) == 2
+        assert proxy.told == 2
     finally:
         proxy.close()
     judge.check_all([first, second])
