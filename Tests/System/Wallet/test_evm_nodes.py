@@ -61,7 +61,7 @@ FAULTS = {
     "its chain ends early": (
         of(BLOCK, lambda block: block | {"number": "0x1"}, "latest"), "node behind"),
     "blocks that are nobody's children": (
-        of(BLOCK_BY_HASH, lambda block: block | {"parentHash": OTHER}), "reading"),
+        of(BLOCK_BY_HASH, lambda block: block | {"parentHash": OTHER}), "no node"),
     "blocks of another name": (
         of(BLOCK_BY_HASH, lambda block: block | {"hash": OTHER}), "no node"),
     "states that are gone": (refused("eth_getBalance", "missing trie node 5a5a"), "no node"),
