@@ -28,7 +28,8 @@ public struct EVMFindings: Hashable, Sendable {
 /// Reads blocks, one after the other. A block costs two questions, one for each transaction that
 /// concerns a customer's address, and two for each coin of an address that something was sent to.
 /// Whoever pays for so many can make a block that takes long: so reading stops when there is no
-/// more time, and goes on where it stopped. What was answered of a block, by its hash, stays true.
+/// more time, and goes on where it stopped: what was answered of a block, by its hash, stays true,
+/// unless an answer behind it is of no use.
 public struct EVMBlockReader {
     /// What is known of the block that is being read.
     private struct Progress {
@@ -56,9 +57,25 @@ public struct EVMBlockReader {
         isLate: () -> Bool = { false }
     ) throws(NodeError) -> EVMFindings? {
         var known = try begin(id, node, watch)
+        do throws(NodeError) {
+            let findings = try readOn(&known, id, node, watch, also, isLate)
+            // Who asks for it again does not believe it, or looks for more.
+            progress = findings == nil ? known : nil
+            return findings
+        } catch {
+            // What contradicts what the node said before may be right, and that wrong: all of it is
+            // asked again. A node that is away said nothing.
+            if case .unreachable = error { progress = known } else { progress = nil }
+            throw error
+        }
+    }
+
+    /// Goes on with a block, as `read` does.
+    private func readOn(
+        _ known: inout Progress, _ id: BlockID, _ node: some EVMChainNode, _ watch: EVMWatch,
+        _ also: Set<EVMHolding>, _ isLate: () -> Bool
+    ) throws(NodeError) -> EVMFindings? {
         let block = known.block
-        // Kept whatever happens.
-        defer { progress = known }
         for transaction in EVMDeposits.receipts(block, known.notices, watch)
         where known.receipts[transaction] == nil {
             if isLate() { return nil }

@@ -1,5 +1,5 @@
-"""EVM transactions as an attacker writes them: one field changed at a time, and the whole in another
-form. The encoding (RLP) is written here, so that what no library would write is written as well."""
+"""EVM transactions as an attacker writes them: one field changed at a time, and the whole in
+another form. The encoding (RLP) is written here, so that what no library would write is written as well."""
 import dataclasses
 from dataclasses import dataclass, field
 

@@ -1,7 +1,7 @@
 """An attacker between the parts of an EVM chain's wallet, against the real signer, node and matchd.
 
-As on UTXO chains (`test_red_team.py`), with a nonce for a coin: whatever is asked, answered or lied,
-nothing leaves the wallet but what customers requested, each once, and what it moves between its own
+As on UTXO chains (`test_red_team.py`), with a nonce for a coin: whatever is asked, answered or
+lied, nothing leaves the wallet but what customers requested, each once, and what it moves between its own
 accounts stays there. Who writes the log itself has at most one bucket of the signer's, of the coin
 and of each token apart. The judge reads the chain, and is shown thefts by a signer that checks
 nothing.
