@@ -21,8 +21,14 @@ final class EVMSignerVenue {
     static let network = NetworkID(3)
     static let coin = AssetID(1)
     static let token = AssetID(2)
+    /// As many payments may be settled as any table of theirs holds.
+    private static var limits: EngineLimits {
+        var limits = EngineLimits.small
+        limits.references = 4 * UInt32(Limits.transactionsMax)
+        return limits
+    }
 
-    private(set) var engine = Engine(limits: .small)
+    private(set) var engine = Engine(limits: limits)
     private(set) var coins = CoinTable()
     let master: ExtendedPrivateKey
     let chain: EVMNetwork
@@ -184,6 +190,45 @@ final class EVMSignerVenue {
             fresh.begin(
                 venue.engine, venue.coins, journal: SignerVenue.journal,
                 now: SpendingMoment(host: 0, monotonic: 0))?.contains("lacks") == true)
+    }
+
+    @Test func `signed as often as may be, it is paid once another transaction has its nonce`()
+        throws
+    {
+        let (venue, directory) = try world()
+        let signer = try venue.signer(directory)
+        let id = venue.withdraw()
+        var payments: [SignedPayment] = []
+        for count in 0...UInt64(Limits.replacementsMax) {
+            let transaction = try venue.transaction(most: 30_000_000_000 + count * 1_000_000_000)
+            let request = venue.request(
+                id, transaction, replaces: payments.last?.transaction ?? .none)
+            let payment = try #require(venue.ask(signer, request).payment)
+            venue.log(payment)
+            payments.append(payment)
+        }
+        let more = try venue.transaction(most: 90_000_000_000)
+        let dearer = venue.request(id, more, replaces: payments.last?.transaction ?? .none)
+        guard case .refused(.signedBefore, let text) = venue.ask(signer, dearer) else {
+            Issue.record("it is signed a seventeenth time")
+            return
+        }
+        #expect(text.contains("another transaction with its nonce is final"))
+        for payment in payments { venue.drop(payment) }
+        // Nor now: any of them may be final still, and it is not signed with another nonce.
+        #expect(venue.ask(signer, venue.request(id, more)).refusal == .signedBefore)
+        #expect(
+            venue.ask(signer, venue.request(id, try venue.transaction(nonce: 1))).payment == nil)
+        // Another withdrawal's payment has the nonce, and is final.
+        let other = venue.withdraw()
+        let payment = try #require(
+            venue.ask(signer, venue.request(other, try venue.transaction())).payment)
+        venue.log(payment)
+        #expect(venue.ask(signer, venue.request(id, more)).payment == nil)
+        venue.settle(payment)
+        let next = try venue.transaction(nonce: 1)
+        let again = try #require(venue.ask(signer, venue.request(id, next)).payment)
+        #expect(try SignedEVMTransaction(decoding: again.bytes).transaction == next)
     }
 
     @Test func `nothing else is signed, whichever field is another`() throws {

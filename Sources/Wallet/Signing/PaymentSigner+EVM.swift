@@ -49,12 +49,12 @@ extension PaymentSigner {
             case .free(let units): replaced = units
             }
         }
-        guard request.withdrawals.allSatisfy({ list.count(paying: $0) <= Limits.replacementsMax })
-        else {
+        // Dead ones stand in nobody's way: their nonce is used.
+        guard live.count <= Limits.replacementsMax else {
             throw PaymentReviewError(
                 .signedBefore,
-                "a withdrawal was signed \(Limits.replacementsMax + 1) times, and is not signed "
-                    + "again")
+                "a withdrawal was signed \(live.count) times, and is not signed again until another "
+                    + "transaction with its nonce is final")
         }
         let reviewed = try ReviewedEVMPayment(request, engine, coins, assets, key: master)
         let before =
