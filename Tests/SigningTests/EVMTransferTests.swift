@@ -5,6 +5,7 @@
 import Addresses
 import EVM
 import Engine
+import Keys
 import Payments
 import Signing
 import Terms
@@ -218,6 +219,40 @@ import Wire
         #expect(world.ask(dear).refusal == .limit)
     }
 
+    @Test func `a nonce that was signed as often as may be goes on with one that is forgotten`()
+        throws
+    {
+        let world = try World()
+        var signed: [SignedPayment] = []
+        for count in 0..<16 {
+            let transaction = try world.transfer(
+                to: world.hot, most: 30_000_000_000 + UInt64(count) * 1_000_000_000)
+            signed.append(try #require(world.ask(transaction).payment))
+        }
+        let last = try world.transfer(to: world.hot, most: 90_000_000_000)
+        guard case .refused(.signedBefore, let text) = world.ask(last) else {
+            Issue.record("it is signed a seventeenth time")
+            return
+        }
+        #expect(text.contains("bourse-signerd --forget"))
+        let list = try SignedList(world.directory.place)
+        try list.forget(signed[0].transaction, limits: [])
+        let again = try world.venue.signer(world.directory)
+        let payment = try #require(
+            world.venue.ask(
+                again,
+                SigningRequest(
+                    network: Venue.network, asset: Venue.coin,
+                    sequence: world.venue.engine.sequence, withdrawals: [],
+                    transaction: last.signingBytes, index: 1)
+            ).payment)
+        // All of them have the nonce, so one at most is ever final.
+        let nonces = try (signed + [payment]).map {
+            try SignedEVMTransaction(decoding: $0.bytes).transaction.nonce
+        }
+        #expect(Set(nonces) == [0])
+    }
+
     @Test func `a list that is read again knows its transfers`() throws {
         let world = try World()
         let sweep = try #require(world.ask(try world.transfer(to: world.hot)).payment)
@@ -227,6 +262,90 @@ import Wire
         world.venue.settle(sweep)
         let later = try world.venue.signer(world.directory)
         #expect(later.list.entries.isEmpty)
+    }
+
+    /// A filler with a nonce, which the log gets from nobody's signer.
+    private func filler(_ world: World, _ nonce: UInt64) throws -> SignedPayment {
+        let key = try world.venue.master.descendant(
+            .hardened(44), .hardened(EVMNetwork.coinType), .hardened(0), 1, 0)
+        let signed = try world.transfer(to: world.hot, value: .zero, nonce: nonce).signed(by: key)
+        return SignedPayment(
+            network: Venue.network, asset: Venue.coin, withdrawals: [], replaces: .none,
+            transaction: signed.id, bytes: signed.bytes)
+    }
+
+    /// What the signer says to a new withdrawal's payment with a nonce.
+    private func answer(_ world: World, nonce: UInt64) throws -> SigningAnswer {
+        let id = world.venue.withdraw()
+        let transaction = try world.venue.transaction(nonce: nonce)
+        return world.venue.ask(world.signer, world.venue.request(id, transaction))
+    }
+
+    @Test func `with too many dropped only what makes room is signed, and none is forgotten`()
+        throws
+    {
+        let world = try World()
+        let most = UInt64(EVMPayments.droppedMax)
+        let all = try (0..<most).map { try filler(world, $0) }
+        for payment in all { world.venue.log(payment) }
+        for payment in all { world.venue.drop(payment) }
+        var account = try #require(world.venue.coins.account(Venue.network))
+        #expect(account.dropped.count == all.count && account.nextNonce == 0)
+        guard case .refused(.coins, let text) = try answer(world, nonce: most) else {
+            Issue.record("a nonce that none of them has is signed")
+            return
+        }
+        #expect(text.contains("256 payments are dropped"))
+        // What customers' addresses send is counted apart.
+        #expect(world.ask(try world.transfer(to: world.hot)).payment != nil)
+        let first = try #require(try answer(world, nonce: 0).payment)
+        world.venue.log(first)
+        world.venue.settle(first)
+        account = try #require(world.venue.coins.account(Venue.network))
+        #expect(account.dropped.count == all.count - 1)
+        #expect(try answer(world, nonce: most).payment != nil)
+    }
+
+    @Test func `from what had to be forgotten on nothing is signed`() throws {
+        let world = try World()
+        for nonce in 0...UInt64(Limits.transactionsMax) {
+            let payment = try filler(world, nonce)
+            world.venue.log(payment)
+            world.venue.drop(payment)
+        }
+        let account = try #require(world.venue.coins.account(Venue.network))
+        #expect(account.hasForgotten && account.dropped.count == Limits.transactionsMax)
+        for nonce: UInt64 in [0, 1] {
+            guard case .refused(.coins, let text) = try answer(world, nonce: nonce) else {
+                Issue.record("nonce \(nonce) is signed")
+                return
+            }
+            #expect(text.contains("not the wallet's"))
+        }
+        #expect(world.ask(try world.transfer(to: world.hot)).refusal == .coins)
+        let saved = world.venue.coins.saved
+        #expect(CoinTable(saved: saved)?.account(Venue.network)?.hasForgotten == true)
+    }
+
+    @Test func `with too many final above a gap only the gap is signed`() throws {
+        let world = try World()
+        let most = UInt64(EVMPayments.spentMax)
+        for nonce in 1...most {
+            let payment = try filler(world, nonce)
+            world.venue.log(payment)
+            world.venue.settle(payment)
+        }
+        guard case .refused(.coins, let text) = try answer(world, nonce: most + 1) else {
+            Issue.record("a nonce behind them is signed")
+            return
+        }
+        #expect(text.contains("above nonce 0"))
+        let gap = try #require(try answer(world, nonce: 0).payment)
+        world.venue.log(gap)
+        world.venue.settle(gap)
+        #expect(world.venue.coins.account(Venue.network)?.nextNonce == most + 1)
+        #expect(try answer(world, nonce: most + 1).payment != nil)
+        #expect(world.venue.coins.account(Venue.network)?.hasForgotten == false)
     }
 
     @Test func `the log says what the wallet has`() throws {

@@ -135,6 +135,7 @@ public struct ReviewedEVMPayment: Sendable {
         guard let account = coins.account(request.network) else {
             throw PaymentReviewError(.otherKey, "the log names no EVM chain \(request.network)")
         }
+        if let loss = account.loss { throw PaymentReviewError(.coins, loss) }
         let own = try? key.descendant(.hardened(44), .hardened(EVMNetwork.coinType), .hardened(0))
         guard own?.publicKey.text(isTest: false) == account.key else {
             throw PaymentReviewError(
@@ -215,6 +216,10 @@ public struct ReviewedEVMPayment: Sendable {
             guard account.mayUse(transaction.nonce) else {
                 throw PaymentReviewError(
                     .coins, "nonce \(transaction.nonce) is not to be used: \(account.nextNonce) is")
+            }
+            let coin = OutPoint(account.hot, nonce: transaction.nonce)
+            if let obstacle = account.obstacle(to: coin) {
+                throw PaymentReviewError(.coins, obstacle)
             }
             return
         }

@@ -26,6 +26,7 @@ extension EVMPayments {
         text(key)
         number(spentBelow)
         number(nonceEnd)
+        number(UInt8(hasForgotten ? 1 : 0))
         number(UInt32(spentAbove.count))
         for nonce in spentAbove.sorted() { number(nonce) }
         for list in [settled, transferred] {
@@ -79,6 +80,7 @@ extension EVMPayments {
         self.init(chain: name, key: r.string(most: Limits.chainKeyBytesMax))
         spentBelow = r.integer()
         nonceEnd = r.integer()
+        hasForgotten = r.integer(UInt8.self) != 0
         let above = Int(r.integer(UInt32.self))
         guard above <= Self.spentMax, r.remaining >= 8 * above else { return nil }
         for _ in 0..<above { spentAbove.insert(r.integer()) }

@@ -127,13 +127,21 @@ public struct EVMPayments: Sendable {
 
     /// Maximum of `settled`: more than the payments of one block that are not settled.
     static let settledMax = Limits.transactionsMax
-    /// Maximum of `dropped`: the oldest is forgotten.
-    static let droppedMax = 256
+    /// Whether something was forgotten that may matter still, as a table was full: from then on
+    /// nothing is signed. A log of the wallet's own comes nowhere near that.
+    public internal(set) var hasForgotten = false
+
+    /// From so many of `dropped` on, of the account that pays and of all others apart, nothing with
+    /// another nonce is signed: what has one of theirs makes room once it is final.
+    public static let droppedMax = 256
+    /// Maximum of `dropped`, whatever the log says: beyond it the oldest is forgotten.
+    static let droppedEnd = Limits.transactionsMax
+    /// Maximum of `spentAbove`. A chain's nonces are final one after the other, so more than there
+    /// are open payments are of a log that is not the wallet's. With so many only the lowest nonce
+    /// that is not final is signed; beyond it they are forgotten.
+    public static let spentMax = Limits.transactionsMax
     /// Maximum of `cold`: of each all balances are read at each final block.
     public static let coldMax = 16
-    /// Maximum of `spentAbove`. A chain's nonces are final one after the other: more are of a log
-    /// that is not the wallet's.
-    static let spentMax = 65_536
 
     init?(chain: Text40, key: String) {
         guard let network = EVMNetwork.named("\(chain)"),
@@ -177,6 +185,34 @@ public struct EVMPayments: Sendable {
     /// Whether a payment that replaces none may have the nonce: one that none has, and no further
     /// than the next one behind all that ever were, since nobody could use one beyond a gap.
     public func mayUse(_ nonce: UInt64) -> Bool { !isUsed(nonce) && nonce <= nonceEnd }
+
+    /// Why nothing is signed at all any more; nil: nothing was forgotten.
+    public var loss: String? {
+        guard hasForgotten else { return nil }
+        return "more of its payments were dropped, or are final out of their order, than are "
+            + "remembered, so nothing of \(chain) is signed: this log is not the wallet's"
+    }
+
+    /// Why nothing is signed that has a nonce, as a coin, which no open payment has; nil: it may be.
+    /// What is signed and has no room here would be forgotten, and paid twice some day.
+    public func obstacle(to coin: OutPoint) -> String? {
+        if let loss { return loss }
+        let account = coin.accountAndNonce?.account
+        if account == hot, spentAbove.count >= Self.spentMax,
+            coin.accountAndNonce?.nonce != spentBelow
+        {
+            return
+                "\(spentAbove.count) nonces are final above nonce \(spentBelow), which nobody has "
+                + "used: that one comes first"
+        }
+        let others = dropped.values.filter { ($0.signed.sender == hot) == (account == hot) }
+        guard others.count >= Self.droppedMax, !others.contains(where: { $0.coin == coin }) else {
+            return nil
+        }
+        return
+            "\(others.count) payments are dropped and may be final all the same: what has one of "
+            + "their nonces has to be final first"
+    }
 
     /// The payments of a set of withdrawals, in the order of the log. Transfers, which pay none,
     /// are of no set.
@@ -257,6 +293,8 @@ public struct EVMPayments: Sendable {
             let account = sweep.signed.sender
             if swept[account] != nil || swept.count < Limits.addressesMax {
                 swept[account] = max(nextNonce(of: account), sweep.nonce + 1)
+            } else {
+                hasForgotten = true
             }
             dropped = dropped.filter { $0.value.coin != sweep.coin }
             if cold.contains(account), let moved = sweep.signed.transaction.movement {
@@ -269,7 +307,11 @@ public struct EVMPayments: Sendable {
         take(c.cost.units, of: c.costAsset)
         take(payment.amount, of: payment.asset)
         for (other, _) in payments(of: payment.withdrawals) { payments[other] = nil }
-        if spentAbove.count < Self.spentMax { spentAbove.insert(payment.nonce) }
+        if spentAbove.count < Self.spentMax || payment.nonce == spentBelow {
+            spentAbove.insert(payment.nonce)
+        } else if !isSpent(payment.nonce) {
+            hasForgotten = true
+        }
         while spentAbove.remove(spentBelow) != nil { spentBelow += 1 }
         dropped = dropped.filter { $0.value.coin != payment.coin }
         // What a transfer brings to a customer's address stays the wallet's.
@@ -304,10 +346,11 @@ public struct EVMPayments: Sendable {
             !isSpent(payment.coin)
         else { return }
         dropped[id] = payment
-        if dropped.count > Self.droppedMax,
+        if dropped.count > Self.droppedEnd,
             let oldest = dropped.min(by: { $0.value.sequence < $1.value.sequence })
         {
             dropped[oldest.key] = nil
+            hasForgotten = true
         }
     }
 }

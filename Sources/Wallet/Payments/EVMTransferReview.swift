@@ -252,6 +252,9 @@ public struct ReviewedEVMTransfer: Sendable {
             throw PaymentReviewError(
                 .coins, "nonce \(transaction.nonce) of \(sender) is not to be used")
         }
+        if let obstacle = account.obstacle(to: OutPoint(sender, nonce: transaction.nonce)) {
+            throw PaymentReviewError(.coins, obstacle)
+        }
     }
 
     /// Signs it with the key of the account that it leaves.
