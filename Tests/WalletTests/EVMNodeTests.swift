@@ -75,9 +75,10 @@ private func json(_ text: String) throws -> JSONValue {
             guard parts.count == 2, let call = JSONValue(parsing: parts[1].utf8),
                 let method = call["method"]?.text, let id = call["id"]?.whole
             else { return reply("") }
-            // By method, or by method and first parameter.
+            // By method, or by method and first parameter or whom it calls.
             var key = method
-            if case .array(let parameters)? = call["params"], let first = parameters.first?.text,
+            if case .array(let parameters)? = call["params"],
+                let first = parameters.first?.text ?? parameters.first?["to"]?.text,
                 answers["\(method) \(first)"] != nil
             {
                 key = "\(method) \(first)"
@@ -297,7 +298,8 @@ private func json(_ text: String) throws -> JSONValue {
             (failure(4_444, "pruned history unavailable"), nil, true),
             (failure(-32_000, "hash is not currently canonical"), nil, true),
             (result("null"), nil, true), (result("\"64\""), nil, true), (result("7"), nil, true),
-            (result("\"0x\(String(repeating: "00", count: 5_000))\""), nil, true),
+            // What a contract chooses to return is no fault of the node.
+            (result("\"0x\(String(repeating: "00", count: 5_000))\""), nil, false),
         ]
         for (answer, expected, isError) in rows {
             let found = try fault(["eth_call": answer]) { node throws(NodeError) in
@@ -318,6 +320,49 @@ private func json(_ text: String) throws -> JSONValue {
                 #expect(try node.balance(native, after: id) == expected)
             }
             #expect((found == nil) == (expected != nil), "\(value)")
+        }
+    }
+
+    @Test func `a contract that fails in its own way is not taken for a node that fails`() throws {
+        let id = try #require(BlockID(hex: blockHash))
+        let contract = try #require(EVMAddress(tokenAddress))
+        let token = EVMHolding(try #require(EVMAddress(owner)), .token(contract))
+        let nobody = "0x" + String(repeating: "0", count: 40)
+        for words in [
+            "out of gas", "invalid opcode: INVALID", "stack limit reached 1024 (1023)",
+            "invalid jump destination", "gas uint64 overflow",
+        ] {
+            let failure = #""error":{"code":-32000,"message":"\#(words)"}"#
+            // The node executes what has no code there: so it is the contract.
+            var answers = ["eth_call": failure, "eth_call \(nobody)": result("\"0x\"")]
+            let found = try fault(answers) { node throws(NodeError) in
+                #expect(try node.balance(token, after: id) == nil)
+                #expect(try node.decimals(of: contract) == nil)
+            }
+            #expect(found == nil, "\(words)")
+            // It executes nothing: so it is the node.
+            answers["eth_call \(nobody)"] = nil
+            let refused = try fault(answers) { node throws(NodeError) in
+                _ = try node.balance(token, after: id)
+            }
+            #expect(refused?.description.contains(words) == true)
+        }
+    }
+
+    @Test func `a token's decimals are what its contract says`() throws {
+        let contract = try #require(EVMAddress(tokenAddress))
+        func word(_ last: String) -> String {
+            result("\"0x\(String(repeating: "0", count: 64 - last.count))\(last)\"")
+        }
+        let rows: [(String, UInt8?)] = [
+            (word("6"), 6), (word("0"), 0), (word("ff"), 255), (word("100"), nil),
+            (result("\"0x\""), nil), (result("\"0x06\""), nil),
+        ]
+        for (answer, expected) in rows {
+            let found = try fault(["eth_call": answer]) { node throws(NodeError) in
+                #expect(try node.decimals(of: contract) == expected, "\(answer)")
+            }
+            #expect(found == nil)
         }
     }
 

@@ -253,6 +253,10 @@ extension EVMCustodian {
         let transaction = signed.transaction
         let nobody = AdoptedPurpose(asset: chain.transferAsset, replaces: .none, withdrawals: [])
         guard signed.sender == chain.hot else { return .success(nobody) }
+        // It may pay a withdrawal, which cannot be seen while its amount is not known.
+        if let contradiction = chain.misdeclared[.token(transaction.destination)] {
+            return .failure(ChainSetupError(text: contradiction))
+        }
         func isSame(_ other: EVMTransaction) -> Bool {
             (other.destination, other.value) == (transaction.destination, transaction.value)
                 && other.data == transaction.data
@@ -309,19 +313,36 @@ extension EVMCustodian {
     // MARK: Gaps
 
     /// Has a nonce that nobody uses filled by a transfer of nothing to the account itself, once
-    /// payments with later nonces have waited for it for long.
+    /// payments with later nonces have waited for it for long; or where a withdrawal was signed with
+    /// it as often as may be, and all of that was dropped: with the nonce used none of it can ever
+    /// be final, and it is paid with another one.
     func fillGap(
         _ account: EVMPayments, _ count: UInt64, _ fee: (most: UInt64, priority: UInt64),
         _ funds: EVMFunds, _ view: ChainView, _ chain: FollowedEVMChain
     ) -> (PayoutCondition, String)? {
         let (nonce, now) = (account.nextNonce, Clock.monotonicNanos())
+        let spent = account.dropped.values.filter {
+            $0.coin == OutPoint(chain.hot, nonce: nonce) && !$0.withdrawals.isEmpty
+        }
         guard nonce >= count, session.replica.engine.rules >= 3,
             account.payments.values.contains(where: { $0.nonce > nonce })
+                || spent.count > Limits.replacementsMax
         else {
             chain.payouts.gap = nil
             return nil
         }
         if chain.payouts.gap?.nonce != nonce { chain.payouts.gap = (nonce, now) }
+        // Nodes may still have what was dropped, and take no other for less than an eighth more.
+        var fee = fee
+        for dropped in spent {
+            guard case .dynamic(let most, let priority) = dropped.signed.transaction.fee else {
+                continue
+            }
+            fee.most = min(max(fee.most, most.addingClamped(most / 8 + 1)), EVMCeiling.feePerGas)
+            fee.priority = min(
+                max(fee.priority, priority.addingClamped(priority / 8 + 1)),
+                EVMCeiling.priorityPerGas, fee.most)
+        }
         guard let since = chain.payouts.gap?.since, now - since >= Self.patience(account),
             let transaction = try? EVMTransaction(
                 chainID: account.network.chainID, nonce: nonce,

@@ -233,6 +233,9 @@ extension EVMCustodian {
                 LeftOutError(
                     .unpayable, "its address or amount is none of the chain's; it can be refused"))
         }
+        if let contradiction = chain.misdeclared[asset.coin] {
+            return .failure(LeftOutError(.unpayable, contradiction))
+        }
         let nonce = chain.payouts.nonces[withdrawal.id].flatMap {
             account.isSpent($0) ? nil : $0
         }
@@ -255,6 +258,12 @@ extension EVMCustodian {
                     .unpayable, "it goes to the wallet's own account; it can be refused"))
         }
         let due = asset.listed.transfer(to: destination, units)
+        guard !funds.unread.contains(asset.coin) else {
+            return .failure(
+                LeftOutError(
+                    .unpayable,
+                    "the contract of \(asset.listed.code) does not say what \(chain.hot) has"))
+        }
         guard funds.has(units, of: asset.coin) else {
             return .failure(
                 LeftOutError(
@@ -407,7 +416,13 @@ extension EVMCustodian {
         guard Clock.monotonicNanos() - since >= patience else { return nil }
         let same = account.payments.values.count { $0.nonce == payment.nonce }
         guard same <= Limits.replacementsMax else {
-            return (.slow, "the payment 0x\(id.hex) waits for a block at its last fee")
+            return (
+                .slow,
+                "the payment 0x\(id.hex) waits for a block at its last fee. It is final once blocks "
+                    + "take that; to give it up, boursectl wallet drop each of the \(same) that have "
+                    + "nonce \(payment.nonce): another transaction uses the nonce, and then it is "
+                    + "paid anew, or before that refused"
+            )
         }
         // Nodes take a replacement that offers an eighth more of both, at least.
         let next = (

@@ -164,6 +164,9 @@ extension EVMCustodian {
         guard !coins.hasGap, let view = session.replica.engine.asset(asset.id) else {
             return (.incomparable, "records of the log were missed: restart bourse-walletd", nil)
         }
+        if let contradiction = chain.misdeclared[asset.coin] {
+            return (.incomparable, contradiction, nil)
+        }
         guard chain.count != nil else {
             let silence = chain.holdings.silence.map { ": \($0)" } ?? ""
             if chain.isFirstCountLate {
@@ -180,7 +183,10 @@ extension EVMCustodian {
             var sides = Reconciliation(
                 asset.id, session.replica.engine,
                 holdings: { network in
-                    chains[network]?.count.flatMap { count in
+                    guard let other = chains[network], !other.isMisdeclared(asset.id) else {
+                        return nil
+                    }
+                    return other.count.flatMap { count in
                         table.account(network).map { count.onChain(asset.id, $0) }
                     }
                 })

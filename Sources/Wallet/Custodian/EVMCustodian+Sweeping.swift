@@ -72,6 +72,7 @@ extension EVMCustodian {
         var tries = 0
         while tries < EVMSweeping.triesMax, let holding = chain.sweeping.next() {
             guard let asset = chain.setup.assets.first(where: { $0.coin == holding.coin }),
+                chain.misdeclared[asset.coin] == nil,
                 let terms = networks.first(where: { $0.asset == asset.id }),
                 let due = chain.holdings.known[holding], due >= threshold(asset, terms),
                 !session.replica.engine.isWithdrawalStopped(asset.id),
@@ -316,7 +317,10 @@ extension EVMCustodian {
             let same = account.sweeps.values.count { $0.coin == sweep.coin }
             guard same <= Limits.replacementsMax, let transaction = dearer(sweep, fee) else {
                 chain.sweeping.fail(
-                    holding, "its sweep 0x\(id.hex) waits for a block at its last fee")
+                    holding,
+                    "its sweep 0x\(id.hex) waits for a block at its last fee. It is final once "
+                        + "blocks take that; for a higher fee, boursectl wallet drop and "
+                        + "bourse-signerd --forget one of those with its nonce")
                 continue
             }
             let old = sweep.signed.transaction

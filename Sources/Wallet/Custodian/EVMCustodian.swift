@@ -122,6 +122,7 @@ public final class EVMCustodian {
             report(view, "", .unusable, error.text)
             return false
         }
+        if Clock.monotonicNanos() >= chain.nextLook { chain.compareDecimals() }
         try reconcile(view, chain)
         do throws(ChainSetupError) {
             guard Clock.monotonicNanos() >= chain.nextLook else { return false }
@@ -134,6 +135,11 @@ public final class EVMCustodian {
         // Past a block with a payment that is not known nobody would look for it again.
         guard !coins.hasGap else {
             report(view, "", .unusable, "records of the log were missed: restart walletd")
+            return false
+        }
+        guard chain.unasked == nil else {
+            report(view, chain, networks, .none)
+            chain.nextLook = Clock.monotonicNanos() + Self.absenceNanos
             return false
         }
         try followCold(view, chain)
@@ -411,7 +417,11 @@ public final class EVMCustodian {
         if condition.isSound, let objection = chain.objection {
             (condition, text) = (.nodesDiffer, objection)
         }
-        if refusal != .none {
+        if let unasked = chain.unasked {
+            (condition, text) = (
+                .noNode, "its node does not say what its tokens' contracts are: \(unasked)"
+            )
+        } else if refusal != .none {
             (condition, text) = (.refused, "the log refuses what was found: \(refusal)")
         } else if !networks.contains(where: \.takesDeposits), condition.isSound {
             (condition, text) = (.closed, "deposits are not credited until the networks take them")

@@ -12,12 +12,15 @@ internal import Terms
 struct EVMFunds {
     private var free: [EVMCoin: EVMWord] = [:]
     private var total: EVMWord = .zero
+    /// Tokens whose contracts do not say what the account has.
+    private(set) var unread: Set<EVMCoin> = []
 
     init(_ chain: FollowedEVMChain, _ account: EVMPayments) throws(NodeError) {
         guard let block = chain.reader.tip?.block else { return }
         for asset in chain.setup.assets {
             let holding = EVMHolding(chain.hot, asset.coin)
-            free[asset.coin] = try chain.node.balance(holding, after: block) ?? .zero
+            free[asset.coin] = try chain.node.balance(holding, after: block)
+            if free[asset.coin] == nil { unread.insert(asset.coin) }
         }
         if free[.native] == nil {
             free[.native] = try chain.node.balance(EVMHolding(chain.hot, .native), after: block)

@@ -20,12 +20,15 @@ struct EVMHoldings {
     static let nanosMax: Int64 = 300_000_000
     /// Balances that are read again with each block though nothing says that they changed.
     static let againMax = 32
+    /// Balances of a token that are asked again with each block, as its contract did not say them.
+    static let unreadMax = 4
 
     /// What there is, above zero, by holding.
     private(set) var known: [EVMHolding: EVMWord] = [:]
     /// The final block after which all that may have changed was read; nil: not yet.
     private(set) var block: (height: UInt64, id: BlockID)?
-    /// Holdings that their contract does not say, as last asked; at most `againMax`.
+    /// Holdings that their contract does not say, as last asked; of each token at most
+    /// `unreadMax`, so that one that fails hides no other.
     private(set) var unread: Set<EVMHolding> = []
     /// What the node does not answer; nil: it does.
     private(set) var silence: String?
@@ -104,7 +107,9 @@ struct EVMHoldings {
     private mutating func read(_ holding: EVMHolding, _ id: BlockID, _ node: EVMNode) -> Bool {
         do throws(NodeError) {
             guard let units = try node.balance(holding, after: id) else {
-                if unread.count < Self.againMax { unread.insert(holding) }
+                if unread.count(where: { $0.coin == holding.coin }) < Self.unreadMax {
+                    unread.insert(holding)
+                }
                 return true
             }
             unread.remove(holding)

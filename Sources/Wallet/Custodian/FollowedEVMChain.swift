@@ -63,6 +63,12 @@ final class FollowedEVMChain {
     static let firstCountNanos: Int64 = 600_000_000_000
     /// The wallet's side of each asset, as last compared.
     var books: [AssetID: BooksReport] = [:]
+    /// What of a token's contract contradicts the operator's list: it is neither credited nor paid.
+    private(set) var misdeclared: [EVMCoin: String] = [:]
+    /// Why it is not known whether contracts and list agree; nil: it is.
+    private(set) var unasked: String? = "nobody asked yet"
+    /// Tokens whose contract was not heard yet.
+    private var unheard: Set<EVMCoin>
     /// Confirmations after which a block is final, as it was last read.
     private(set) var confirmations: UInt32?
     /// When it is looked at again, monotonic.
@@ -74,6 +80,7 @@ final class FollowedEVMChain {
         _ setup: EVMChainSetup, _ node: EVMNode, second: EVMNode? = nil
     ) throws(ChainSetupError) {
         (self.setup, self.node) = (setup, node)
+        unheard = Set(setup.assets.map(\.coin).filter { $0 != .native })
         let addresses: EVMDepositAddresses
         do throws(KeyError) {
             addresses = try EVMDepositAddresses(key: setup.key)
@@ -139,6 +146,43 @@ final class FollowedEVMChain {
     /// there.
     func isOwn(_ address: EVMAddress) -> Bool {
         address == hot || deposits.watch.addresses.account(address) != nil
+    }
+
+    /// Asks each token's contract for its decimals and compares them with the list: at a wrong number
+    /// everybody would be credited and paid another amount. A contract need not have any; as a node
+    /// that has not caught up may lack the contract, it is asked until the chain is in step.
+    func compareDecimals() {
+        if unasked == nil, unheard.isEmpty { return }
+        var found: [EVMCoin: String] = [:]
+        do throws(NodeError) {
+            // That it is the right chain.
+            _ = try node.tip()
+            for asset in setup.assets where unheard.contains(asset.coin) {
+                guard case .token(let contract) = asset.coin else { continue }
+                guard let decimals = try node.decimals(of: contract) else {
+                    if reader.condition == .inStep { unheard.remove(asset.coin) }
+                    continue
+                }
+                unheard.remove(asset.coin)
+                if decimals == asset.listed.decimals { continue }
+                found[asset.coin] =
+                    "\(asset.listed.code) has \(decimals) decimals by its contract and "
+                    + "\(asset.listed.decimals) by [walletd] assets, so it is neither credited nor "
+                    + "paid: correct the list, restart bourse-walletd and bourse-signerd, and have "
+                    + "the blocks since read again: boursectl wallet rescan"
+            }
+            unasked = nil
+        } catch { unasked = "\(error)" }
+        if found.isEmpty { return }
+        misdeclared.merge(found) { _, new in new }
+        deposits.units = deposits.units.filter { misdeclared[$0.key] == nil }
+        // What was read with it is read again without it.
+        reader = ChainReader()
+    }
+
+    /// Whether the list says of an asset what its contract contradicts.
+    func isMisdeclared(_ asset: AssetID) -> Bool {
+        setup.assets.contains { $0.id == asset && misdeclared[$0.coin] != nil }
     }
 
     /// Reads on; what is to be done about it. `payments` are those that pay withdrawals, open and

@@ -92,7 +92,9 @@ public enum EVMAnomaly: Hashable, Sendable, CustomStringConvertible {
             "\(holding.words): \(units) less arrived than transactions and logs say"
         case .loss(let holding, let units):
             "\(holding.words): \(units) left it that the wallet did not move"
-        case .unreadable(let holding): "\(holding.words): the token does not say its balance"
+        case .unreadable(let holding):
+            "\(holding.words): the token does not say its balance, so nothing of it is credited: "
+                + "see what has arrived, and book it by hand"
         case .outOfRange(let holding): "\(holding.words): its numbers are too large"
         }
     }

@@ -148,23 +148,50 @@ public final class EVMNode: EVMChainNode {
     private func tokenBalance(
         _ holder: EVMAddress, _ token: EVMAddress, _ place: JSONValue
     ) throws(NodeError) -> EVMWord? {
-        let method = "eth_call"
-        let call: JSONValue = [
-            "to": .string(EVMHex.text(token.bytes)),
-            "data": .string(EVMHex.text(TokenQuery.balance(of: holder).data)),
-        ]
-        do throws(NodeError) {
-            let answer = try client.call(method, call, place)
-            guard let bytes = answer.evmData(countMax: Self.returnBytesMax) else {
-                throw NodeError.malformed(method: method, "is no data, or too long")
-            }
-            return try? ABIReturn.word(bytes)
-        } catch {
-            if case .refused(_, let code, let message) = error, Self.isRevert(code, message) {
+        let data = TokenQuery.balance(of: holder).data
+        return try returned(by: token, data, place).flatMap { try? ABIReturn.word($0) }
+    }
+
+    /// What a token's contract says that its decimals are, at the node's last block; nil: it does
+    /// not say, as ERC-20 does not demand it.
+    public func decimals(of token: EVMAddress) throws(NodeError) -> UInt8? {
+        try returned(by: token, TokenQuery.decimals.data, "latest")
+            .flatMap { try? ABIReturn.decimals($0) }
+    }
+
+    /// What a contract returns to a call; nil: it fails, or returns too much. A contract can fail
+    /// in whatever way it likes, and every client has other words for it: where a client refuses a
+    /// call in words that are not known, and executes one of no code at the same place before and
+    /// after which it refuses, the contract is at fault and not the node.
+    private func returned(
+        by contract: EVMAddress, _ data: [UInt8], _ place: JSONValue
+    ) throws(NodeError) -> [UInt8]? {
+        do throws(NodeError) { return try execute(contract, data, place) } catch {
+            guard case .refused(_, let code, let message) = error else { throw error }
+            if Self.isRevert(code, message) { return nil }
+            guard (try? execute(Self.noContract, [], place)) != nil else { throw error }
+            do throws(NodeError) { return try execute(contract, data, place) } catch let again {
+                guard case .refused(_, code, _) = again else { throw again }
                 return nil
             }
-            throw error
         }
+    }
+
+    /// `eth_call` of a contract at a block; nil: it returns more than is read. The gas is bounded,
+    /// as a contract that uses all of it keeps the node, and whoever waits for it, busy.
+    private func execute(
+        _ contract: EVMAddress, _ data: [UInt8], _ place: JSONValue
+    ) throws(NodeError) -> [UInt8]? {
+        let method = "eth_call"
+        let call: JSONValue = [
+            "to": .string(EVMHex.text(contract.bytes)), "data": .string(EVMHex.text(data)),
+            "gas": .string("0x" + String(Self.callGas, radix: 16)),
+        ]
+        let answer = try client.call(method, call, place)
+        guard let bytes = answer.evmData(countMax: NodeClient.answerBytesMax / 2) else {
+            throw .malformed(method: method, "is no data")
+        }
+        return bytes.count <= Self.returnBytesMax ? bytes : nil
     }
 
     /// Whether a refusal is the contract's and not the node's: 3 is that of Geth and most others,
@@ -172,6 +199,18 @@ public final class EVMNode: EVMChainNode {
     private static func isRevert(_ code: Int64, _ message: String) -> Bool {
         code == 3 || code == -32_015 || message.lowercased().contains("revert")
     }
+
+    /// An address that has no code, on any chain.
+    private static let noContract: EVMAddress = {
+        guard let address = EVMAddress(bytes: [UInt8](repeating: 0, count: 20)) else {
+            preconditionFailure("20 bytes are an address")
+        }
+        return address
+    }()
+
+    /// What gas a question to a contract may use: a balance takes some ten thousand of most, and
+    /// some hundred thousand of those that compute it.
+    private static var callGas: UInt64 { 2_000_000 }
 
     /// Maximum bytes that a contract returns.
     private static var returnBytesMax: Int { 4_096 }

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import ccxt
 import pytest
-from evm_bench import UNIT, WEI, EVMWalletBench
+from evm_bench import KIND, UNIT, WEI, EVMWalletBench
 from exchange import Refused
 from link_watch import DEPOSIT_COMMANDS, LinkWatch
 from wallet_bench import CONFIRMATIONS, NAMES
@@ -194,6 +194,96 @@ def test_an_asset_that_is_not_listed_stops_its_chain(bench):
     bench.node.mine(CONFIRMATIONS)
     bench.start_wallet()
     assert bench.check()["ETH"]["ann"] == 70_000
+
+
+def test_an_asset_whose_contract_has_other_decimals_stands_still_alone(tmp_path):
+    bench = EVMWalletBench(tmp_path)
+    try:
+        bench.begin(ODD="Token")
+        right = bench.config.read_text()
+        # Its contract has 6.
+        bench.config.write_text(right.replace(
+            f"{bench.tokens['ODD']}:6", f"{bench.tokens['ODD']}:8"))
+        bench.begin_signer(f"{KIND} 1000 0, {KIND}:TST 1000000 0, {KIND}:ODD 1000000 0")
+        bench.supply()
+        bench.start_wallet()
+        first = bench.node.height
+        for code in ("ODD", "TST", "ETH"):
+            bench.pay("ann", 5_000_000, code)
+        bench.node.mine(CONFIRMATIONS)
+        bench.await_in_step()
+        assert [bench.balances(code)["ann"] for code in ("ODD", "TST", "ETH")] == [
+            0, 5_000_000, 5_000_000]
+        said = bench.await_books("not comparable", "ODD")
+        assert "6 decimals by its contract and 8 by" in said["text"] and not said["isSound"]
+        assert not bench.is_stopped("ODD"), "it is not missing"
+        # What was credited before, or is booked by hand, is not paid either; the others are.
+        bench.ctl("credit", "ann", "ODD", "9", "--reference", "x", "--reason", "test")
+        there = [bench.address(), bench.address(), bench.address()]
+        for address, code in zip(there, ("ODD", "TST", "ETH")):
+            bench.withdraw("ann", address, 2_000_000, code)
+        bench.mine_until("the others are paid", lambda: len(bench.withdrawals) == 1)
+        bench.await_("said", lambda: "6 decimals" in bench.payouts.get("text", ""))
+        assert bench.node.balance(there[0], bench.tokens["ODD"]) == 0
+        bench.await_books("balanced", "TST")
+        # Corrected, it goes on, and nothing is lost.
+        for daemon in ("walletd", "signerd"):
+            bench.kill(daemon)
+        bench.config.write_text(bench.config.read_text().replace(
+            f"{bench.tokens['ODD']}:8", f"{bench.tokens['ODD']}:6"))
+        bench.start_signer()
+        bench.start_wallet()
+        bench.ctl("wallet", "rescan", "ODD", first, "--yes")
+        bench.await_("credited", lambda: bench.balances("ODD")["ann"] >= 5_000_000)
+        bench.await_paid()
+        assert bench.node.balance(there[0], bench.tokens["ODD"]) == 2_000_000
+    finally:
+        bench.end()
+
+
+@pytest.mark.parametrize("fault", [1, 2, 3])
+def test_a_token_that_breaks_stops_nothing_else(tmp_path, fault):
+    bench = EVMWalletBench(tmp_path)
+    try:
+        bench.begin(BAD="BrokenToken")
+        bench.begin_signer(f"{KIND} 1000 0, {KIND}:TST 1000000 0, {KIND}:BAD 1000000 0")
+        bench.supply()
+        bench.start_wallet()
+        bench.pay("ann", 7_000_000, "BAD")
+        bench.node.mine(CONFIRMATIONS)
+        bench.await_("credited", lambda: bench.balances("BAD")["ann"] == 7_000_000)
+        bench.node.run(bench.tokens["BAD"], "damage(uint256)", fault)
+        bench.node.mine()
+        for code in ("BAD", "TST", "ETH"):
+            bench.pay("ann", 5_000_000, code)
+        bench.node.mine(CONFIRMATIONS)
+        bench.await_in_step()
+        assert [bench.balances(code)["ann"] for code in ("BAD", "TST", "ETH")] == [
+            7_000_000, 5_000_000, 5_000_000]
+        bench.await_("remark", lambda: "does not say its balance" in
+                     bench.log_tail("walletd", 100))
+        there = [bench.address(), bench.address(), bench.address()]
+        for address, code in zip(there, ("BAD", "TST", "ETH")):
+            bench.withdraw("ann", address, 2_000_000, code)
+        bench.mine_until("the others are paid", lambda: len(bench.withdrawals) == 1)
+        bench.await_("said", lambda: "the contract of BAD does not say" in
+                     bench.payouts.get("text", ""))
+        said = bench.await_books("coins not seen", "BAD")
+        assert "the contract of BAD does not say" in said["text"] and not said["isSound"]
+        for code in ("TST", "ETH"):
+            bench.await_books("balanced", code)
+        # Repaired, it goes on as before.
+        bench.node.run(bench.tokens["BAD"], "damage(uint256)", 0)
+        bench.mine_until("paid", lambda: not bench.withdrawals)
+        assert bench.node.balance(there[0], bench.tokens["BAD"]) == 2_000_000
+        bench.await_books("balanced", "BAD")
+        assert bench.balances("BAD")["ann"] == 5_000_000 - 100
+        # What came while it was broken is on the chain, and an operator's to book.
+        bench.ctl("credit", "ann", "BAD", "5", "--reference", "x", "--reason", "seen")
+        bench.await_("booked", lambda: bench.balances("BAD")["ann"] == 10_000_000 - 100)
+        bench.await_books("balanced", "BAD")
+    finally:
+        bench.end()
 
 
 def test_a_wrong_setting_is_refused_at_the_start(bench):

@@ -230,6 +230,38 @@ def test_what_the_log_does_not_have_stops_withdrawals_until_it_is_adopted(still)
     bench.await_("refused", lambda: "no account of the wallet" in bench.log_tail("walletd", 50))
 
 
+def test_what_pays_a_withdrawal_waits_for_the_stop_to_end_and_is_adopted_as_its_payment(still):
+    bench = still
+    bench.start_wallet()
+    bench.supply(ether=5, tokens=0)
+    bench.fund("ann", 2 * COIN)
+    bench.kill("signerd")
+    there = bench.address()
+    row = bench.withdraw("ann", there, COIN)
+    # As the signer signed it, and the log never got it.
+    lost = bench.steal(there, WEI)
+    bench.node.mine(CONFIRMATIONS)
+    bench.await_payouts("foreign transaction")
+    bench.await_("stopped", bench.is_stopped)
+    bench.ctl("wallet", "adopt", KIND, lost, "--yes")
+    said = bench.await_("waits", lambda: "then it is adopted" in bench.payouts.get("text", "")
+                        and bench.payouts)
+    assert f"pays withdrawal {row}" in said["text"] and "wallet resume ETH" in said["text"]
+    # It waits for as long as the operator takes, and nobody else pays it meanwhile.
+    bench.start_signer()
+    bench.node.mine(2)
+    time.sleep(4)
+    assert bench.withdrawals[row]["status"] == "approved" and bench.is_stopped()
+    bench.ctl("wallet", "resume", "ETH", "--reason", "it was us")
+    bench.await_("adopted", lambda: not bench.withdrawals)
+    assert not bench.is_stopped()
+    bench.node.mine(CONFIRMATIONS)
+    bench.await_in_step()
+    assert [one["hash"] for one, _ in bench.own()] == [lost]
+    assert bench.node.balance(there) == WEI and bench.balances()["ann"] == COIN - FEE
+    bench.await_books("balanced")
+
+
 def test_a_nonce_that_nobody_uses_is_filled(still):
     bench = still
     bench.start_wallet()

@@ -271,6 +271,40 @@ def test_a_token_that_moves_nothing_pays_nobody(tmp_path):
         bench.end()
 
 
+def test_a_payment_that_was_signed_as_often_as_may_be_is_given_up_and_paid_anew(bench):
+    bench.start_wallet()
+    bench.fund("ann", 3 * COIN)
+    bench.node.call("evm_hold", True)
+    there = bench.address()
+    row = bench.withdraw("ann", there, COIN)
+
+    def payments():
+        return [one["transaction"] for one in bench.withdrawals[row]["payments"]]
+    # Each higher fee waits for ten seconds of blocks.
+    deadline = time.monotonic() + 16 * 20
+    while len(payments()) < 16:
+        assert time.monotonic() < deadline, bench.status
+        bench.node.mine()
+        time.sleep(0.3)
+    bench.mine_until("said", lambda: "at its last fee" in bench.payouts.get("text", ""))
+    assert "wallet drop" in bench.payouts["text"] and not bench.payouts["isSound"]
+    assert len(payments()) == 16
+    for one in payments():
+        bench.ctl("wallet", "drop", one, "--force", "--confirm", one)
+    # What waited at the node is gone; a transfer of nothing uses the nonce.
+    bench.node.kill()
+    bench.node.start()
+    bench.mine_until("its nonce is used", bench.own)
+    # The signer is asked again after a minute.
+    bench.await_paid()
+    own = [one for one, _ in bench.own()]
+    assert [one["nonce"] for one in own] == ["0x0", "0x1"]
+    assert (own[0]["to"], own[0]["value"]) == (bench.hot.lower(), "0x0")
+    assert (own[1]["to"], int(own[1]["value"], 16)) == (there, 10**18)
+    assert bench.balances()["ann"] == 3 * COIN - COIN - FEE
+    bench.await_books("balanced")
+
+
 def test_a_payment_that_a_reorganisation_takes_out_is_broadcast_again(bench):
     bench.start_wallet()
     bench.fund("ann", COIN)
