@@ -26,13 +26,16 @@ struct OperatorRequests {
         return WithdrawalID(number)
     }
 
-    /// The transaction of a chain that an operator wants adopted, once.
-    func takeAdoption() -> (NetworkID, TransactionID)? {
-        guard let parts = take(adoptFile)?.split(separator: " "), parts.count == 2,
+    /// The transaction of a chain that an operator wants adopted, and the height of its block where
+    /// that was named, once.
+    func takeAdoption() -> (network: NetworkID, id: TransactionID, height: UInt64?)? {
+        guard let parts = take(adoptFile)?.split(separator: " "), 2...3 ~= parts.count,
             let network = UInt16(parts[0]), let id = TransactionID(hex: String(parts[1]))
         else { return nil }
+        let height = parts.count == 3 ? UInt64(parts[2]) : nil
+        guard parts.count == 2 || height != nil else { return nil }
         log.notice("an operator wants 0x\(id.hex) of chain \(network) adopted")
-        return (NetworkID(network), id)
+        return (NetworkID(network), id, height)
     }
 
     /// A signed transaction of a chain that brings coins back from cold storage, once.

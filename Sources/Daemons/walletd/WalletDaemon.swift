@@ -175,7 +175,9 @@ struct WalletDaemon {
             }
             let reports = (custodian.reports + evm.reports)
                 .sorted { $0.network.number < $1.network.number }
-            for remark in evm.takeRemarks() { log.warning("\(remark)") }
+            for remark in custodian.takeRemarks() + evm.takeRemarks() {
+                log.warning("\(remark)")
+            }
             for report in reports { conditions.say(report) }
             ServiceManager.watchdog()
             let now = Clock.monotonicNanos()
@@ -183,7 +185,13 @@ struct WalletDaemon {
                 writeTime = now + 1_000_000_000
                 tell(reports, isConnected: session.isCaughtUp)
                 if let withdrawal = requests.takeBump() { custodian.bump(withdrawal) }
-                if let (network, id) = requests.takeAdoption() { evm.adopt(id, on: network) }
+                if let wanted = requests.takeAdoption() {
+                    if custodian.follows(wanted.network) {
+                        custodian.adopt(wanted.id, on: wanted.network, at: wanted.height)
+                    } else {
+                        evm.adopt(wanted.id, on: wanted.network)
+                    }
+                }
                 if let (network, bytes) = requests.takeArrival() {
                     if evm.follows(network) {
                         evm.importCold(bytes, on: network)

@@ -182,7 +182,8 @@ public struct Settings: Hashable, Sendable {
         public var consolidateFee: Int64 = 2_000
         /// The file in which `boursectl wallet bump` asks for such a replacement.
         public var bumpFile: String { Path.join(state, "walletd.bump") }
-        /// The file in which `boursectl wallet adopt` names a transaction: `CHAIN TRANSACTION`.
+        /// The file in which `boursectl wallet adopt` names a transaction: `CHAIN TRANSACTION`, and
+        /// behind them its block's height where that is given.
         public var adoptFile: String { Path.join(state, "walletd.adopt") }
         /// The file in which `boursectl wallet cold import` gives a signed transaction from cold
         /// storage: `CHAIN HEX`.

@@ -42,7 +42,9 @@ extension Custodian {
         }
         if waiting.isEmpty { chain.payouts.planTime = nil }
         var isBusy = false
-        if let refusal = session.replica.engine.refusal(ofPaying: terms) {
+        if let wait = chain.adoptionWait {
+            (report.condition, report.text) = (.foreign, wait)
+        } else if let refusal = session.replica.engine.refusal(ofPaying: terms) {
             (report.condition, report.text) = (.stopped, refusal)
         } else if !session.isLed {
             (report.condition, report.text) = (.stopped, "another host leads: it pays")
@@ -75,7 +77,8 @@ extension Custodian {
         } else if !known.payments.isEmpty {
             report.condition = .paying
         }
-        if report.condition != .stopped, reader.condition == .inStep, !isBusy,
+        if report.condition != .stopped, report.condition != .foreign,
+            reader.condition == .inStep, !isBusy,
             try bumpNext(sets, known, terms, chain)
         {
             isBusy = true

@@ -27,7 +27,9 @@ extension Custodian {
         books.block = chain.watch.height
         (books.condition, books.text, books.sides) = compared(terms, chain)
         chain.books = books
-        guard books.condition.stopsWithdrawals, session.isLed else { return }
+        guard books.condition.stopsWithdrawals, session.isLed, chain.adoptionWait == nil else {
+            return
+        }
         // A coin that vanished and is made up for stops them once: who has seen it resumes them.
         let vanished = Set(chain.watch.vanished.keys).subtracting(writtenOff)
         let isMadeUpFor = books.sides.map { $0.difference >= 0 } ?? false
@@ -94,7 +96,7 @@ extension Custodian {
         }
         return """
             \(name) was spent in block \(spend.height) by \(spend.transaction.hex), which is no \
-            open payment of the log: was it one that was dropped (boursectl wallet rescan), or who \
+            open payment of the log: was it one that was dropped (boursectl wallet adopt), or who \
             else has the wallet's keys?
             """
     }

@@ -47,6 +47,8 @@ public final class Custodian<Node: PaymentNode> {
     var wanted: Set<WithdrawalID> = []
     /// Signed transactions from cold storage that wait for their chains.
     var arrivals: [NetworkID: ColdArrival] = [:]
+    /// What is to be said of adoptions.
+    var remarks: [String] = []
 
     /// The second node of a chain, which has to have a deposit as well before it is credited.
     public var makeSecond: (UTXONetwork) -> Node? = { _ in nil }
@@ -160,6 +162,8 @@ public final class Custodian<Node: PaymentNode> {
             session.isLed
             ? try carryOut(steps, view, terms, chain) : (count: 0, refusal: .none, isCut: false)
         if !steps.isEmpty { greetLeader() }
+        // First: nothing is signed for what a final transaction has paid.
+        try adopt(view, terms, chain)
         try lookAtCold(view, terms, chain)
         let isPaying = try pay(view, terms, chain)
         if chain.reader.condition == .inStep, let known = coins.coins(view.network) {

@@ -26,6 +26,13 @@ final class FollowedChain<Node: PaymentNode> {
     var addresses: DepositAddresses
     var reader = ChainReader()
     var payouts = Payouts()
+    /// What an operator wants adopted.
+    var adopting: [TransactionID: WantedAdoption] = [:]
+    /// What of that waits for withdrawals to go on, in words; nil: nothing. They are not stopped
+    /// again meanwhile, and nothing is signed: it may pay what waits.
+    var adoptionWait: String? {
+        adopting.filter { $0.value.wait != nil }.min { $0.key < $1.key }?.value.wait
+    }
     /// Its number in the log.
     let number: NetworkID
     /// The asset that comes in by it; nil: not known yet.

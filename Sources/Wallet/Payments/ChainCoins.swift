@@ -166,17 +166,18 @@ public struct ChainCoins: Sendable {
             transaction.id == c.transaction
         else { return }
         let inputs = transaction.inputs.map(\.outPoint)
-        let place = CoinPlace.change(of: c.withdrawals)
-        let change: Int?
-        var cold: TransferOutputs.ColdOutput?
-        if c.withdrawals.isEmpty {
-            let outputs = outputs(
-                ofTransfer: transaction, id: c.transaction, replaces: c.replaces)
-            (change, cold) = (outputs.change.map { Int($0) }, outputs.cold)
-        } else {
-            let script = try? script(place)
-            change = transaction.outputs.firstIndex { $0.script == script }
+        var place = CoinPlace.change(of: c.withdrawals)
+        let isTransfer = c.withdrawals.isEmpty
+        let outputs =
+            isTransfer
+            ? outputs(ofTransfer: transaction, id: c.transaction, replaces: c.replaces) : nil
+        let cold = outputs?.cold
+        // One that was dropped, is final, and pays nobody who waits any more.
+        if isTransfer, let change = dropped.first(where: { $0.key.transaction == c.transaction }) {
+            place = change.value.place
         }
+        let script = try? script(place)
+        let change = transaction.outputs.firstIndex { $0.script == script }
         let spent = inputs.reduce(Int128(0)) { $0 + Int128(everyAmount($1) ?? 0) }
         let paid = transaction.outputs.reduce(Int128(0)) { $0 + Int128($1.amount) }
         payments[c.transaction] = OpenPayment(

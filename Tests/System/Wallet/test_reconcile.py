@@ -8,7 +8,7 @@ import pytest
 from exchange import BIN
 from litecoin import COIN
 from red_keys import Thief
-from wallet_bench import CONFIRMATIONS, KEY, WORDS, WalletBench
+from wallet_bench import CONFIRMATIONS, FEE, KEY, WORDS, WalletBench
 
 SECONDS_TO_STOP = 1.0
 
@@ -178,6 +178,104 @@ def test_a_lost_coin_that_is_written_off_stops_nothing_any_more(bench):
     bench.withdraw("ann", bench.node.call("getnewaddress"), COIN)
     bench.await_paid()
     assert not is_stopped(bench)
+
+
+def dropped(bench):
+    """A withdrawal whose payment is dropped, and waits at the node all the same: its id, where it
+    goes and the transaction. Neither wallet nor signer runs."""
+    await_books(bench, "balanced")
+    there = bench.node.call("getnewaddress")
+    ident = bench.withdraw("ann", there, COIN)
+    (txid,) = bench.await_("in the pool", lambda: bench.node.call("getrawmempool"))
+    for daemon in ("walletd", "signerd"):
+        bench.kill(daemon)
+    bench.ctl("wallet", "drop", txid, "--force", "--confirm", txid)
+    assert bench.withdrawals[ident]["status"] == "approved"
+    return ident, there, txid
+
+
+def test_a_dropped_payment_that_is_mined_is_adopted_as_what_it_pays(bench):
+    ident, there, txid = dropped(bench)
+    bench.start_wallet()
+    bench.node.mine()
+    # It is not adopted before it is final.
+    books = await_books(bench, "coins vanished")
+    assert txid in books["text"] and "wallet adopt" in books["text"]
+    bench.await_("a stop", lambda: is_stopped(bench))
+    bench.ctl("wallet", "adopt", "1", txid, "--yes")
+    time.sleep(2)
+    assert ident in bench.withdrawals
+    bench.node.mine(CONFIRMATIONS - 1)
+    # Nothing is signed meanwhile; the stop is an operator's to end.
+    said = bench.await_("waits", lambda: bench.status["payouts"]["condition"] ==
+                        "foreign transaction" and bench.status["payouts"])
+    assert f"withdrawals {ident}" in said["text"] and "wallet resume" in said["text"]
+    bench.start_signer()
+    time.sleep(2)
+    assert bench.withdrawals[ident]["status"] == "approved"
+    bench.ctl("wallet", "resume", "LTC", "--reason", "it was dropped, and paid")
+    bench.await_("adopted", lambda: not bench.withdrawals)
+    bench.check_paid([(there, COIN)])
+    bench.await_("balanced", lambda: bench.status["books"]["condition"] in
+                 ("balanced", "house owes") and bench.status["books"]["vanished"] == "0")
+    assert not is_stopped(bench)
+    assert bench.balances()["ann"] == 5 * COIN - COIN - FEE
+    # Its change is a coin as any other.
+    assert bench.status["payouts"]["total"] == 5 * COIN - COIN - bench.node.fee(txid)
+    assert bench.status["payouts"]["free"] == bench.status["payouts"]["total"]
+    again = bench.node.call("getnewaddress")
+    bench.withdraw("ann", again, 3 * COIN)
+    bench.await_paid()
+    bench.check_paid([(there, COIN), (again, 3 * COIN)])
+    bench.ctl("wallet", "adopt", "1", txid, "--yes")
+    bench.await_("refused", lambda: "is not adopted" in bench.log_tail("walletd", 50))
+
+
+def test_a_dropped_payment_of_a_refused_withdrawal_is_adopted_and_booked_by_hand(bench):
+    ident, there, txid = dropped(bench)
+    bench.ctl("wallet", "refuse", ident, "--reason", "taken for lost")
+    assert bench.balances()["ann"] == 5 * COIN
+    bench.node.mine(CONFIRMATIONS + 2)
+    height = bench.node.height - CONFIRMATIONS - 1
+    bench.start_signer()
+    bench.start_wallet()
+    books = await_books(bench, "coins vanished")
+    assert txid in books["text"]
+    # After another start nobody knows in which block it was.
+    bench.await_in_step()
+    bench.kill("walletd")
+    bench.start_wallet()
+    await_books(bench, "coins vanished")
+    bench.ctl("wallet", "adopt", "1", txid, "--yes")
+    bench.await_("asked", lambda: "--block" in bench.log_tail("walletd", 50))
+    bench.ctl("wallet", "adopt", "1", txid, "--block", height - 1, "--yes")
+    bench.await_("not there", lambda: f"in block {height - 1}" in bench.log_tail("walletd", 50))
+    bench.ctl("wallet", "adopt", "litecoin-regtest", txid, "--block", height, "--yes")
+    bench.await_("adopted", lambda: "pays nobody who waits" in bench.log_tail("walletd", 50))
+    # What it paid is missing until it is booked; its change is not.
+    books = await_books(bench, "short")
+    assert int(books["difference"]) == -COIN and int(books["vanished"]) == 0
+    assert int(books["onChain"]) == 5 * COIN - COIN - bench.node.fee(txid)
+    bench.ctl("debit", "ann", "LTC", "1", "--reference", "1", "--reason", "it had paid")
+    bench.await_("balanced", lambda: bench.status["books"]["condition"] in
+                 ("balanced", "house owes"))
+    bench.ctl("wallet", "resume", "LTC", "--reason", "booked")
+    again = bench.node.call("getnewaddress")
+    bench.withdraw("ann", again, 3 * COIN)
+    bench.await_paid()
+    bench.check_paid([(there, COIN), (again, 3 * COIN)])
+
+
+def test_what_is_not_the_wallets_is_not_adopted(bench):
+    await_books(bench, "balanced")
+    other = bench.node.pay(bench.node.call("getnewaddress"), COIN)
+    bench.node.mine(CONFIRMATIONS)
+    bench.await_in_step()
+    bench.ctl("wallet", "adopt", "1", other, "--block", bench.node.height - 2, "--yes")
+    bench.await_("refused", lambda: "not the wallet's by the log" in bench.log_tail("walletd", 50))
+    assert bench.ctl("wallet", "adopt", "1", other, "--block", 0, "--yes",
+                     check=False).returncode == 64
+    assert bench.ctl("wallet", "adopt", "7", other, "--yes", check=False).returncode != 0
 
 
 def test_an_elsewhere_of_no_asset_is_told(bench):

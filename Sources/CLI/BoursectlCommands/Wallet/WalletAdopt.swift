@@ -11,28 +11,35 @@ import Terms
 struct WalletAdoptCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "adopt",
-        abstract: "Takes a transaction of an EVM chain into the log that it does not have.",
+        abstract: "Takes a transaction of the wallet's into the log that it does not have.",
         discussion: """
             All that the wallet sends is in the log first. Where the chain has a transaction of \
-            one of its accounts that is not, somebody else has the key, or the log is an older \
-            copy: bourse-walletd stops the withdrawals of all assets of the chain. If nobody of \
-            the house sent it, the seed is known to others: do not adopt it, but move what is left.
+            the wallet's that is not open there, it is one that was dropped, somebody else has the \
+            key, or the log is an older copy: bourse-walletd stops the withdrawals of the assets \
+            concerned. If nobody of the house sent it, the seed is known to others: do not adopt \
+            it, but move what is left.
 
-            Adopted, it is a transfer that pays nobody: bourse-walletd sees that it is signed by \
-            an account of the wallet and final, and then its nonce is used in the log, and what it \
-            cost is booked. What it moved is missing in the books until an operator books it; then \
-            `boursectl wallet resume` lets withdrawals go on. On the host that leads. It asks for \
-            confirmation; --yes confirms beforehand.
+            bourse-walletd sees that it is signed by the wallet's keys and final. Where it pays \
+            withdrawals that still wait, these are paid by it; it says so if \
+            `boursectl wallet resume` has to come first. Any other is a transfer that pays nobody: \
+            what it cost is booked, and what it moved is missing in the books until operators book \
+            it; then `boursectl wallet resume` lets withdrawals go on.
+
+            On an EVM chain its nonce is used in the log then. Of any other chain give the height \
+            of its block where that was final when bourse-walletd started. On the host that leads. \
+            It asks for confirmation; --yes confirms beforehand.
 
             JSON: {"chain", "transaction"}
 
             EXAMPLE
               sudo boursectl wallet adopt 2 0x5c504ed4…
+              sudo boursectl wallet adopt bitcoin 4be1…9c --block 912345
             """)
 
     @OptionGroup var common: CommonOptions
     @Argument(help: "The chain's number, or its name, as ethereum.") var chain: String
     @Argument(help: "The transaction, 64 digits.") var transaction: String
+    @Option(help: "The height of its block; not on an EVM chain.") var block: UInt64?
     @Flag(help: "Adopts it without confirmation.") var yes = false
 
     func run() throws {
@@ -48,21 +55,32 @@ struct WalletAdoptCommand: ParsableCommand {
         guard
             let view = replica.chains.first(where: {
                 "\($0.chain)" == chain || "\($0.network.number)" == chain
-            }), case .evm = ChainKind.named("\(view.chain)")
+            })
         else {
             throw CommandError(
-                "there is no EVM chain \(chain)", repair: "see `boursectl wallet chain list`")
+                "there is no chain \(chain)", repair: "see `boursectl wallet chain list`")
+        }
+        var isEVM = false
+        if case .evm = ChainKind.named("\(view.chain)") { isEVM = true }
+        guard block.map({ !isEVM && 1...Limits.blockMax ~= $0 }) ?? true else {
+            throw CommandError(
+                isEVM ? "on an EVM chain no block is named" : "blocks are 1 to \(Limits.blockMax)",
+                code: .usage)
         }
         if replica.engine.payment(id) != nil {
             throw CommandError("\(id.hex) is the wallet's own, and in the log")
         }
         try Confirmation.agree(
-            to: ["0x\(id.hex) of \(view.chain) is taken as the wallet's own, which pays nobody."],
+            to: [
+                "\(isEVM ? "0x" : "")\(id.hex) of \(view.chain) is taken as the wallet's own."
+            ],
             "Adopt it? Type yes: ", isGiven: yes)
         do throws(SystemError) {
             try File.replace(
                 exchange.settings.walletd.adoptFile,
-                with: Array("\(view.network.number) \(id.hex)\n".utf8), mode: 0o644)
+                with: Array(
+                    "\(view.network.number) \(id.hex)\(block.map { " \($0)" } ?? "")\n".utf8),
+                mode: 0o644)
         } catch {
             throw CommandError(
                 "the wallet cannot be asked: \(error)",
@@ -71,7 +89,7 @@ struct WalletAdoptCommand: ParsableCommand {
         common.out.give(
             ["chain": .number(view.network.number), "transaction": .string(id.hex)],
             text: [
-                "0x\(id.hex) is to be adopted once it is final.",
+                "\(isEVM ? "0x" : "")\(id.hex) is to be adopted once it is final.",
                 "bourse-walletd says in its log what became of it: journalctl -u bourse-walletd",
             ])
     }
