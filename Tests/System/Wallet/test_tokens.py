@@ -14,6 +14,8 @@ MODULE = "/usr/lib/softhsm/libsofthsm2.so"
 PIN = "86420-olga"
 WORDS = "abandon " * 23 + "art"
 SECONDS_MAX = 60
+# CK_UNAVAILABLE_INFORMATION, the largest CK_ULONG.
+MOST = (1 << 64) - 1
 
 
 def tool(*arguments):
@@ -171,6 +173,72 @@ def test_a_seed_is_sealed_with_a_token(office):
     seed.write_text(text)
     assert "fingerprint 5436d724" in signer_check(office).stdout
     assert venue.ctl_json("wallet", "key") == plain
+
+
+@pytest.fixture(scope="module")
+def liar(office):
+    """A module that says of what it gave that it was longer or shorter."""
+    made = office.folder / "lying_token.so"
+    flags = subprocess.run(["pkg-config", "--cflags", "p11-kit-1"], capture_output=True, text=True,
+                           check=True, timeout=SECONDS_MAX).stdout.split()
+    subprocess.run(
+        ["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", *flags,
+         f'-DSOFTHSM="{MODULE}"', "-o", str(made), str(Path(__file__).with_name("lying_token.c"))],
+        check=True, timeout=SECONDS_MAX)
+    return str(made)
+
+
+@pytest.fixture
+def lies(monkeypatch):
+    def begin(function, length):
+        monkeypatch.setenv("LYING_FUNCTION", function)
+        monkeypatch.setenv("LYING_LENGTH", str(length))
+    return begin
+
+
+@pytest.mark.parametrize("function, length, what", [
+    *(("EC_POINT", length, "no Ed25519 key") for length in (0, 31, 33, 35, 1 << 40, MOST)),
+    *(("EC_PARAMS", length, "no Ed25519 key") for length in (0, 4, 6, 13, 1 << 40, MOST)),
+    ("FindObjects", 0, "no Ed25519 key"),
+    *(("FindObjects", length, "several keys") for length in (2, 3, 1 << 40, MOST)),
+    ("GetSlotList", 0, "no such token"),
+    *(("GetSlotList", length, "CK_RV 0x5") for length in (65, 1 << 40, MOST))])
+def test_a_module_that_lies_about_lengths_gives_no_key(office, liar, lies, function, length, what):
+    make = place("vault", "olga", liar)
+    assert office.venue.ctl_json("operator", "key", make)["name"] == "olga"
+    lies(function, length)
+    done = office.venue.ctl("operator", "key", make, check=False)
+    assert done.returncode > 0 and what in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("length", [0, 63, 65, 1 << 40])
+def test_a_signature_of_another_length_is_none(office, liar, lies, length):
+    lies("Sign", length)
+    before = office.venue.ctl_json("operator", "list")["audit"]
+    code, text = office.typed(
+        "operator", "policy", "--endorsements", 0, "--reason", "alone", "--operator-key",
+        place("vault", "olga", liar), lines=(PIN,))
+    assert code == 1 and "CK_RV 0x5" in text, text
+    assert office.venue.ctl_json("operator", "list")["audit"] == before
+
+
+@pytest.mark.parametrize("length", [1025, 1 << 40, MOST])
+@pytest.mark.parametrize("function", ["Encrypt", "Decrypt"])
+def test_more_than_there_is_room_for_seals_nothing(office, liar, lies, function, length):
+    words, seed = office.folder / "words", office.venue.state / "secrets" / "wallet.seed"
+    words.write_text(WORDS + "\n")
+    words.chmod(0o600)
+    kept = seed.read_bytes() if seed.exists() else None
+    seed.unlink(missing_ok=True)
+    lies(function, length)
+    done = office.venue.ctl(
+        "wallet", "init", "--recover", "--words-file", words, "--token",
+        place("vault", "wallet", liar), "--pin-file", office.folder / "pin", check=False)
+    assert done.returncode > 0 and "CK_RV 0x5" in done.stderr, done.stderr
+    assert not seed.exists()
+    if kept is not None:
+        seed.touch(0o600)
+        seed.write_bytes(kept)
 
 
 def test_proposals_are_signed_by_tokens_too(office):
