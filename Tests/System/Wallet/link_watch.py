@@ -1,8 +1,8 @@
 """A socket between walletd and matchd that ends walletd at a named command."""
-import os
-import socket
 import struct
 import threading
+
+from socket_watch import SocketWatch
 
 SUBMIT = 3
 # Raw command kinds, and where they differ in it, the byte of the payload and its value.
@@ -21,37 +21,22 @@ DEPOSIT_COMMANDS = ["open session", "note", "final block", "credit", "credited b
 PAYMENT_COMMANDS = ["open session", "sign", "final block", "settle"]
 
 
-class LinkWatch:
-    """Passes everything on, and kills `victim()` before or after it has passed the command on."""
+class LinkWatch(SocketWatch):
+    """Passes everything on, and strikes before or after it has passed the command on."""
 
     def __init__(self, path, matchd, point, when, victim):
         self.kind, self.mark = COMMANDS[point]
-        self.when, self.victim, self.matchd = when, victim, str(matchd)
-        self.has_struck = threading.Event()
         self.has_credited = False
-        self.server = socket.socket(socket.AF_UNIX)
-        self.server.bind(str(path))
-        os.chmod(path, 0o600)
-        self.server.listen(8)
-        threading.Thread(target=self.accept, daemon=True).start()
+        super().__init__(path, matchd, when, victim)
 
-    def close(self):
-        self.server.close()
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.server.accept()
-            except OSError:
-                return
-            matchd = socket.socket(socket.AF_UNIX)
-            try:
-                matchd.connect(self.matchd)
-            except OSError:
-                client.close()
-                continue
-            threading.Thread(target=self.up, args=(client, matchd), daemon=True).start()
-            threading.Thread(target=self.down, args=(matchd, client), daemon=True).start()
+    def serve(self, client):
+        try:
+            matchd = self.connect()
+        except OSError:
+            client.close()
+            return
+        threading.Thread(target=self.down, args=(matchd, client), daemon=True).start()
+        self.up(client, matchd)
 
     def down(self, matchd, client):
         try:
@@ -82,13 +67,10 @@ class LinkWatch:
         strikes = strikes and (self.mark != (2, 0) or self.has_credited)
         self.has_credited |= self.is_it(frame, *COMMANDS["credit"])
         if strikes and self.when == "before":
-            self.victim()
-            self.has_struck.set()
-            return
+            return self.strike()
         matchd.sendall(frame)
         if strikes:
-            self.victim()
-            self.has_struck.set()
+            self.strike()
 
     def is_it(self, frame, wanted, mark):
         if struct.unpack_from("<H", frame, 4)[0] != SUBMIT:
