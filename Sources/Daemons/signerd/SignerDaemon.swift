@@ -202,7 +202,8 @@ struct SignerDaemon {
         case .signed(let payment):
             let ids = payment.withdrawals.map { "\($0.number)" }.joined(separator: ", ")
             refused = ""
-            log.notice("gave \(payment.transaction.hex), which pays withdrawals \(ids)")
+            let what = ids.isEmpty ? "a transfer" : "which pays withdrawals \(ids)"
+            log.notice("gave \(payment.transaction.hex), \(what)")
         case .earlier(let payments):
             let ids = payments.map(\.transaction.hex).joined(separator: ", ")
             let words = "signed before, and not to be given again: \(ids)"

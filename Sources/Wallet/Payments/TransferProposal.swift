@@ -117,8 +117,9 @@ public enum TransferProposal: Hashable, Sendable {
     ) -> Int64 {
         let outputs = scripts.map { UTXOTransaction.TransactionOutput(amount: 0, script: $0) }
         let empty = UTXOTransaction(inputs: [], outputs: outputs, lockTime: 0)
-        // Two for SegWit's marker, and room for the count of inputs to grow.
-        let weight = empty.weight + 10 + inputs * SpendKind.publicKeyHash.inputWeight
+        // Two for SegWit's marker, and room for a count of inputs that takes three bytes.
+        let weight =
+            empty.weight + (inputs > 252 ? 10 : 2) + inputs * SpendKind.publicKeyHash.inputWeight
         return policy.feeRate.fee(virtualSize: (weight + 3) / 4)
     }
 

@@ -23,6 +23,11 @@ BRANCH = 7
 COLD = f"wpkh({KEY}/{BRANCH}/*)"
 
 
+def is_whole(books):
+    """Whether nothing is missing; the house may owe the miners' fees."""
+    return books["condition"] in ("balanced", "house owes") and books["difference"] == "0"
+
+
 class ColdBench(WalletBench):
     def set_cold(self, ceiling, target, descriptor=COLD):
         """Names cold storage, as an operator does."""
@@ -66,10 +71,12 @@ class ColdBench(WalletBench):
         return self.status and self.status["books"]
 
     def await_cold(self, hot):
-        """Mines until the wallet has so much beside cold storage, and ledger and chain agree."""
+        """Mines until the wallet has so much beside cold storage, but for what a fee was planned
+        too high, and ledger and chain agree."""
         def is_so():
             books = self.books()
-            return (books and books["condition"] == "balanced" and int(books["hot"]) == hot
+            return (books and is_whole(books)
+                    and hot <= int(books["hot"]) < hot + 100
                     and self.status["payouts"]["open"] == 0 and books)
         self.mine_until(f"{hot} are hot", is_so)
         return self.books()
@@ -108,7 +115,7 @@ def test_what_is_above_the_ceiling_goes_to_cold_storage(bench):
     check_once(bench, 4 * COIN)
     assert int(books["cold"]) == bench.cold_outputs()[0][0]
     assert (books["ceiling"], books["target"]) == (str(2 * COIN), str(COIN))
-    assert int(books["difference"]) == 0 and books["isSound"]
+    assert is_whole(books)
     # What customers have is the same; the miner's fee is the house's.
     assert bench.balances()["ann"] == 2 * COIN and bench.balances()["ben"] == 3 * COIN
     # It goes on from its file, and the next transfer has an address of its own.
@@ -124,7 +131,7 @@ def test_what_is_above_the_ceiling_goes_to_cold_storage(bench):
     bench.await_paid()
     books = bench.await_("below", lambda: bench.books()["remark"] and bench.books())
     assert books["remark"] == "below the target: bring some from cold storage"
-    assert books["condition"] == "balanced"
+    assert is_whole(books)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -243,7 +250,7 @@ def test_a_dropped_transfer_gives_its_coins_back(bench):
     # No cold storage any more: nothing is moved, and nothing is gone.
     bench.set_cold(100 * COIN, COIN)
     bench.start_wallet()
-    bench.await_("balanced", lambda: bench.books() and bench.books()["condition"] == "balanced"
+    bench.await_("balanced", lambda: bench.books() and is_whole(bench.books())
                  and int(bench.books()["hot"]) == 4 * COIN)
     assert bench.status["payouts"]["open"] == 0
     # The node still had it, and it gets into a block: the log has it again.
@@ -269,7 +276,7 @@ def test_many_small_coins_become_one(bench):
     transaction = bench.node.transaction(merged)
     assert len(transaction["vin"]) == 8 and len(transaction["vout"]) == 1
     assert int(bench.books()["hot"]) == before - bench.node.fee(merged)
-    assert bench.books()["condition"] == "balanced" and bench.books()["coins"] == 3
+    assert is_whole(bench.books()) and bench.books()["coins"] == 3
     assert len(bench.transfers) == 1
 
 
