@@ -31,6 +31,11 @@ public struct ColdReport: Hashable, Sendable {
         public var storage: UInt32
         /// The index of its address.
         public var index: UInt32
+
+        /// `TRANSACTION:OUTPUT AMOUNT STORAGE INDEX`
+        var text: String {
+            "\(place.transaction.hex):\(place.output) \(amount) \(storage) \(index)"
+        }
     }
 
     /// What became of a transaction.
@@ -45,8 +50,9 @@ public struct ColdReport: Hashable, Sendable {
         public var time = Clock.realtimeNanos()
     }
 
-    /// More coins than these are not listed; the largest are.
-    static let coinsMax = 500
+    /// More coins than these are not listed; the largest are. Each is one value of the report,
+    /// which has `JSONValue.valuesMax` for all chains.
+    static let coinsMax = 300
 
     /// All that the log named and the wallet knows.
     public var storages: [Storage] = []
@@ -96,14 +102,7 @@ public struct ColdReport: Hashable, Sendable {
                         "next": .number($0.next), "amount": .string("\($0.amount)"),
                     ]
                 }),
-            "coins": .array(
-                coins.map {
-                    [
-                        "transaction": .string($0.place.transaction.hex),
-                        "output": .number($0.place.output), "amount": .string("\($0.amount)"),
-                        "storage": .number($0.storage), "index": .number($0.index),
-                    ]
-                }),
+            "coins": .strings(coins.map(\.text)),
             "coinCount": .number(count), "hot": .string("\(hot)"),
             "feePerKilobyte": .orNull(feePerKilobyte),
             "answer": answer.map {

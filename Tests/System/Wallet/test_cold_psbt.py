@@ -1,7 +1,6 @@
 """Cold storage: set with its descriptor, and brought back by PSBTs that its devices (embit) sign.
 Whatever is changed on the way is refused, and whatever is killed, coins come back once."""
 import base64
-import json
 import signal
 import subprocess
 
@@ -324,4 +323,4 @@ def test_walletd_killed_around_the_log_brings_it_once(bench, tmp_path, when):
     assert bench.node.call("getrawmempool") == [made["transaction"]]
     settle(bench)
     assert int(cold(bench)["hot"]) == hot + COIN
-    assert json.dumps(cold(bench)["coins"]).count('"transaction"') == 1
+    assert len(cold(bench)["coins"]) == 1

@@ -144,14 +144,13 @@ struct SeenCold {
     private static func coin(
         _ json: JSONValue, _ storages: [Storage], _ network: UTXONetwork
     ) -> Coin? {
-        guard let id = json["transaction"]?.text.flatMap({ TransactionID(hex: $0) }),
-            let output = json["output"]?.count.flatMap(UInt32.init(exactly:)),
-            let amount = json["amount"]?.text.flatMap({ Int64($0) }),
-            1...network.maximumMoney ~= amount,
-            let number = json["storage"]?.count,
-            let storage = storages.first(where: { UInt64($0.number) == number }),
-            let index = json["index"]?.count.flatMap(UInt32.init(exactly:)),
-            let script = try? storage.descriptor?.script(index)
+        // `TRANSACTION:OUTPUT AMOUNT STORAGE INDEX`
+        let words = (json.text ?? "").split { $0 == " " || $0 == ":" }
+        guard words.count == 5, let id = TransactionID(hex: String(words[0])),
+            let output = UInt32(words[1]), let amount = Int64(words[2]),
+            1...network.maximumMoney ~= amount, let number = UInt32(words[3]),
+            let storage = storages.first(where: { $0.number == number }),
+            let index = UInt32(words[4]), let script = try? storage.descriptor?.script(index)
         else { return nil }
         return Coin(
             coin: UTXOCoin(
