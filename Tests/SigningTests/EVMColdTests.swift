@@ -26,7 +26,10 @@ import Wire
         let hot: EVMAddress
         let customer: EVMAddress
 
-        init(coins: String = "100", tokens: String = "5000", isNamed: Bool = true) throws {
+        init(
+            coins: String = "100", tokens: String = "5000", isNamed: Bool = true,
+            pins: [EVMColdPin] = []
+        ) throws {
             directory = try SignerDirectory()
             try directory.place.begin()
             venue = try EVMSignerVenue()
@@ -34,7 +37,7 @@ import Wire
                 Self.name(venue, Venue.coin, "\(EVMColdTests.there)")
                 Self.name(venue, Venue.token, "\(EVMColdTests.elsewhere)")
             }
-            signer = try venue.signer(directory, coins: coins, tokens: tokens)
+            signer = try venue.signer(directory, coins: coins, tokens: tokens, pins: pins)
             let account = try #require(venue.coins.account(Venue.network))
             hot = account.hot
             customer = try EVMDepositAddresses(key: account.key).address(1)
@@ -123,6 +126,31 @@ import Wire
         world.venue.settle(first)
         #expect(world.ask(try world.coins(5, nonce: 1)).refusal == .limit)
         #expect(world.ask(try world.coins(4, nonce: 1)).payment != nil)
+    }
+
+    @Test func `to what this host names only gas counts, and to nothing else`() throws {
+        let chain = Text40("ethereum")!
+        let pins = [
+            EVMColdPin(asset: Text16("ETH")!, chain: chain, "\(Self.there)".lowercased()),
+            EVMColdPin(asset: Text16("USDT")!, chain: chain, "\(Self.there)"),
+        ].compactMap { $0 }
+        #expect(pins.count == 2)
+        #expect(EVMColdPin(asset: Text16("LTC")!, chain: Text40("litecoin")!, "ltc1q") == nil)
+        #expect(EVMColdPin(asset: Text16("ETH")!, chain: chain, "0x77") == nil)
+        let world = try World(coins: "1", tokens: "1", pins: pins)
+        let payment = try #require(world.ask(try world.coins(9_000)).payment)
+        #expect(world.signer.list.entries.map(\.counted) == [630_000])
+        world.venue.log(payment)
+        world.venue.settle(payment)
+        // The log names another address of the token than this host does.
+        #expect(world.ask(try world.tokens(nonce: 1), Venue.token).refusal == .limit)
+        World.name(world.venue, Venue.token, "\(Self.there)")
+        let tokens = try world.tokens(to: Self.there, nonce: 1)
+        #expect(world.ask(tokens, Venue.token).payment != nil)
+        #expect(world.signer.list.entries.last?.token == nil)
+        // Whoever writes the log names a thief's: the limit holds.
+        World.name(world.venue, Venue.coin, "\(Self.elsewhere)")
+        #expect(world.ask(try world.coins(990, to: Self.elsewhere, nonce: 1)).refusal == .limit)
     }
 
     @Test func `nothing else is signed, whichever field is another`() throws {

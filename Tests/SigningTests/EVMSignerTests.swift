@@ -138,7 +138,8 @@ final class EVMSignerVenue {
 
     /// A signer with the list of this directory, which has met the log.
     func signer(
-        _ directory: SignerDirectory, coins limit: String = "10", tokens: String = "1000"
+        _ directory: SignerDirectory, coins limit: String = "10", tokens: String = "1000",
+        pins: [EVMColdPin] = []
     ) throws -> PaymentSigner {
         let signer = PaymentSigner(
             try SignedList(directory.place), master: master,
@@ -146,7 +147,7 @@ final class EVMSignerVenue {
                 SpendingLimit(
                     chain: Text40(name)!, capacity: DecimalText(limit)!, refill: DecimalText("0")!,
                     assets: assets)
-            }, assets: assets)
+            }, assets: assets, evmPins: pins)
         let now = SpendingMoment(host: 0, monotonic: 0)
         #expect(
             signer.begin(engine, coins, journal: SignerVenue.journal, now: now) == nil)
