@@ -488,8 +488,9 @@ class Chain:
         return data(self.backend.send_raw_transaction(signed.raw_transaction))
 
     def test_sign(self, words, path, fields):
+        kind = {"type": 2} if "maxFeePerGas" in fields else {}
         signed = self.account(words, path).sign_transaction(
-            {"type": 2} | fields | {"to": to_checksum_address(fields["to"])})
+            kind | fields | {"to": to_checksum_address(fields["to"])})
         return data(signed.raw_transaction)
 
     def test_decode(self, raw):

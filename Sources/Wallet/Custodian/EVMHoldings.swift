@@ -47,8 +47,8 @@ struct EVMHoldings {
     }
 
     /// Reads on, of the chain's last final block; what may have changed up to it was touched, and
-    /// `always` are read with each block. `remark` takes what changed without anything that says so. Returns whether more is to be
-    /// read of it.
+    /// `always` are read with each block. `remark` takes what changed without anything that says
+    /// so. Returns whether more is to be read of it.
     mutating func look(
         _ height: UInt64, _ id: BlockID, addresses: [EVMAddress], always: [EVMAddress],
         coins: [EVMCoin], _ node: EVMNode, remark: (String) -> Void
