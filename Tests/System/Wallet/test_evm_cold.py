@@ -338,8 +338,9 @@ def test_what_is_no_transfer_to_the_wallet_is_refused(bench, tmp_path):
         (bench.sign(fields, words=" ".join(["abandon"] * 11 + ["about"])), "no cold storage"),
         (bench.sign(fields | {"value": "0x0"}), "neither the chain's coin nor a token"),
         (bench.sign(fields | {"maxFeePerGas": hex(10**12)}), "above what the wallet pays"),
-        (bench.sign({key: value for key, value in fields.items() if not key.startswith("max")}
-                    | {"type": "0x0", "gasPrice": fields["maxFeePerGas"]}), "EIP-1559"),
+        (bench.sign({key: value for key, value in fields.items()
+                     if not key.startswith(("max", "type"))}
+                    | {"gasPrice": fields["maxFeePerGas"]}), "EIP-1559"),
         (tampered, ""), (raw[:-2], ""), (raw + "00", ""), ("0x" + "ff" * 5_000, ""),
     ]
     for bad, words in wrong:
