@@ -7,6 +7,7 @@ event Transfer:
 
 balances: HashMap[address, uint256]
 fault: uint256
+waste: HashMap[uint256, uint256]
 
 @deploy
 def __init__():
@@ -16,16 +17,13 @@ def __init__():
 def damage(fault: uint256):
     self.fault = fault
 
-@view
 @external
 def balanceOf(owner: address) -> uint256:
     if self.fault == 1:
         raise "closed"
     if self.fault == 2:
-        waste: bytes32 = empty(bytes32)
         for turn: uint256 in range(10_000_000):
-            waste = keccak256(waste)
-        return convert(waste, uint256)
+            self.waste[turn] = turn + 1
     if self.fault == 3:
         raise UNREACHABLE
     return self.balances[owner]
