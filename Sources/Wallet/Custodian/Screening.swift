@@ -1,10 +1,10 @@
 // Which withdrawals the owner's screening service releases.
 
-internal import Engine
+package import Engine
 public import Nodes
 public import Platform
 internal import Synchronization
-internal import Terms
+package import Terms
 
 /// Asks the service about each withdrawal before its payment is planned, on a thread of its own, so
 /// that a slow service holds nothing else up. Nothing goes out that it has not released lately.
@@ -47,16 +47,16 @@ public final class Screening: Sendable {
     public func forget() { state.withLock { $0 = State() } }
 
     /// What is released of withdrawals.
-    struct Verdict {
+    package struct Verdict {
         /// What may go out now.
-        var released: Set<WithdrawalID> = []
+        package var released: Set<WithdrawalID> = []
         /// Why something does not; nil: all is released, or is only just being asked about.
-        var problem: (PayoutCondition, String)?
+        package var problem: (PayoutCondition, String)?
     }
 
     /// What is released of the withdrawals that wait on a chain; the others are asked about. `now`
     /// is monotonic.
-    func verdict(
+    package func verdict(
         _ waiting: Set<WithdrawalID>, _ engine: borrowing Engine, chain: Text40, now: Int64
     ) -> Verdict {
         let known = state.withLock { state in
