@@ -120,17 +120,18 @@ extension Engine {
         }
         if !c.clientID.isEmpty { references.insert(reference) }
         ledger.withdraw(c.account.number, c.asset.number, total)
-        if rules >= 3 { countWithdrawal(c) }
+        let isCounted = rules >= 3 && countWithdrawal(c)
         custody.lastWithdrawal += 1
         let id = WithdrawalID(custody.lastWithdrawal)
         let isAsked =
             c.amount > network.approvalsAbove || rules >= 3 && !isDestinationExpected(of: c)
         let approvals = isAsked ? network.approvals : 0
         let status: WithdrawalStatus = approvals == 0 ? .approved : .requested
-        custody.open(
-            WithdrawalView(
-                id: id, c, status: status, approvals: approvals, fee: network.fee,
-                createdTime: timestamp))
+        var view = WithdrawalView(
+            id: id, c, status: status, approvals: approvals, fee: network.fee,
+            createdTime: timestamp)
+        view.isCounted = isCounted
+        custody.open(view)
         events.append(.withdrawalChanged(id, status))
         return Outcome(id: id.number)
     }
@@ -145,12 +146,14 @@ extension Engine {
         return release(withdrawal, .canceled)
     }
 
-    /// Ends a withdrawal that nothing pays, and gives its money back.
+    /// Ends a withdrawal that nothing pays, and gives its money back, and to its customer's limits
+    /// what they counted.
     private mutating func release(
         _ withdrawal: WithdrawalView, _ status: WithdrawalStatus
     ) -> Outcome {
         ledger.withdraw(
             withdrawal.account.number, withdrawal.asset.number, -withdrawal.total.units)
+        if withdrawal.isCounted { uncount(withdrawal) }
         custody.close(withdrawal.id.number)
         events.append(.withdrawalChanged(withdrawal.id, status))
         return Outcome(id: withdrawal.id.number)

@@ -139,16 +139,23 @@ extension Engine {
         return entry.map { $0.usableTime <= timestamp } ?? false
     }
 
-    /// Counts a request that was taken, whatever becomes of it; an operator's only where there is
-    /// room.
-    mutating func countWithdrawal(_ c: RequestWithdrawal) {
+    /// Counts a request that was taken; an operator's only where there is room. Returns whether it
+    /// is counted.
+    mutating func countWithdrawal(_ c: RequestWithdrawal) -> Bool {
         guard let limits = withdrawalRules.limits(c.account.number, c.asset.number),
             limits.counts
-        else { return }
+        else { return false }
         let row = WithdrawalRow(account: c.account.number, asset: c.asset.number)
-        if withdrawalRules.hasRoom(row) {
-            withdrawalRules.count(row, units: c.amount.units, at: hour)
-        }
+        guard withdrawalRules.hasRoom(row) else { return false }
+        withdrawalRules.count(row, units: c.amount.units, at: hour)
+        return true
+    }
+
+    /// Takes back that a request was counted, as nothing left by it.
+    mutating func uncount(_ withdrawal: WithdrawalView) {
+        withdrawalRules.uncount(
+            WithdrawalRow(account: withdrawal.account.number, asset: withdrawal.asset.number),
+            units: withdrawal.amount.units, at: withdrawal.createdTime / CountedHour.nanos)
     }
 
     // MARK: What always holds

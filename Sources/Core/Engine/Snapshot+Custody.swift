@@ -79,9 +79,10 @@ extension Engine {
         out.writer.choice(v.status)
         out.writer.integer(v.approvals)
         out.writer.integer(UInt16(v.approvers.count))
-        // Before rules 3 none was remembered, and the byte was reserved.
+        // Before rules 3 neither was remembered, and the bytes were reserved.
         out.writer.flag(v.wasSigned)
-        out.writer.reserved(3)
+        out.writer.flag(v.isCounted)
+        out.writer.reserved(2)
         out.writer.integer(v.amount.units)
         out.writer.integer(v.fee.units)
         out.writer.text(v.address)
@@ -232,8 +233,8 @@ extension Engine {
         let status = r.choice(WithdrawalStatus.requested)
         let approvals: UInt8 = r.integer()
         let approvers: UInt16 = r.integer()
-        let wasSigned = r.flag()
-        r.reserved(3)
+        let (wasSigned, isCounted) = (r.flag(), r.flag())
+        r.reserved(2)
         let (amount, fee) = (r.owned(), r.owned())
         let request = RequestWithdrawal(
             account: account, asset: asset, network: network, amount: amount, address: r.text(),
@@ -241,9 +242,9 @@ extension Engine {
         var view = WithdrawalView(
             id: WithdrawalID(id), request, status: status, approvals: approvals, fee: fee,
             createdTime: r.integer())
-        view.wasSigned = wasSigned
+        (view.wasSigned, view.isCounted) = (wasSigned, isCounted)
         guard r.isValid, approvers <= approvals, approvals <= Limits.approvalsMax,
-            !wasSigned || rules >= 3 && status != .requested
+            !wasSigned || rules >= 3 && status != .requested, !isCounted || rules >= 3
         else { return false }
         for _ in 0..<approvers { view.approvers.append(r.text()) }
         r.endPart()

@@ -162,8 +162,10 @@ public struct WithdrawalView: Hashable, Sendable {
     public var createdTime: Int64
     /// Whether a transaction paid it that was dropped since, and may be final all the same.
     public var wasSigned = false
+    /// Whether its customer's limits count it, in the hour of `createdTime`.
+    public var isCounted = false
 
-    /// All fields but the last, for projections and tests in this package.
+    /// All fields but the last two, for projections and tests in this package.
     package init(
         id: WithdrawalID, _ c: RequestWithdrawal, status: WithdrawalStatus, approvals: UInt8,
         fee: Amount, createdTime: Int64

@@ -63,7 +63,7 @@ public struct WithdrawalLimitsView: Hashable, Sendable {
 
 /// What the limits of an account count of an asset.
 public struct WithdrawalCountView: Hashable, Sendable {
-    /// Requests of the last day.
+    /// Requests of the last day that were not refused or canceled.
     public var dayCount: UInt64 = 0
     /// Their amount; not above `Limits.amountUnitsMax` an hour.
     public var dayAmount = Amount.zero
@@ -143,10 +143,20 @@ struct CountedHours: Equatable {
         }
     }
 
+    /// Takes back a request of an hour, from whatever that is part of by now; of one that is over
+    /// nothing is left. The hour stays one with a request: its day ends when it would have ended.
+    mutating func takeBack(units: Int128, of hour: Int64) {
+        guard let place = hours.firstIndex(where: { $0.hour >= hour }),
+            hours[place].hour / 24 == hour / 24
+        else { return }
+        hours[place].count -= hours[place].count > 0 ? 1 : 0
+        hours[place].units = max(0, hours[place].units - units)
+    }
+
     /// Adds one that a snapshot has; false where it cannot be.
     mutating func restore(_ one: CountedHour) -> Bool {
         guard hours.count < Self.most, one.hour >= 0, one.hour > hours.last?.hour ?? -1,
-            one.count > 0, 1...Limits.amountUnitsMax ~= one.units
+            0...Limits.amountUnitsMax ~= one.units
         else { return false }
         hours.append(one)
         return true
@@ -277,6 +287,11 @@ struct WithdrawalRules: ~Copyable {
         counted[row, default: CountedHours()].pass(to: hour)
         counted[row, default: CountedHours()].add(
             CountedHour(hour: hour, count: 1, units: units))
+    }
+
+    /// Takes back that a request was counted in an hour. O(log rows).
+    mutating func uncount(_ row: WithdrawalRow, units: Int128, at hour: Int64) {
+        counted[row]?.takeBack(units: units, of: hour)
     }
 
     /// Adds a row that a snapshot has; false where it is not behind those before it.

@@ -143,13 +143,14 @@ extension SlowExchange {
         }
         if !c.clientID.isEmpty { remember(reference) }
         withdraw(c.account, c.asset, total)
-        if rules > 2, flaw != .requestIsNotCounted { count(c) }
         lastWithdrawal += 1
+        let isCounted = rules > 2 && count(c, as: WithdrawalID(lastWithdrawal))
         let isHigh = c.amount > terms.approvalsAbove
         let needed = isHigh || rules > 2 && goesAnywhere(c) ? terms.approvals : 0
-        let view = WithdrawalView(
+        var view = WithdrawalView(
             id: WithdrawalID(lastWithdrawal), c, status: needed > 0 ? .requested : .approved,
             approvals: needed, fee: terms.fee, createdTime: timestamp)
+        view.isCounted = isCounted
         withdrawals.append(view)
         events.append(.withdrawalChanged(view.id, view.status))
         return Outcome(id: lastWithdrawal)
@@ -170,6 +171,7 @@ extension SlowExchange {
         let fee = flaw == .feeNotGivenBack ? 0 : view.fee.units
         withdraw(view.account, view.asset, -(view.amount.units + fee))
         withdrawals.removeAll { $0.id == view.id }
+        if flaw != .canceledStillCounts { uncount(view) }
         events.append(.withdrawalChanged(view.id, status))
         return Outcome(id: view.id.number)
     }

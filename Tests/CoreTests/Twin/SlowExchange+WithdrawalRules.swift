@@ -4,12 +4,24 @@ import Engine
 import Terms
 import Wire
 
-/// A request that limits count.
-struct SlowCounted {
+/// An account and an asset.
+struct SlowRow: Hashable, Comparable {
     var account: AccountID
     var asset: AssetID
+
+    static func < (a: SlowRow, b: SlowRow) -> Bool {
+        a.account.number == b.account.number
+            ? a.asset.number < b.asset.number : a.account.number < b.account.number
+    }
+}
+
+/// A request that limits count.
+struct SlowCounted {
+    var withdrawal: WithdrawalID
     var hour: Int64
     var units: Int128
+    /// It was refused or canceled.
+    var isGivenBack = false
 }
 
 extension SlowExchange {
@@ -110,7 +122,29 @@ extension SlowExchange {
         } else if !c.keyID.isEmpty {
             return .termsInvalid
         }
-        return limits(c.account, c.asset).flatMap { isAbove($0, c) ? .withdrawalLimit : nil }
+        guard let limits = limits(c.account, c.asset) else { return nil }
+        if isAbove(limits, c) { return .withdrawalLimit }
+        if !isCounting(limits) || !c.requester.isEmpty { return nil }
+        lookForRoom()
+        return hasRoom(SlowRow(account: c.account, asset: c.asset)) ? nil : .tableFull
+    }
+
+    private func isCounting(_ limits: WithdrawalLimitsView) -> Bool {
+        limits.dayCountMax > 0 || limits.dayAmountMax.units > 0 || limits.monthAmountMax.units > 0
+    }
+
+    private func hasRoom(_ row: SlowRow) -> Bool {
+        counted[row] != nil || counted.count < 65_536
+    }
+
+    /// Of the next 32 rows those go whose month is over.
+    private func lookForRoom() {
+        let rows = counted.keys.sorted()
+        let next = rows.filter { lookedAt == nil || $0 > lookedAt! }.prefix(32)
+        lookedAt = next.last == rows.last ? nil : next.last
+        for row in next where counted[row]!.allSatisfy({ $0.hour < hour - 720 }) {
+            counted[row] = nil
+        }
     }
 
     /// Whether a customer asks for what the book has not, or not yet.
@@ -141,25 +175,38 @@ extension SlowExchange {
     /// The requests of the present hour and the 24 before; and all of each day whose last hour with
     /// one is within 720 hours.
     func counted(_ account: AccountID, _ asset: AssetID) -> WithdrawalCountView {
-        let own = counted.filter { $0.account == account && $0.asset == asset }
+        let own = counted[SlowRow(account: account, asset: asset)] ?? []
         let back: Int64 = flaw == .dayIsShort ? 23 : 24
         let day = own.filter { $0.hour >= hour - back }
         let month = own.filter { one in
             own.filter { $0.hour / 24 == one.hour / 24 }.map(\.hour).max()! >= hour - 720
         }
         return WithdrawalCountView(
-            dayCount: UInt64(day.count), dayAmount: Amount(units: Self.sum(day)),
+            dayCount: UInt64(day.count { !$0.isGivenBack }),
+            dayAmount: Amount(units: Self.sum(day)),
             monthAmount: Amount(units: Self.sum(month)))
     }
 
-    private static func sum(_ all: [SlowCounted]) -> Int128 { all.reduce(0) { $0 + $1.units } }
+    private static func sum(_ all: [SlowCounted]) -> Int128 {
+        all.filter { !$0.isGivenBack }.reduce(0) { $0 + $1.units }
+    }
 
-    func count(_ c: RequestWithdrawal) {
-        guard let limits = limits(c.account, c.asset),
-            limits.dayCountMax > 0 || limits.dayAmountMax.units > 0
-                || limits.monthAmountMax.units > 0
-        else { return }
-        counted.append(
-            SlowCounted(account: c.account, asset: c.asset, hour: hour, units: c.amount.units))
+    func count(_ c: RequestWithdrawal, as id: WithdrawalID) -> Bool {
+        let row = SlowRow(account: c.account, asset: c.asset)
+        guard let limits = limits(c.account, c.asset), isCounting(limits), hasRoom(row),
+            flaw != .requestIsNotCounted
+        else { return false }
+        counted[row, default: []].append(
+            SlowCounted(withdrawal: id, hour: hour, units: c.amount.units))
+        return true
+    }
+
+    func uncount(_ view: WithdrawalView) {
+        let row = SlowRow(account: view.account, asset: view.asset)
+        for index in (counted[row] ?? []).indices
+        where counted[row]![index].withdrawal == view.id {
+            if flaw == .onlyThisHourIsGivenBack, counted[row]![index].hour < hour { return }
+            counted[row]![index].isGivenBack = true
+        }
     }
 }

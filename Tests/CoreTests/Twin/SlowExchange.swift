@@ -135,6 +135,7 @@ enum Flaw: String, CaseIterable, Sendable {
     case feesOfOne, keyOfOne
     case newAddressAtOnce, bookOfAnybody, bookOfAnyChain, firstChangeFreezes, keyOfAnother
     case dayIsShort, requestIsNotCounted, anywhereUnasked, coldForNobody, coldIsKept
+    case canceledStillCounts, onlyThisHourIsGivenBack
 }
 
 /// An exchange that is slow and plain.
@@ -194,7 +195,9 @@ final class SlowExchange {
     /// When keys of an account last changed.
     var keyChanges: [AccountID: Int64] = [:]
     var withdrawalLimits: [WithdrawalLimitsView] = []
-    var counted: [SlowCounted] = []
+    var counted: [SlowRow: [SlowCounted]] = [:]
+    /// The last of these that was looked at for whether its month is over; nil: none.
+    var lookedAt: SlowRow?
 
     /// Steps that the command at hand has taken.
     var steps = 0

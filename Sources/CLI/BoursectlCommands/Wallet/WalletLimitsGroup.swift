@@ -12,8 +12,8 @@ struct WalletLimitsGroup: ParsableCommand {
         discussion: """
             An asset has limits for each account, and an account may have its own in their place. \
             The amount is what arrives. A day is the last 24 hours, a month the last 30 days, each \
-            up to an hour or a day longer. What is requested counts, whatever becomes of it, from \
-            when there is a limit of a day or a month.
+            up to an hour or a day longer. What is requested counts, but for what is refused or \
+            canceled, from when there is a limit of a day or a month.
 
             EXAMPLE
               boursectl wallet limits set LTC --each 50 --day 100 --month 1000 --day-count 20
