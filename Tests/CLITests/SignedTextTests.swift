@@ -149,6 +149,45 @@ import Wire
         #expect(read(other)["proposes"] == "what is not to be proposed")
     }
 
+    @Test func `who endorses cold storage sees its addresses, or what is wrong with it`() {
+        var engine = venue()
+        let key =
+            "xpub6ERApfZwUNrhLCkDtcHTcxd75RbzS1ed54G1LkBUHQVHQKqhMkhgbmJbZRkrgZw4koxb5JaHWkY4ALHY2g"
+            + "rBGRjaDMzQLcgJvLJuZZvRcEL"
+        let other =
+            "xpub68NZiKmJWnxxS6aaHmn81bvJeTESw724CRDs6HbuccFQN9Ku14VQrADWgqbhhTHBaohPX4CjNLf9fq9MYo"
+            + "6oDaPPLPxSb7gwQN3ih19Zm4Y"
+        let chain = Command.setChain(
+            SetChain(
+                network: NetworkID(1), firstBlock: 1, chain: Text40("litecoin")!, key: key,
+                audit: Self.audit))
+        #expect(
+            engine.apply(
+                RecordHeader(
+                    sequence: engine.sequence + 1, timestamp: 1_000, kind: chain.kind), chain
+            ).refusal == .none)
+        func read(_ descriptor: String) -> [String: String] {
+            let command = Command.setColdStorage(
+                SetColdStorage(
+                    asset: AssetID(1), network: NetworkID(1), ceiling: Amount(units: 200_000_000),
+                    target: Amount(units: 1), descriptor: descriptor, audit: Self.audit))
+            let facts = SignedText(command, engine).facts
+            return Dictionary(facts.map { ($0.name, $0.value) }) { $1 }
+        }
+        let good = read("wpkh(\(other)/0/*)")
+        #expect(good["cold storage"] == "one key" && good["ceiling"] == "2 LTC")
+        let addresses = good["first addresses"]?.split(separator: " ") ?? []
+        #expect(addresses.count == 3 && addresses.allSatisfy { $0.hasPrefix("ltc1q") })
+        #expect(read("wpkh(\(key)/1/*)")["cold storage"]?.contains("wallet's own") == true)
+        #expect(read("wpkh(what)")["cold storage"]?.hasPrefix("UNREADABLE") == true)
+        #expect(
+            read("wsh(sortedmulti(2,\(other)/0/*,\(other)/1/*))")["first addresses"] == nil)
+        #expect(
+            read("LbTjMGN7gELw4KbeyQf6cTCq859hD18guE")["cold storage"]?.hasPrefix("UNREADABLE")
+                == true)
+        #expect(read("")["cold storage"] == "none any more")
+    }
+
     @Test func `an endorsement says what it endorses, by its digest`() {
         var engine = venue()
         func apply(_ command: Command) {

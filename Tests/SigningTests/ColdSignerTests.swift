@@ -39,7 +39,8 @@ import Wire
         _ venue: SignerVenue, _ directory: SignerDirectory, limit: (String, String),
         isPinned: Bool = false
     ) throws -> PaymentSigner {
-        let pins = try isPinned
+        let pins =
+            try isPinned
             ? [ColdPin(asset: Text16("BTC")!, chain: Text40("bitcoin")!, Self.address)] : []
         let signer = PaymentSigner(
             try SignedList(directory.place), master: venue.master,
@@ -76,12 +77,36 @@ import Wire
 
     @Test func `cold storage that the log alone names counts against the limit`() throws {
         let (venue, directory) = try world()
-        let signer = try signer(venue, directory, limit: ("2.5", "0"))
+        // Half of it is for withdrawals.
+        let signer = try signer(venue, directory, limit: ("5", "0"))
         #expect(venue.ask(signer, try request(venue, from: [0, 1])).payment != nil)
-        #expect(venue.ask(signer, try request(venue, from: [2])).refusal == .limit)
+        #expect(venue.ask(signer, try request(venue, from: [2])).refusal == .aboveLimit)
         // So it is after a restart.
-        let again = try self.signer(venue, directory, limit: ("2.5", "0"))
-        #expect(venue.ask(again, try request(venue, from: [2])).refusal == .limit)
+        let again = try self.signer(venue, directory, limit: ("5", "0"))
+        #expect(venue.ask(again, try request(venue, from: [2])).refusal == .aboveLimit)
+        let ids = venue.withdraw(1)
+        #expect(venue.ask(again, try venue.request(ids, from: [2])).payment != nil)
+    }
+
+    @Test func `what refills is told from what never fits`() throws {
+        let (venue, directory) = try world()
+        let signer = try signer(venue, directory, limit: ("3", "1"))
+        #expect(venue.ask(signer, try request(venue, from: [0, 1])).refusal == .aboveLimit)
+        #expect(venue.ask(signer, try request(venue, from: [0])).payment != nil)
+        #expect(venue.ask(signer, try request(venue, from: [2])).refusal == .limit)
+    }
+
+    @Test func `a transfer that another host signed counts as its payments do`() throws {
+        let (venue, directory) = try world()
+        let first = try signer(venue, directory, limit: ("10", "0"))
+        let other = try SignerDirectory()
+        try other.place.begin()
+        let second = try signer(venue, other, limit: ("5", "0"))
+        let transfer = try #require(venue.ask(first, try request(venue, from: [0, 1])).payment)
+        venue.log(transfer)
+        venue.show(transfer, to: second)
+        #expect(venue.ask(second, try request(venue, from: [2])).refusal == .aboveLimit)
+        #expect(second.list.entries.map(\.counted) == [200_000_000])
     }
 
     @Test func `of cold storage that the host names only the fee counts`() throws {
@@ -97,7 +122,7 @@ import Wire
         let other = try self.signer(
             venue, directory, limit: ("0.5", "0"), isPinned: true)
         setCold(venue, "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4")
-        #expect(venue.ask(other, try request(venue, from: [2])).refusal == .limit)
+        #expect(venue.ask(other, try request(venue, from: [2])).refusal == .aboveLimit)
     }
 
     @Test func `what never got into the log is given again for any of its coins`() throws {

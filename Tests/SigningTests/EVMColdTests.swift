@@ -4,6 +4,7 @@
 import Addresses
 import EVM
 import Engine
+import Keys
 import Payments
 import Signing
 import Terms
@@ -250,6 +251,63 @@ import Wire
         #expect(saved.account(Venue.network)?.cold == [Self.there, Self.elsewhere])
         for count in stride(from: 0, to: table.saved.count, by: 97) {
             #expect(CoinTable(saved: Array(table.saved[..<count])) == nil)
+        }
+    }
+
+    @Test func `a fee goes up whatever the log says of cold storage by then`() throws {
+        let world = try World(coins: "20000", tokens: "2000000")
+        let first = try #require(world.ask(try world.coins(9_998)).payment)
+        world.venue.log(first)
+        // Nothing is above the ceiling any more, and what will be goes elsewhere.
+        World.name(world.venue, Venue.coin, "\(Self.elsewhere)")
+        let fee: UInt64 = 60_000_000_000
+        let dearer = try world.coins(9_998, most: fee)
+        #expect(world.ask(dearer).refusal == .outputs)
+        // Less, another nonce, another asset, and no higher fee.
+        let id = first.transaction
+        #expect(world.ask(try world.coins(9_997, most: fee), replaces: id).refusal == .outputs)
+        let next = try world.coins(9_998, nonce: 1, most: fee)
+        #expect(world.ask(next, replaces: id).refusal == .outputs)
+        #expect(world.ask(dearer, Venue.token, replaces: id).refusal == .outputs)
+        #expect(world.ask(try world.coins(9_998), replaces: id).refusal == .fee)
+        let second = try #require(world.ask(dearer, replaces: id).payment)
+        #expect(second.replaces == id)
+        #expect(world.signer.list.entries.last?.counted == 630_000)
+    }
+
+    @Test func `each drop says the opposite of what was in cold storage`() throws {
+        let world = try World(coins: "20000", tokens: "2000000")
+        func stored() throws -> EVMWord {
+            try #require(world.venue.coins.account(Venue.network)).coldUnits(.native)
+        }
+        func coins(_ count: UInt128) -> EVMWord { EVMWord(count * 1_000_000_000_000_000_000) }
+        let key = try world.venue.master.descendant(.hardened(1))
+        let cold = try #require(EVMAddress(publicKey: key.publicKey.key))
+        World.name(world.venue, Venue.coin, "\(cold)")
+        // An operator gives it up, and it is in a block all the same; it moved what it says.
+        let first = try #require(world.ask(try world.coins(9_000, to: cold)).payment)
+        world.venue.log(first)
+        for _ in 0..<2 {
+            world.venue.drop(first)
+            world.venue.log(first)
+        }
+        let table = world.venue.coins
+        #expect(try #require(CoinTable(saved: table.saved)).saved == table.saved)
+        world.venue.settle(first)
+        #expect(try stored() == coins(9_000))
+        // What comes back is reverted, and then is not.
+        for nonce in 0..<2 as Range<UInt64> {
+            let signed = try world.coins(100, to: world.hot, nonce: nonce).signed(by: key)
+            let back = SignedPayment(
+                network: Venue.network, asset: Venue.coin, withdrawals: [], replaces: .none,
+                transaction: signed.id, bytes: signed.bytes)
+            world.venue.log(back)
+            if nonce == 0 {
+                world.venue.drop(back)
+                world.venue.log(back)
+            }
+            world.venue.settle(back)
+            #expect(try stored() == coins(nonce == 0 ? 9_000 : 8_900))
         }
     }
 }

@@ -161,8 +161,15 @@ import UTXO
         #expect(try several("") == .keyCount(maximum: 5))
         let six = (0..<6).map { "\(a)/\($0)/*" }.joined(separator: ",")
         #expect(try several("1,\(six)") == .keyCount(maximum: 5))
-        let five = (0..<5).map { "\(a)/\($0)/*" }.joined(separator: ",")
-        #expect(try several("5,\(five)") == nil)
+        // Keys of five accounts, and of five branches of one, which one signer has.
+        let account = try #require(ExtendedPublicKey(a, isTest: false))
+        let accounts = try (0..<5 as Range<UInt32>).map { index in
+            try account.child(index).text(isTest: false)
+        }
+        #expect(try several("5,\(accounts.map { "\($0)/0/*" }.joined(separator: ","))") == nil)
+        #expect(try several("2,\(a)/0/*,\(a)/1/*") == .sameKey(key: 2))
+        #expect(try several("2,\(a)/0/*,\(accounts[0])/*") == .sameKey(key: 2))
+        #expect(try several("2,\(a)/0/0/*,\(accounts[0])/1/*") == .sameKey(key: 2))
         #expect(try error(String(repeating: "a", count: 1_025)) == .tooLong(maximum: 1_024))
         #expect(try error("wpkh( \(a)/0/*)") == .character)
     }
@@ -208,6 +215,21 @@ import UTXO
         let child = try own.child(1).text(isTest: false)
         #expect(try ColdDescriptor("wpkh(\(child)/*)", on: network).hasKey(of: own))
         #expect(try !ColdDescriptor("wpkh(\(b)/0/*)", on: network).hasKey(of: own))
+        // Deeper, by the key of one address.
+        let deposit = try own.descendant(0, 5)
+        let deep = try ColdDescriptor("wpkh(\(deposit.text(isTest: false))/*)", on: network)
+        #expect(!deep.hasKey(of: own) && deep.hasKey(among: [deposit.key]))
+        // In each form of an address.
+        for destination in [
+            UTXODestination.publicKeyHash(Hash160.digest(deposit.key)),
+            .witness(version: 0, program: Hash160.digest(deposit.key)),
+            .scriptHash(Hash160.digest([0, 20] + Hash160.digest(deposit.key))),
+            .witness(version: 1, program: deposit.outputKey),
+        ] {
+            let fixed = try ColdDescriptor(destination.address(on: network), on: network)
+            #expect(fixed.isAddress(of: deposit))
+            #expect(try !fixed.isAddress(of: own.descendant(0, 6)))
+        }
     }
 
     // MARK: Random input

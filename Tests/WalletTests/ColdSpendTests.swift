@@ -202,7 +202,16 @@ extension PSBT {
             map.all(PSBTType.TransactionInput.signature).map { ([2] + $0.data, $0.value) }
         }
         var wrong = try PSBT(one.bytes(adding: records), on: scene.network)
-        #expect(throws: PSBTError.notSigned(input: 0)) { try wrong.finalize(on: scene.network) }
+        #expect(throws: PSBTError.tooFewSignatures(input: 0, count: 1, needed: 2)) {
+            try wrong.finalize(on: scene.network)
+        }
+        // What is not valid is none, and stands in nobody's place.
+        wrong = try scene.signed(wrong, by: 2, plan)
+        try wrong.finalize(on: scene.network)
+        #expect(try wrong.extracted().id == plan.transaction.id)
+        var clean = try PSBT(one.bytes(adding: records), on: scene.network)
+        clean.leaveOutInvalidSignatures(on: scene.network)
+        #expect(clean.inputs == one.inputs)
     }
 
     @Test func `what does anything else is refused by its word`() throws {
@@ -225,6 +234,10 @@ extension PSBT {
         let place = good.inputs[1].outPoint
         #expect(error { _ in } == nil)
         #expect(error { $0.lockTime = 1 } == .locked)
+        #expect(error { $0.version = 1 } == nil)
+        for version in [0, 3, .max] as [UInt32] {
+            #expect(error { $0.version = version } == .version(version))
+        }
         #expect(error { $0.inputs[0].sequence = 10 } == .locked)
         #expect(
             error { $0.inputs[1].outPoint.output = 77 }
@@ -259,14 +272,32 @@ extension PSBT {
             error { $0.outputs[left].amount -= most - plan.fee + 1 }
                 == .fee(most + 1, least: least, most: most))
         // Another transfer spends it.
-        #expect(throws: ColdSpendError.taken(good.inputs[0].outPoint)) {
+        func taking(_ takers: [ColdSpend.Taker?]) throws(ColdSpendError) -> ColdSpend {
             try ColdSpend(
-                good, hot: scene.hot.script, cold: [], size: size, on: scene.network
+                good, hot: scene.hot.script,
+                cold: [(try? scene.descriptor.script(100)) ?? []], size: size, on: scene.network
             ) { place in
-                coins.first { $0.outPoint == place }.map {
-                    ColdSpend.Coin(output: $0.output, isTaken: true)
+                coins.firstIndex { $0.outPoint == place }.map {
+                    ColdSpend.Coin(output: coins[$0].output, taker: takers[$0])
                 }
             }
+        }
+        let id = TransactionID(high: 7, low: 7)
+        let first = try #require(coins.firstIndex { $0.outPoint == good.inputs[0].outPoint })
+        func takers(_ taker: ColdSpend.Taker) -> [ColdSpend.Taker?] {
+            coins.indices.map { $0 == first ? taker : nil }
+        }
+        #expect(throws: ColdSpendError.taken(good.inputs[0].outPoint, by: id)) {
+            try taking(takers(.init(id: id, fee: 0, isReplaceable: false)))
+        }
+        // It takes the place of one that paid less, and of no other.
+        #expect(
+            try taking(takers(.init(id: id, fee: plan.fee - least, isReplaceable: true))).replaces
+                == id)
+        #expect(
+            throws: ColdSpendError.replacement(plan.fee, least: plan.fee + 1, of: id)
+        ) {
+            try taking(takers(.init(id: id, fee: plan.fee - least + 1, isReplaceable: true)))
         }
         // Unsigned.
         let spend = try scene.spend(good, coins, size: size)
@@ -390,8 +421,17 @@ extension PSBT {
         // Whoever has named another storage since: the rest still goes where it came from.
         #expect(try known().coldSpend(bytes, named: nil) == spend)
         let id = try log(bytes)
-        #expect(throws: ColdSpendError.taken(plan.coins[0].outPoint)) {
+        let signedSize = Int64(try UTXOTransaction(bytes, on: venue.chain).virtualSize)
+        let leastFee = signedSize * PaymentProposal.feePerKilobyteMin / 1_000
+        #expect(throws: ColdSpendError.replacement(plan.fee, least: plan.fee + leastFee, of: id)) {
             try known().coldSpend(bytes, named: scene.descriptor.text)
+        }
+        // What a block has keeps its place.
+        #expect(
+            throws: ColdSpendError.taken(
+                try UTXOTransaction(bytes, on: venue.chain).inputs[0].outPoint, by: id)
+        ) {
+            try known().coldSpend(bytes, named: scene.descriptor.text) { $0 == id }
         }
         #expect(try known().payments[id]?.fee == plan.fee)
         try venue.settle(id)

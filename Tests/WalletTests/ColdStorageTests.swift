@@ -207,7 +207,34 @@ extension PaymentVenue {
         #expect(try venue.coins.cold.values.map(\.index) == [0, 0])
     }
 
-    @Test func `descriptors are known by their addresses, and eight at once`() throws {
+    @Test func `what was dropped ends with what is final in its place`() throws {
+        let venue = try PaymentVenue()
+        for _ in 0..<3 { try venue.deposit(1, 30_000_000) }
+        try venue.setCold(try PaymentVenue.descriptor())
+        let first = try venue.pay(try venue.transferRequest())
+        try venue.must(.dropTransaction(DropTransaction(transaction: first.transaction)))
+        let second = try venue.pay(try venue.transferRequest())
+        #expect(try venue.coins.droppedTransactions == [first.transaction])
+        let saved = try #require(CoinTable(saved: venue.table.saved))
+        #expect(saved.saved == venue.table.saved)
+        try venue.settle(second.transaction)
+        #expect(try venue.coins.droppedTransactions.isEmpty)
+        #expect(try !venue.coins.isDropped(first.transaction))
+    }
+
+    @Test func `more than two outputs are no transfer`() throws {
+        let venue = try PaymentVenue()
+        let from = try venue.deposit(1, 30_000_000)
+        try venue.setCold(try PaymentVenue.descriptor())
+        let script = try venue.coins.nextScript(try #require(try venue.coins.storage(0)))
+        let many = venue.transaction([from], [(1_000, script), (1_000, script), (1_000, script)])
+        let found = try venue.coins.outputs(ofTransfer: many, id: many.id)
+        #expect(found.hasOthers && found.cold == nil)
+        #expect(venue.log(many).refusal == .none)
+        #expect(try venue.coins.cold.isEmpty)
+    }
+
+    @Test func `descriptors are known by their addresses, and thirty-two at once`() throws {
         let venue = try PaymentVenue()
         let from = try venue.deposit(1, 30_000_000)
         let first = try PaymentVenue.descriptor()
@@ -220,9 +247,9 @@ extension PaymentVenue {
         let script = try venue.coins.nextScript(try #require(try venue.coins.storage(0)))
         #expect(venue.log(venue.transaction([from], [(29_000_000, script)])).refusal == .none)
         // One with coins is never forgotten; of the others the oldest is.
-        for account in 1..<20 { try venue.setCold(try PaymentVenue.descriptor(UInt32(account))) }
+        for account in 1..<40 { try venue.setCold(try PaymentVenue.descriptor(UInt32(account))) }
         #expect(
-            try venue.coins.storages.map(\.number) == [0, 13, 14, 15, 16, 17, 18, 19])
+            try venue.coins.storages.map(\.number) == [0] + (9..<40).map { UInt32($0) })
         try venue.setCold(first)
         #expect(try venue.coins.storages.count == ChainCoins.storagesMax)
         #expect(try venue.coins.storage(named: first)?.next == 1)
@@ -355,6 +382,10 @@ private struct ColdTwin {
             if !inputs.isDisjoint(with: others) { end(other) }
         }
         open.removeAll { $0 == id }
+        // What was dropped and would spend the same never is final.
+        dropped.removeAll { other in
+            all[other]?.transaction.inputs.contains { inputs.contains($0.outPoint) } ?? false
+        }
         for place in inputs { (hot[place], cold[place]) = (nil, nil) }
         spent.formUnion(inputs)
     }

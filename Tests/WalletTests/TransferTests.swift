@@ -3,6 +3,7 @@
 
 import Addresses
 import Engine
+import Keys
 import Payments
 import Terms
 import Testing
@@ -36,7 +37,8 @@ import Wire
         // Change of a payment that no block has is not moved.
         #expect(venue.withdraw(1, 10_000_000, to: 1).refusal == .none)
         _ = try venue.pay(try venue.request())
-        try venue.deposit(1, 10_000_000)
+        // Nor does it count before it is final, but what a block has of it may be spent.
+        for _ in 0..<2 { try venue.deposit(1, 15_000_000) }
         let all = try #require(try? venue.transferRequest())
         let change = try venue.coins.payments.keys
         #expect(
@@ -107,6 +109,80 @@ import Wire
         #expect(try venue.coins.coins.count == 4)
         #expect(try venue.coins.coins.values.map(\.amount).max() == 40_000_000)
         #expect(try venue.transfer(merging: terms) == .nothing)
+    }
+
+    @Test func `of many coins the smallest are merged, those beyond the largest too`() throws {
+        let venue = try PaymentVenue()
+        try venue.deposit(1, 40_000_000)
+        for number in 0..<30 { try venue.deposit(1, 100_000 + Int64(number)) }
+        let terms = ConsolidationTerms(above: 20, feePerKilobyteMax: 5_000)
+        guard case .request(let request) = try venue.transfer(merging: terms, inputsMax: 5) else {
+            throw PaymentVenue.NoRequest()
+        }
+        let known = try venue.coins
+        let merged = try transaction(request, venue).inputs.compactMap { known.amount($0.outPoint) }
+        #expect(merged.sorted() == (0..<5).map { 100_000 + $0 })
+        // Those that a payment spends are not free.
+        #expect(
+            try venue.transfer(merging: ConsolidationTerms(above: 31, feePerKilobyteMax: 5_000))
+                == .nothing)
+    }
+
+    @Test func `no more goes to cold storage than is asked for`() throws {
+        let venue = try venue()
+        func moved(_ most: Int64) throws -> TransferProposal {
+            let conditions = PaymentConditions(
+                feeRate: try #require(UTXOFeeRate(perKilobyte: 5_000)), seed: 0)
+            let found = venue.engine.network(PaymentVenue.asset, PaymentVenue.network)
+            return TransferProposal(
+                try #require(found), venue.engine, venue.table, conditions, most: most,
+                isInBlock: { _ in true })
+        }
+        guard case .request(let request) = try moved(1_000_000) else {
+            throw PaymentVenue.NoRequest()
+        }
+        let made = try transaction(request, venue)
+        let coin = try #require(
+            try venue.coins.outputs(ofTransfer: made, id: made.id).cold?.coin)
+        #expect(990_000...1_000_000 ~= coin.amount)
+        // What is worth no transaction is said: it never moves.
+        #expect(words(try moved(1_000))?.contains("limit") == true)
+    }
+
+    @Test func `cold storage with the wallet's own keys is none`() throws {
+        let venue = try venue()
+        let account = try venue.master.descendant(.hardened(84), .hardened(1), .hardened(0))
+        let own = account.publicKey.text(isTest: true)
+        let receiving = try account.publicKey.child(0).text(isTest: true)
+        var all = ["wpkh(\(own)/0/*)", "wpkh(\(own)/1/*)", "wpkh(\(receiving)/*)"]
+        for index in 1...3 as ClosedRange<UInt32> {
+            let script = try venue.coins.script(CoinPlace(branch: .deposits, index: index))
+            all.append(try #require(UTXODestination(script: script)).address(on: venue.chain))
+        }
+        let change = try venue.coins.script(.change(of: []))
+        all.append(try #require(UTXODestination(script: change)).address(on: venue.chain))
+        for text in all {
+            try venue.setCold(text)
+            #expect(try venue.coins.storages.count == 1, "\(text)")
+            #expect(words(try venue.transfer())?.contains("own") == true, "\(text)")
+        }
+    }
+
+    @Test func `what a transfer brought to cold storage is nobody's deposit`() throws {
+        let venue = try venue()
+        let payment = try venue.pay(try venue.transferRequest())
+        let cold = try #require(try venue.coins.payments[payment.transaction]?.cold)
+        let place = OutPoint(payment.transaction, cold.output)
+        #expect(try venue.coins.isCold(place))
+        let before = try venue.coins.coins.count
+        try venue.must(
+            .creditDeposit(
+                CreditDeposit(
+                    account: AccountID(1), asset: PaymentVenue.asset,
+                    network: PaymentVenue.network, transactionHigh: payment.transaction.high,
+                    transactionLow: payment.transaction.low, output: cold.output,
+                    amount: Amount(units: Int128(cold.coin.amount)))))
+        #expect(try venue.coins.coins.count == before)
     }
 
     // MARK: Reviews
@@ -220,7 +296,9 @@ import Wire
         #expect(try leaving([]) == moved + fee)
         #expect(try leaving([pin()]) == fee)
         #expect(
-            try leaving([pin("BTC"), pin("LTC", "litecoin-test"), pin("LTC", "litecoin-regtest", 1)])
+            try leaving([
+                pin("BTC"), pin("LTC", "litecoin-test"), pin("LTC", "litecoin-regtest", 1),
+            ])
                 == moved + fee)
         #expect(throws: ColdPinError.self) { _ = try pin("LTC", "dogecoin") }
         let merging = ConsolidationTerms(above: 1, feePerKilobyteMax: 5_000)
@@ -229,6 +307,23 @@ import Wire
         let reviewed = try venue.review(merged).get()
         let paid = try transaction(merged, venue).outputs.reduce(0) { $0 + $1.amount }
         #expect(reviewed.leaving == Int64(reviewed.inputs.count) * 30_000_000 - paid)
+    }
+
+    @Test func `change that is not final does not raise what is above the ceiling`() throws {
+        let venue = try PaymentVenue()
+        try venue.deposit(1, 60_000_000)
+        try venue.deposit(1, 30_000_000)
+        try venue.setCold(try PaymentVenue.descriptor())
+        let request = try venue.transferRequest()
+        #expect(venue.refusal(request) == nil)
+        #expect(venue.withdraw(1, 45_000_000, to: 1).refusal == .none)
+        let payment = try venue.pay(try venue.request())
+        // 45,000,000 are left, of which the change is not there yet.
+        #expect(try venue.coins.settledFree <= 30_000_000)
+        #expect(try venue.transfer() == .nothing)
+        try venue.settle(payment.transaction)
+        try venue.deposit(1, 10_000_000)
+        #expect(try venue.transfer() != .nothing)
     }
 
     @Test func `a payment's replacement may be no transfer, and a merge needs two coins`() throws {

@@ -39,7 +39,9 @@ public struct HotBand: Hashable, Sendable {
     func remark(hot: Int128, cold: Int128) -> String? {
         if hot > ceiling { return "above the ceiling" }
         guard hot < target else { return nil }
-        return cold > 0 ? "below the target: bring some from cold storage" : "below the target"
+        return cold > 0
+            ? "below the target: bring some from cold storage (boursectl wallet cold export)"
+            : "below the target"
     }
 }
 

@@ -89,7 +89,11 @@ struct CoinWatch {
     private mutating func takeSpends(_ coins: ChainCoins, _ reader: ChainReader) {
         let kept = reader.keptFrom ?? 0
         spent = spent.filter { outPoint, lost in
-            coins.amount(outPoint) != nil && lost.spend.map { $0.height < kept } ?? false
+            // What spent it may be in the log since.
+            coins.amount(outPoint) != nil
+                && lost.spend.map {
+                    $0.height < kept && coins.payments[$0.transaction] == nil
+                } ?? false
         }
         for (spend, height) in reader.spends where coins.payments[spend.spender] == nil {
             let outPoint = OutPoint(spend.transaction, spend.index)

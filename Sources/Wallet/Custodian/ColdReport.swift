@@ -1,7 +1,7 @@
 // What the wallet says of a chain's cold storage.
 
 public import JSON
-internal import Payments
+public import Payments
 internal import Platform
 public import Terms
 public import UTXO
@@ -32,9 +32,15 @@ public struct ColdReport: Hashable, Sendable {
         /// The index of its address.
         public var index: UInt32
 
-        /// `TRANSACTION:OUTPUT AMOUNT STORAGE INDEX`
+        /// The open transfer that spends it; nil: none does.
+        public var taker: ColdSpend.Taker?
+
+        /// `TRANSACTION:OUTPUT AMOUNT STORAGE INDEX`, and of one that is taken the transfer, its
+        /// fee, and 1 where another one may take its place.
         var text: String {
-            "\(place.transaction.hex):\(place.output) \(amount) \(storage) \(index)"
+            let words = "\(place.transaction.hex):\(place.output) \(amount) \(storage) \(index)"
+            guard let taker else { return words }
+            return words + " \(taker.id.hex) \(taker.fee) \(taker.isReplaceable ? 1 : 0)"
         }
     }
 
@@ -53,6 +59,10 @@ public struct ColdReport: Hashable, Sendable {
     /// More coins than these are not listed; the largest are. Each is one value of the report,
     /// which has `JSONValue.valuesMax` for all chains.
     static let coinsMax = 300
+    /// Coins that are listed of all chains.
+    public static let allMax = 3_000
+    /// As many of those that are taken: what one transaction spends.
+    static let takenMax = 150
 
     /// All that the log named and the wallet knows.
     public var storages: [Storage] = []
@@ -60,6 +70,8 @@ public struct ColdReport: Hashable, Sendable {
     public var coins: [Coin] = []
     /// How many of them there are.
     public var count = 0
+    /// Coins that open transfers spend, the largest first.
+    public var taken: [Coin] = []
     /// What the wallet's own keys have on the chain, in base units.
     public var hot: Int128 = 0
     /// What miners ask for, in base units for 1,000 virtual bytes, as the node last said; nil: it
@@ -82,14 +94,26 @@ public struct ColdReport: Hashable, Sendable {
                 amount: amounts[$0.number] ?? 0)
         }
         hot = known.total
-        let spendable = known.freeCold.filter { known.payments[$0.outPoint.transaction] == nil }
+        let there = known.cold.filter { known.payments[$0.key.transaction] == nil }
+            .map { (outPoint: $0.key, coin: $0.value) }
             .sorted { ($1.coin.amount, $0.outPoint) < ($0.coin.amount, $1.outPoint) }
-        count = spendable.count
-        coins = spendable.prefix(Self.coinsMax).map {
+        let all = there.map {
             Coin(
                 place: $0.outPoint, amount: $0.coin.amount, storage: $0.coin.storage,
-                index: $0.coin.index)
+                index: $0.coin.index, taker: known.taker(of: $0.outPoint) { _ in false })
         }
+        let free = all.filter { $0.taker == nil }
+        count = free.count
+        coins = Array(free.prefix(Self.coinsMax))
+        taken = Array(all.filter { $0.taker != nil }.prefix(Self.takenMax))
+    }
+
+    /// Lists no more coins than are left for all chains, and says how many are left then.
+    public mutating func bound(_ left: inout Int) {
+        taken = Array(taken.prefix(left))
+        left -= taken.count
+        coins = Array(coins.prefix(left))
+        left -= coins.count
     }
 
     /// As JSON. Amounts are strings of base units.
@@ -102,7 +126,7 @@ public struct ColdReport: Hashable, Sendable {
                         "next": .number($0.next), "amount": .string("\($0.amount)"),
                     ]
                 }),
-            "coins": .strings(coins.map(\.text)),
+            "coins": .strings(coins.map(\.text)), "taken": .strings(taken.map(\.text)),
             "coinCount": .number(count), "hot": .string("\(hot)"),
             "feePerKilobyte": .orNull(feePerKilobyte),
             "answer": answer.map {

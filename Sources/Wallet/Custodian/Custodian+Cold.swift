@@ -19,17 +19,30 @@ struct ColdArrival {
     /// When it came, monotonic.
     let time: Int64
 
-    /// How long it waits until the chain can take it. Its operator agreed to what it does now, not
-    /// to what it does some day.
+    /// How long it waits until the chain can take it, whatever holds it up. Its operator agreed to
+    /// what it does now, not to what it does some day.
     static let nanosMax: Int64 = 20_000_000_000
 }
 
 extension Custodian {
     /// Takes a signed transaction that brings coins of a chain back from cold storage. One waits
-    /// for each chain; what became of it is in the chain's report.
+    /// for each chain, the first; what became of it is in the chain's report.
     public func bringFromCold(_ bytes: [UInt8], on network: NetworkID) {
-        guard arrivals[network] != nil || arrivals.count < Limits.networksMax else { return }
-        arrivals[network] = ColdArrival(bytes: bytes, time: Clock.monotonicNanos())
+        guard let chain = chains[network] else { return }
+        guard let first = arrivals[network] else {
+            arrivals[network] = ColdArrival(bytes: bytes, time: Clock.monotonicNanos())
+            return
+        }
+        guard first.bytes != bytes, let known = coins.coins(network) else { return }
+        chain.cold.answer = .init(
+            transaction: Self.id(bytes, known), isTaken: false,
+            text: "another one is being looked at: import it again")
+    }
+
+    private static func id(_ bytes: [UInt8], _ known: ChainCoins) -> TransactionID {
+        let transaction = try? UTXOTransaction(
+            bytes, on: known.network, bytesMax: Limits.transactionBytesMax)
+        return transaction?.id ?? .none
     }
 
     /// Says what is in cold storage, and brings what waits for the chain into the log.
@@ -48,19 +61,18 @@ extension Custodian {
             chain.cold.feePerKilobyte = max(rate, PaymentProposal.feePerKilobyteMin)
         }
         guard let arrival = arrivals[view.network] else { return }
-        let obstacle: String? =
+        var obstacle: String? =
             !session.isLed
             ? "another host leads: give it to that one"
             : isInStep ? nil : "the chain is not in step: \(chain.reader.text)"
-        if obstacle != nil, Clock.monotonicNanos() - arrival.time < ColdArrival.nanosMax {
+        let isOld = Clock.monotonicNanos() - arrival.time >= ColdArrival.nanosMax
+        if obstacle != nil, !isOld {
             if !session.isLed { greetLeader() }
             return
         }
         arrivals[view.network] = nil
-        let id =
-            (try? UTXOTransaction(
-                arrival.bytes, on: known.network, bytesMax: Limits.transactionBytesMax))?.id
-            ?? .none
+        let id = Self.id(arrival.bytes, known)
+        if isOld, obstacle == nil { obstacle = "the wallet was held up for long: import it again" }
         if let obstacle {
             chain.cold.answer = .init(transaction: id, isTaken: false, text: obstacle)
             return
@@ -87,17 +99,19 @@ extension Custodian {
         if engine.engine.payment(id) != nil {
             return (true, "the log has it already: it is given to the node until a block has it")
         }
+        let reader = chain.reader
+        let spend: ColdSpend
         do throws(ColdSpendError) {
             let named = engine.engine.coldStorage(terms.asset, terms.network)?.descriptor
-            _ = try known.coldSpend(bytes, named: named)
+            spend = try known.coldSpend(bytes, named: named) { reader.isInBlock($0) }
         } catch { return (false, "\(error)") }
+        if let obstacle = Self.obstacle(spend, id, chain) { return (false, obstacle) }
         let outcome = try submit(
             SignWithdrawals(
-                asset: terms.asset, network: terms.network, transaction: id, replaces: .none,
-                withdrawals: [], bytes: bytes))
+                asset: terms.asset, network: terms.network, transaction: id,
+                replaces: spend.replaces ?? .none, withdrawals: [], bytes: bytes))
         switch outcome.refusal {
         case .none:
-            let reader = chain.reader
             if let known = coins.coins(terms.network) {
                 chain.payouts.broadcast(known.payments, chain.node) { reader.isInBlock($0) }
                 chain.cold.take(known)
@@ -106,7 +120,31 @@ extension Custodian {
         case .referenceDuplicate: return (true, "the log had it before")
         case .sessionUnknown:
             return (false, "another wallet wrote meanwhile: import it again")
+        case .tableFull:
+            return (false, "too many transfers are open: import it again once one is final")
         default: return (false, "the log refuses it: \(outcome.refusal)")
+        }
+    }
+
+    /// Why the chain cannot take a transaction: what it spends is spent, by another one.
+    private static func obstacle(
+        _ spend: ColdSpend, _ id: TransactionID, _ chain: FollowedChain<Node>
+    ) -> String? {
+        do throws(NodeError) {
+            for input in spend.transaction.inputs {
+                let coin = input.outPoint
+                if try chain.node.unspent(coin.transaction, coin.output) != nil { continue }
+                // Or by itself: then its own outputs are there.
+                for index in spend.transaction.outputs.indices {
+                    if try chain.node.unspent(id, UInt32(index)) != nil { return nil }
+                }
+                return
+                    "by its node, \(coin.transaction.hex):\(coin.output) is spent by another "
+                    + "transaction: see on the chain whom that one pays, and who has the keys"
+            }
+            return nil
+        } catch {
+            return "its node does not say whether its coins are there: \(error); import it again"
         }
     }
 }

@@ -30,8 +30,7 @@ extension Custodian {
             keepPrevious(known, chain)
         }
         var waiting = approved(terms)
-        let isAnyApproved = !waiting.isEmpty
-        _ = chain.payouts.leavesOut(waiting)
+        let left = chain.payouts.leavesOut(waiting)
         var report = summary(waiting, known, chain)
         let now = Clock.monotonicNanos()
         var held: (PayoutCondition, String)?
@@ -39,6 +38,11 @@ extension Custodian {
             let verdict = screening.verdict(
                 waiting, session.replica.engine, chain: view.chain, now: now)
             (waiting, held) = (verdict.released, verdict.problem)
+        }
+        // Those that nobody pays now wait for no coins.
+        let isAnyPayable = waiting.subtracting(left).contains {
+            let account = session.replica.engine.withdrawal($0)?.account
+            return account.map { session.replica.engine.account($0)?.isKilled == false } ?? false
         }
         if waiting.isEmpty { chain.payouts.planTime = nil }
         var isBusy = false
@@ -83,15 +87,16 @@ extension Custodian {
         {
             isBusy = true
         }
-        if report.condition != .stopped, reader.condition == .inStep, !isBusy, !isAnyApproved,
-            try move(terms, known, chain, free: report.free)
+        if report.condition != .stopped, reader.condition == .inStep, !isBusy, !isAnyPayable,
+            try move(terms, known, chain)
         {
             isBusy = true
         }
         if reader.condition == .inStep, !isBusy, try adoptDropped(terms, known, chain) {
             isBusy = true
         }
-        tellTransfers(&report, known, chain)
+        if reader.condition == .inStep, !isBusy, try dropEnded(terms, chain) { isBusy = true }
+        tellTransfers(&report, terms, known, chain, isAnyPayable: isAnyPayable)
         if let held, report.condition.isSound, report.condition != .stopped {
             (report.condition, report.text) = held
         }
@@ -121,8 +126,9 @@ extension Custodian {
         } else {
             chain.payoutsSequence = coins.sequence
             report.total = Int64(clamping: known.total)
-            report.free = Int64(
-                clamping: known.free.reduce(Int128(0)) { $0 + Int128($1.coin.amount) })
+            let free = known.free
+            report.free = Int64(clamping: free.reduce(Int128(0)) { $0 + Int128($1.coin.amount) })
+            (chain.payouts.settledFree, chain.payouts.freeCount) = (known.settledFree, free.count)
         }
         return report
     }

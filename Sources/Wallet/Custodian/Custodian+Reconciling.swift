@@ -92,7 +92,9 @@ extension Custodian {
     private func words(_ coin: OutPoint, _ lost: VanishedCoin) -> String {
         let name = "the coin \(coin.transaction.hex):\(coin.output)"
         guard let spend = lost.spend else {
-            return "\(name) is on the chain no more, and no payment of the log spent it"
+            return "\(name) is on the chain no more, and no payment of the log spent it: a block "
+                + "that was not read may say what did (boursectl wallet rescan); if it is the "
+                + "wallet's own: boursectl wallet adopt"
         }
         return """
             \(name) was spent in block \(spend.height) by \(spend.transaction.hex), which is no \

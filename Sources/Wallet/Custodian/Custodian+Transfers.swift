@@ -19,27 +19,51 @@ extension Custodian {
     /// How long a transfer waits for its block until that is told, where payments are not replaced.
     static var transferNanos: Int64 { 7_200_000_000_000 }
 
-    /// Plans a transfer where no withdrawal waits, has it signed and brings it into the log. `free`
-    /// are the coins that no payment spends, in base units. Returns whether the log has a new one.
+    /// Plans a transfer where no withdrawal waits, has it signed and brings it into the log. Returns
+    /// whether the log has a new one.
     func move(
-        _ terms: NetworkView, _ known: ChainCoins, _ chain: FollowedChain<Node>, free: Int64
+        _ terms: NetworkView, _ known: ChainCoins, _ chain: FollowedChain<Node>
     ) throws(CommandSessionError) -> Bool {
         let now = Clock.monotonicNanos()
-        let cold = session.replica.engine.coldStorage(terms.asset, terms.network)
-        let isAbove = cold.map { Int128(free) > $0.ceiling.units } ?? false
-        let isMany = consolidation.above > 0 && known.coins.count > consolidation.above
-        guard isAbove || isMany, known.transfers.isEmpty else {
+        let isAbove = isAbove(terms, chain)
+        guard known.transfers.isEmpty, isAbove || isMany(chain) else {
             chain.payouts.transferFault = nil
             return false
         }
         guard now >= chain.payouts.transferTime else { return false }
+        // Where it is above the ceiling, a coin more may make it worth a transaction.
+        if let rest = chain.payouts.transferRest, now < rest.until,
+            !isAbove || rest.changes == known.changes
+        {
+            return false
+        }
         // Set first: what the log throws is tried again later as well.
         chain.payouts.transferTime = now + Payouts.retryNanos
+        chain.payouts.transferRest = nil
         let (condition, text) = try moveNext(terms, known, chain)
-        if condition == .paying { return true }
-        if condition == .logRefuses { chain.payouts.transferTime = now + Payouts.refusedNanos }
+        switch condition {
+        case .paying: return true
+        case .logRefuses: chain.payouts.transferTime = now + Payouts.refusedNanos
+        case .idle:
+            chain.payouts.transferRest = (known.changes, now + Payouts.transferRestNanos)
+        default: break
+        }
         chain.payouts.transferFault = condition == .idle ? nil : (condition, text)
         return false
+    }
+
+    /// Whether more is here than the ceiling of cold storage.
+    private func isAbove(_ terms: NetworkView, _ chain: FollowedChain<Node>) -> Bool {
+        session.replica.engine.coldStorage(terms.asset, terms.network)
+            .map { chain.payouts.settledFree > $0.ceiling.units } ?? false
+    }
+
+    /// Whether so many coins are free that some are merged, and the fee is low enough.
+    private func isMany(_ chain: FollowedChain<Node>) -> Bool {
+        guard consolidation.above > 0, chain.payouts.freeCount > consolidation.above,
+            let rate = try? chain.payouts.feeRate(chain.node)
+        else { return false }
+        return rate.perKilobyte <= consolidation.feePerKilobyteMax
     }
 
     private func moveNext(
@@ -51,19 +75,56 @@ extension Custodian {
         }
         switch proposal {
         case .nothing: return (.idle, "")
-        case .none(let why): return (.notMoved, why)
+        case .none(let why):
+            // The signer's limit may be another one by then.
+            if chain.payouts.transferMost != nil {
+                chain.payouts.transferMost = nil
+                chain.payouts.transferTime =
+                    Clock.monotonicNanos() + Payouts.bumpRetryNanos
+            }
+            return (.notMoved, why)
         case .request(let request):
             switch signer.answer(request) {
             case .failure(let absence): return (.noSigner, absence.text)
-            // It refills: nobody has to do something.
-            case .success(.refused(.limit, let text)): return (.waiting, text)
+            case .success(.refused(let refusal, let text))
+            where refusal == .limit || refusal == .aboveLimit:
+                return askLess(request, refusal, text, terms, known, chain)
             case .success(.refused(let refusal, let text)):
                 return (.signerRefuses, "\(refusal.rawValue): \(text)")
             case .success(.signed(let payment)) where payment.withdrawals.isEmpty:
+                if let most = chain.payouts.transferMost?.units {
+                    let next = most.multipliedReportingOverflow(by: 2)
+                    setMost(next.overflow ? .max : next.partialValue, chain)
+                }
                 return try bring(payment, request, known, chain)
             case .success: return (.signerRefuses, "its answer is no transfer")
             }
         }
+    }
+
+    /// The signer's limit has no room for a transfer: half as much is asked for next, as long as
+    /// that helps. What refills is waited for from a sixteenth of what is above the target on.
+    private func askLess(
+        _ request: SigningRequest, _ refusal: SigningRefusal, _ text: String,
+        _ terms: NetworkView, _ known: ChainCoins, _ chain: FollowedChain<Node>
+    ) -> (PayoutCondition, String) {
+        let transaction = try? UTXOTransaction(request.transaction, on: known.network)
+        let coin = transaction.flatMap { known.outputs(ofTransfer: $0, id: $0.id).cold?.coin }
+        let cold = session.replica.engine.coldStorage(terms.asset, terms.network)
+        let excess = chain.payouts.settledFree - (cold?.target.units ?? 0)
+        // It refills: nobody has to do something.
+        guard let coin, refusal == .aboveLimit || Int128(coin.amount) > excess / 16 else {
+            return (.waiting, text)
+        }
+        setMost(coin.amount / 2, chain)
+        chain.payouts.transferTime = 0
+        // What never fitted is an alarm until something does.
+        if let fault = chain.payouts.transferFault, fault.0 == .notMoved { return fault }
+        return (.waiting, text)
+    }
+
+    private func setMost(_ units: Int64, _ chain: FollowedChain<Node>) {
+        chain.payouts.transferMost = (units, Clock.monotonicNanos() + Payouts.transferMostNanos)
     }
 
     /// Plans a transfer whose coins the node's chain has, with the transactions that prove them.
@@ -71,12 +132,26 @@ extension Custodian {
         _ terms: NetworkView, _ known: ChainCoins, _ chain: FollowedChain<Node>
     ) throws(NodeError) -> TransferProposal {
         var conditions = PaymentConditions(feeRate: try chain.payouts.feeRate(chain.node), seed: 0)
+        // What was dropped was too slow: nodes that have it take only what pays more.
+        if let paid = chain.payouts.transferPaid, known.isDropped(paid.id) {
+            let more = min(
+                paid.perKilobyte * 5 / 4 + 1, Int128(PaymentProposal.feePerKilobyteMax))
+            if more > Int128(conditions.feeRate.perKilobyte),
+                let rate = UTXOFeeRate(perKilobyte: Int64(more))
+            {
+                conditions.feeRate = rate
+            }
+        }
         let reader = chain.reader
         let deadline = Clock.monotonicNanos() + Self.planNanosMax
         while true {
             conditions.absent = chain.payouts.absentCoins()
+            let most = chain.payouts.transferMost.flatMap {
+                Clock.monotonicNanos() < $0.until ? $0.units : nil
+            }
             let proposal = TransferProposal(
-                terms, session.replica.engine, coins, conditions, merging: consolidation
+                terms, session.replica.engine, coins, conditions, merging: consolidation,
+                most: most ?? .max
             ) { reader.isInBlock($0) }
             guard case .request(var request) = proposal,
                 let transaction = try? UTXOTransaction(request.transaction, on: known.network)
@@ -102,40 +177,85 @@ extension Custodian {
     ) throws(CommandSessionError) -> Bool {
         let now = Clock.monotonicNanos()
         guard session.isLed, now >= chain.payouts.adoptTime else { return false }
-        let spenders = Set(chain.watch.vanished.values.compactMap { $0.spend?.transaction })
-        let id = spenders.sorted().first {
-            known.isDropped($0) && session.replica.engine.payment($0) == nil
+        let vanished = chain.watch.vanished.values
+        var ids = Set(vanished.compactMap { $0.spend?.transaction }).filter(known.isDropped)
+        // A block that was final before this wallet started is not read again.
+        let isLookedFor = ids.isEmpty && vanished.contains { $0.spend == nil }
+        if isLookedFor { ids = known.droppedTransactions }
+        ids = ids.filter { session.replica.engine.payment($0) == nil }
+        guard !ids.isEmpty else { return false }
+        // Nothing says that it is one of them: the node is asked seldom.
+        chain.payouts.adoptTime = now + (isLookedFor ? Payouts.refusedNanos : Payouts.retryNanos)
+        let deadline = now + Self.planNanosMax
+        for id in ids.sorted() where Clock.monotonicNanos() < deadline {
+            let found: (bytes: [UInt8], place: UnspentOutput)?
+            do throws(NodeError) { found = try transaction(ofDropped: id, known, chain) } catch {
+                continue
+            }
+            // A payment of withdrawals comes again by the signer, which gives what it has signed.
+            guard let found,
+                known.isTransfer(
+                    found.bytes, of: terms.asset, terms.network, session.replica.engine)
+            else { continue }
+            let request = SigningRequest(
+                network: terms.network, asset: terms.asset, sequence: session.replica.sequence,
+                withdrawals: [], transaction: [])
+            let payment = SignedPayment(
+                network: terms.network, asset: terms.asset, withdrawals: [], transaction: id,
+                bytes: found.bytes)
+            guard try bring(payment, request, known, chain).0 == .paying else { continue }
+            // In a block that is final, and that nobody reads any more.
+            if let tip = chain.reader.tip, found.place.bestBlock == tip.block,
+                found.place.confirmations >= UInt64(terms.confirmations),
+                found.place.confirmations <= tip.height
+            {
+                _ = try settle(id, tip.height - found.place.confirmations + 1, terms)
+            }
+            return true
         }
-        guard let id else { return false }
-        chain.payouts.adoptTime = now + Payouts.retryNanos
-        let found: [UInt8]?
-        do throws(NodeError) { found = try bytes(ofDropped: id, known, chain) } catch {
-            return false
-        }
-        // A payment of withdrawals comes again by the signer, which gives what it has signed.
-        guard let found, known.isTransfer(found, of: terms.asset, terms.network, session.replica.engine)
-        else {
-            return false
-        }
-        let sequence = session.replica.sequence
-        let request = SigningRequest(
-            network: terms.network, asset: terms.asset, sequence: sequence, withdrawals: [],
-            transaction: [])
-        let payment = SignedPayment(
-            network: terms.network, asset: terms.asset, withdrawals: [], transaction: id,
-            bytes: found)
-        return try bring(payment, request, known, chain).0 == .paying
+        return false
     }
 
-    /// The bytes of a transaction that a block has, by one of its outputs that nothing spends.
-    private func bytes(
+    /// A transaction that a block has, by one of its outputs that nothing spends.
+    private func transaction(
         ofDropped id: TransactionID, _ known: ChainCoins, _ chain: FollowedChain<Node>
-    ) throws(NodeError) -> [UInt8]? {
+    ) throws(NodeError) -> (bytes: [UInt8], place: UnspentOutput)? {
         for index in known.outputs(ofDropped: id) {
-            guard let output = try chain.node.unspent(id, index) else { continue }
-            return try chain.node.transaction(id, of: output)
+            guard let output = try chain.node.unspent(id, index), output.confirmations > 0,
+                let bytes = try chain.node.transaction(id, of: output)
+            else { continue }
+            return (bytes, output)
         }
         return nil
+    }
+
+    // MARK: What can never be final
+
+    /// Drops a transfer that the log has as open and the coins do not: another one that is final has
+    /// spent a coin of it. Returns whether there was one.
+    func dropEnded(
+        _ terms: NetworkView, _ chain: FollowedChain<Node>
+    ) throws(CommandSessionError) -> Bool {
+        let now = Clock.monotonicNanos()
+        guard session.isLed, now >= chain.payouts.endTime,
+            coins.sequence == session.replica.sequence, let known = coins.coins(terms.network)
+        else { return false }
+        var ended: TransactionID?
+        session.replica.engine.forEachPayment {
+            if ended == nil, $0.isTransfer, $0.network == terms.network,
+                known.payments[$0.id] == nil
+            {
+                ended = $0.id
+            }
+        }
+        guard let ended else { return false }
+        // Each try is a record.
+        chain.payouts.endTime = now + Payouts.refusedNanos
+        guard try submit(DropTransaction(transaction: ended)).refusal == .none else {
+            return false
+        }
+        chain.payouts.endTime = 0
+        return true
     }
 
     // MARK: What is said of them
@@ -143,21 +263,36 @@ extension Custodian {
     /// What is to be known of transfers beside withdrawals, and what is wrong with one where
     /// withdrawals have nothing to say.
     func tellTransfers(
-        _ report: inout PayoutReport, _ known: ChainCoins, _ chain: FollowedChain<Node>
+        _ report: inout PayoutReport, _ terms: NetworkView, _ known: ChainCoins,
+        _ chain: FollowedChain<Node>, isAnyPayable: Bool
     ) {
+        defer { tellAbove(&report, terms, known, chain, isAnyPayable: isAnyPayable) }
         let reader = chain.reader
         if let (id, transfer) = known.transfers.first {
             report.remark = Self.words(id, transfer)
+            if chain.payouts.transferPaid?.id != id,
+                let made = try? UTXOTransaction(transfer.bytes, on: known.network)
+            {
+                let size = Int64(max(1, made.virtualSize))
+                chain.payouts.transferPaid = (id, Int128(transfer.fee) * 1_000 / Int128(size))
+            }
             let time = session.replica.engine.timestamp
             let most = bumpNanos > 0 ? bumpNanos : Self.transferNanos
-            if report.condition.isSound, report.condition != .stopped, !reader.isInBlock(id),
-                time >= transfer.time, time - transfer.time >= most,
+            let isShort = report.condition == .short
+            if isShort || report.condition.isSound, report.condition != .stopped,
+                !reader.isInBlock(id), time >= transfer.time, time - transfer.time >= most,
                 reader.height ?? 0 > chain.payouts.waits.heights[id] ?? .max
             {
-                report.condition = .slow
-                report.text =
-                    "the transfer \(id.hex) waits for a block for long, and is not replaced: once "
-                    + "no node has it any more, boursectl wallet drop gives its coins back"
+                let isFromCold = transfer.inputs.contains { known.coins[$0] == nil }
+                let text =
+                    "the transfer \(id.hex) waits for a block for long: boursectl wallet drop gives "
+                    + "its coins back, "
+                    + (isFromCold
+                        ? "which a new one may spend for a higher fee (boursectl wallet cold export)"
+                        : "and it is planned anew for a higher fee")
+                    + "; whichever of both a block takes is booked"
+                report.text = isShort ? "\(report.text); \(text)" : text
+                if !isShort { report.condition = .slow }
             }
         } else if let (condition, text) = chain.payouts.transferFault {
             report.remark = "coins are not moved: \(text)"
@@ -170,6 +305,30 @@ extension Custodian {
                 report.condition = .notMoved
                 report.text = "\(condition.rawValue): \(text)"
             }
+        }
+    }
+
+    /// Says that more is here than the ceiling, where that has lasted and nothing moves.
+    private func tellAbove(
+        _ report: inout PayoutReport, _ terms: NetworkView, _ known: ChainCoins,
+        _ chain: FollowedChain<Node>, isAnyPayable: Bool
+    ) {
+        guard report.condition != .stopped, known.transfers.isEmpty, isAbove(terms, chain) else {
+            chain.payouts.aboveSince = nil
+            return
+        }
+        let now = Clock.monotonicNanos()
+        let since = chain.payouts.aboveSince ?? now
+        chain.payouts.aboveSince = since
+        guard now - since >= Payouts.aboveNanos else { return }
+        let why =
+            isAnyPayable
+            ? "withdrawals that are approved are paid first"
+            : chain.payouts.transferFault?.1 ?? "what is above the target is worth no transaction"
+        report.remark =
+            "for an hour more is here than the ceiling of cold storage, and is not moved: \(why)"
+        if report.condition.isSound {
+            (report.condition, report.text) = (.notMoved, report.remark)
         }
     }
 

@@ -153,6 +153,7 @@ public final class Custodian<Node: PaymentNode> {
         let steps = chain.read(
             view, terms, payments: payments,
             isCoin: { known?.amount(OutPoint($0, $1)) != nil },
+            isMoved: { known?.isCold(OutPoint($0, $1)) ?? false },
             isLate: { Clock.monotonicNanos() >= deadline })
         report(view, chain, terms, .none)
         // The wallet of the host that leads writes. What another one submits would wait there until
@@ -189,35 +190,42 @@ public final class Custodian<Node: PaymentNode> {
         var count = 0
         let deadline = Clock.monotonicNanos() + Self.lookNanosMax
         chain.objection = nil
-        for step in steps {
+        var gate = SecondGate()
+        for (place, step) in steps.enumerated() {
             // What is final waits while the network takes no deposits; what is pending is shown.
             if !terms.takesDeposits, step.isCredit { continue }
             let isLate = count > 0 && Clock.monotonicNanos() >= deadline
             if isLate || !isAsRead(view, terms) { return (count, .none, true) }
-            if case .credit(let deposit) = step, isObjected(deposit, terms, chain) {
-                return (count, .none, false)
-            }
+            // What the second node lacks waits; payments behind it go on.
+            let isLeftOut = gate.leavesOut(place, of: steps) { objection(to: $0, terms, chain) }
+            if isLeftOut { continue }
             let refusal = try submit(step, view, terms)
             if refusal == .stateInvalid, hasChanged(view, chain) { return (count, .none, true) }
             // Another wallet wrote meanwhile: nothing of it is in the log, and it comes again.
             if refusal == .sessionUnknown { return (count, .none, true) }
             guard refusal == .none else { return (count, refusal, false) }
             chain.reader.done(step)
+            if case .credit(let deposit) = step {
+                chain.second?.credited(deposit, of: terms.asset)
+            }
             count += 1
         }
         return (count, .none, false)
     }
 
-    /// Whether the chain's second node lacks a deposit that it has to have.
-    private func isObjected(
-        _ deposit: FoundDeposit, _ terms: NetworkView, _ chain: FollowedChain<Node>
-    ) -> Bool {
-        guard chain.second != nil else { return false }
-        if deposit.isSmall(session.replica.engine.asset(terms.asset), secondAbove) { return false }
-        guard let block = chain.reader.block(of: deposit) else { return true }
+    /// Why a deposit waits for the chain's second node; nil: that has it as well, or need not.
+    private func objection(
+        to deposit: FoundDeposit, _ terms: NetworkView, _ chain: FollowedChain<Node>
+    ) -> SecondObjection? {
+        let asset = session.replica.engine.asset(terms.asset)
+        guard let second = chain.second, !second.passes(deposit, of: asset, secondAbove)
+        else { return nil }
+        guard let block = chain.reader.block(of: deposit) else {
+            return SecondObjection(text: "its block is not among those that are read")
+        }
         let objection = chain.second?.objection(to: deposit, in: block.id, at: block.height)
         chain.objection = objection.map(deposit.waits)
-        return objection != nil
+        return objection
     }
 
     private func isAsRead(_ view: ChainView, _ terms: NetworkView) -> Bool {

@@ -13,14 +13,33 @@ struct EVMColdMoves {
     /// How long one rests after a transfer that moved nothing: each costs gas.
     static let failedNanos: Int64 = 600_000_000_000
 
+    /// For how long withdrawals may keep coins from going before it is said.
+    static let payableNanos: Int64 = 300_000_000_000
+    /// How often what goes is halved at most.
+    static let halvingsMax = 32
+    /// After so long without a refusal more is tried again.
+    static let halvingNanos: Int64 = 86_400_000_000_000
+
     /// When the next transfer is planned, monotonic.
     var planTime: Int64 = 0
+    /// Which asset is looked at next.
+    var turn = 0
+    /// Since when a withdrawal can be paid and is not, monotonic; nil: none is.
+    var payableTime: Int64?
+    /// By how many halvings what goes of an asset is less than what is too much, as the signer's
+    /// limit has no room for more, and since when, monotonic.
+    private var parts: [AssetID: (halvings: Int, since: Int64)] = [:]
     /// Signed transactions that an operator brought.
     var imports: [[UInt8]] = []
+    /// Why they wait, as it was last said.
+    var saidWait: String?
     /// The accounts of cold storage, as of the node's last block.
     var accounts: [ColdAccountReport] = []
     /// That block.
     var tip: BlockID?
+    /// What became of final transfers that are not settled yet; at most `outcomesMax`.
+    private(set) var outcomes: [TransactionID: ColdOutcome] = [:]
+    static let outcomesMax = 256
     /// Until when an asset rests, monotonic.
     private var rests: [AssetID: Int64] = [:]
     /// How many transfers of an asset in a row moved nothing.
@@ -30,6 +49,25 @@ struct EVMColdMoves {
 
     /// Whether an asset rests.
     func isResting(_ asset: AssetID) -> Bool { rests[asset] ?? 0 > Clock.monotonicNanos() }
+
+    /// By how many halvings what goes of an asset is less than what is too much.
+    func halvings(_ asset: AssetID) -> Int {
+        guard let part = parts[asset], Clock.monotonicNanos() - part.since < Self.halvingNanos
+        else { return 0 }
+        return part.halvings
+    }
+
+    /// The signer's limit has no room for what was to go of an asset: half of it is tried next.
+    mutating func halve(_ asset: AssetID) {
+        let count = min(halvings(asset) + 1, Self.halvingsMax)
+        parts[asset] = (count, Clock.monotonicNanos())
+    }
+
+    /// What became of a transfer is known; what is beyond the bound is found out again.
+    mutating func remember(_ id: TransactionID, _ outcome: ColdOutcome) {
+        if outcomes.count >= Self.outcomesMax { outcomes = [:] }
+        outcomes[id] = outcome
+    }
 
     /// No transfer of an asset can be made now.
     mutating func fail(_ asset: AssetID, _ text: String, for nanos: Int64 = refusedNanos) {

@@ -44,23 +44,36 @@ extension EVMCustodian {
         defer { tellCold(view, chain) }
         guard now >= chain.cold.planTime else { return false }
         chain.cold.planTime = now + EVMPayouts.retryNanos
-        // Withdrawals come first, and always find nonces that are free. A dropped transfer may
-        // still come, unless the next one has its nonce.
+        // Withdrawals come first, and always find nonces that are free: those that can be paid. A
+        // dropped transfer may still come, unless the next one has its nonce.
+        if chain.payouts.isPayable {
+            let since = chain.cold.payableTime ?? now
+            chain.cold.payableTime = since
+            if now - since >= EVMColdMoves.payableNanos { tellWait(view, account, chain) }
+            return false
+        }
+        chain.cold.payableTime = nil
         let mayCome = account.dropped.values.contains {
             account.isToCold($0) && $0.nonce != account.nextNonce
         }
-        guard approved(view.network).isEmpty, !mayCome,
+        guard !mayCome,
             !account.payments.values.contains(where: account.isToCold),
             Set(account.payments.values.map(\.nonce)).count < EVMPayouts.openMax
         else { return false }
-        for asset in chain.setup.assets where !chain.cold.isResting(asset.id) {
+        var facts: EVMColdFacts?
+        let assets = chain.setup.assets
+        for _ in assets where Clock.monotonicNanos() - now < Self.lookNanosMax {
+            // Whatever time there is, each has its turn.
+            let asset = assets[chain.cold.turn % assets.count]
+            chain.cold.turn = (chain.cold.turn + 1) % assets.count
+            if chain.cold.isResting(asset.id) { continue }
             guard let storage = session.replica.engine.coldStorage(asset.id, view.network) else {
                 chain.cold.succeed(asset.id)
                 continue
             }
             let answer: (PayoutCondition, String)?
             do throws(NodeError) {
-                answer = try move(asset, to: storage, account, view, chain)
+                answer = try move(asset, to: storage, account, view, chain, &facts)
             } catch {
                 chain.cold.fail(
                     asset.id, "its node does not say what a transfer needs: \(error)",
@@ -81,6 +94,32 @@ extension EVMCustodian {
         return false
     }
 
+    /// Says of what is too much that withdrawals keep it from going, which take long.
+    private func tellWait(_ view: ChainView, _ account: EVMPayments, _ chain: FollowedEVMChain) {
+        for asset in chain.setup.assets {
+            guard let storage = session.replica.engine.coldStorage(asset.id, view.network),
+                excess(asset, storage, account, view, chain) != nil
+            else { continue }
+            chain.cold.fail(
+                asset.id, "withdrawals that can be paid have waited for minutes, and come first",
+                for: 0)
+        }
+    }
+
+    /// What the account has of an asset at the last counted block, by the log as well, and what of
+    /// that withdrawals will take; nil: it is not above the ceiling.
+    private func excess(
+        _ asset: EVMChainAsset, _ storage: ColdStorageView, _ account: EVMPayments,
+        _ view: ChainView, _ chain: FollowedEVMChain
+    ) -> (there: Int128, needed: Int128)? {
+        // What the log does not have, as what somebody sent to the account itself, stays there.
+        let there = min(
+            asset.units(chain.holdings.known[EVMHolding(chain.hot, asset.coin)] ?? .zero),
+            max(0, account.hotUnits(asset.id, asset.listed, scale: asset.scale)))
+        let needed = needed(asset.id, view.network)
+        return there - needed > storage.ceiling.units ? (there, needed) : nil
+    }
+
     /// What keeps coins from cold storage, where withdrawals have nothing to say.
     private func tellCold(_ view: ChainView, _ chain: FollowedEVMChain) {
         guard chain.payouts.report.condition.isSound else { return }
@@ -95,13 +134,17 @@ extension EVMCustodian {
     /// The address that an asset's coins may go to now; nil: there is none, which is said.
     private func coldAddress(
         _ asset: EVMChainAsset, _ storage: ColdStorageView, _ account: EVMPayments,
-        _ chain: FollowedEVMChain
+        _ view: ChainView, _ chain: FollowedEVMChain
     ) -> EVMAddress? {
         var fault: String?
         let address = try? EVMAddress(destination: storage.descriptor)
         if let address {
             if chain.isOwn(address) {
                 fault = "is an account of this wallet's own seed"
+            } else if let other = otherNumber(that: address, is: chain, view.network) {
+                fault =
+                    "is an account of the same chain's number \(other.number): its coins would "
+                    + "count twice"
             } else if list.assets.contains(where: { $0.coin == .token(address) }) {
                 fault = "is a contract of [walletd] assets"
             } else if !account.cold.contains(address) {
@@ -116,39 +159,50 @@ extension EVMCustodian {
         return nil
     }
 
+    /// The number under which the log has the same chain once more, where an address is an account
+    /// of the wallet's or cold storage.
+    private func otherNumber(
+        that address: EVMAddress, is chain: FollowedEVMChain, _ network: NetworkID
+    ) -> NetworkID? {
+        chains.first { number, other in
+            number != network && other.setup.network == chain.setup.network
+                && (other.isOwn(address)
+                    || coins.account(number)?.cold.contains(address) == true)
+        }?.key
+    }
+
     /// Moves what is too much of an asset; nil: nothing is, or it waits.
     private func move(
         _ asset: EVMChainAsset, to storage: ColdStorageView, _ account: EVMPayments,
-        _ view: ChainView, _ chain: FollowedEVMChain
+        _ view: ChainView, _ chain: FollowedEVMChain, _ known: inout EVMColdFacts?
     ) throws(NodeError) -> (PayoutCondition, String)? {
         // Before anything is missing somebody looks at it.
         guard !session.replica.engine.isWithdrawalStopped(asset.id),
             chain.books[asset.id]?.condition.stopsWithdrawals != true,
             let count = chain.count, chain.holdings.block?.id == count.block
         else { return nil }
-        // What the log does not have, as what somebody sent to the account itself, stays there.
-        let there = min(
-            asset.units(chain.holdings.known[EVMHolding(chain.hot, asset.coin)] ?? .zero),
-            max(0, account.hotUnits(asset.id, asset.listed, scale: asset.scale)))
-        let needed = requested(asset.id, view.network)
-        guard there - needed > storage.ceiling.units else {
+        guard let (there, needed) = excess(asset, storage, account, view, chain) else {
             chain.cold.succeed(asset.id)
             return nil
         }
-        guard let address = coldAddress(asset, storage, account, chain) else { return nil }
-        let funds = try EVMFunds(chain, account)
+        guard let address = coldAddress(asset, storage, account, view, chain) else { return nil }
+        let facts = if let known { known } else { try EVMColdFacts(chain, account) }
+        known = facts
+        let funds = facts.funds
         let have = min(there, asset.units(funds.units(asset.coin))) - needed
         let least = storage.ceiling.units - storage.target.units
-        guard have > storage.ceiling.units, let fee = try chain.node.gasPrices().fee,
+        guard have > storage.ceiling.units, let fee = facts.fee,
             let gas = try gas(of: asset, to: address, max(least, 1), chain)
         else { return nil }
         let cost = asset.coin == .native ? nativeUnits(gas, fee.most, asset) : 0
-        let amount = have - cost - storage.target.units
-        guard amount >= max(least, 1),
+        let all = have - cost - storage.target.units
+        // Of what the signer's limit has no room for at once, a part.
+        let amount = max(all >> chain.cold.halvings(asset.id), least, 1)
+        guard all >= amount,
             let units = try? EVMWord(
                 Amount(units: amount), scale: asset.scale, decimals: asset.listed.decimals)
         else { return nil }
-        let (nonce, sent) = (account.nextNonce, try chain.node.transactionCount(of: chain.hot))
+        let (nonce, sent) = (account.nextNonce, facts.sent)
         let due = asset.listed.transfer(to: address, units)
         guard nonce >= sent, sent <= account.nonceEnd,
             let transaction = try? EVMTransaction(
@@ -162,19 +216,29 @@ extension EVMCustodian {
                 "\(chain.hot) has too little of the chain's coin for its gas: send some there"
             )
         }
-        return submitSigned(
+        let answer = submitSigned(
             SigningRequest(
                 network: view.network, asset: asset.id,
                 sequence: session.replica.engine.sequence, withdrawals: [],
                 transaction: transaction.signingBytes), chain)
+        guard answer.0 == .signerRefuses, answer.1.hasPrefix(SigningRefusal.limit.rawValue) else {
+            return answer
+        }
+        chain.cold.halve(asset.id)
+        if amount > max(least, 1) { return answer }
+        return (
+            answer.0,
+            answer.1 + ". It is the least that goes at once, what the ceiling is above the target: "
+                + "lower the ceiling, raise the limit, or name the address in [signerd] cold"
+        )
     }
 
-    /// What withdrawals will take of an asset that are requested and not approved.
-    private func requested(_ asset: AssetID, _ network: NetworkID) -> Int128 {
+    /// What withdrawals will take of an asset that are requested or approved.
+    private func needed(_ asset: AssetID, _ network: NetworkID) -> Int128 {
         var sum: Int128 = 0
         session.replica.engine.forEachWithdrawal { withdrawal in
-            guard withdrawal.status == .requested, withdrawal.asset == asset,
-                withdrawal.network == network
+            guard withdrawal.status == .requested || withdrawal.status == .approved,
+                withdrawal.asset == asset, withdrawal.network == network
             else { return }
             let (next, isOver) = sum.addingReportingOverflow(withdrawal.amount.units)
             sum = isOver ? .max : next
@@ -218,28 +282,68 @@ extension EVMCustodian {
         asset.units(EVMWord(UInt128(gas) * UInt128(price))) + 1
     }
 
-    /// What became of a final transfer to cold storage, by what the account's balance shows. One
-    /// that moved nothing is dropped: the log takes it again as a transfer that used its nonce,
-    /// and so knows that the coins are where they were. The next one costs gas again, and waits.
+    /// What became of a final transfer to or from cold storage. One that moved nothing is dropped:
+    /// the log takes it again as a transfer that used its nonce, and so knows that the coins are
+    /// where they were.
     func judge(
-        cold id: TransactionID, _ payment: EVMOpenPayment, _ block: BlockID,
+        cold id: TransactionID, _ payment: EVMOpenPayment,
+        _ place: (block: BlockID, height: UInt64), _ account: EVMPayments,
         _ chain: FollowedEVMChain
     ) -> ColdOutcome {
-        guard let moved = payment.signed.transaction.movement,
-            let asset = chain.setup.assets.first(where: { $0.coin == moved.coin })
-        else { return .moved }
-        let outcome: EVMPaymentOutcome
+        // It is settled at a later look, and is the same then.
+        if let known = chain.cold.outcomes[id] { return known }
+        let outcome =
+            account.isToCold(payment)
+            ? judge(toCold: id, payment, place, chain)
+            : judge(byReceipt: id, place.block, chain)
+        if outcome != .unknown { chain.cold.remember(id, outcome) }
+        return outcome
+    }
+
+    /// What became of a transfer by its receipt alone.
+    private func judge(
+        byReceipt id: TransactionID, _ block: BlockID, _ chain: FollowedEVMChain
+    ) -> ColdOutcome {
         do throws(NodeError) {
-            let settlement = try EVMSettlement(chain.node, hot: chain.hot, block: block)
-            outcome = try settlement.outcome(payment.signed)
+            return try chain.node.receipt(id, in: block).isSuccess ? .moved : .nothing
         } catch {
             chain.payouts.fail(id, "its node does not say what it moved: \(error)", isSure: false)
             return .unknown
         }
+    }
+
+    /// Blocks behind the node's last one of which it may keep no balances any more.
+    private static var prunedBlocks: UInt64 { 100 }
+
+    /// What became of a transfer to cold storage, by what the account's balance shows; by the
+    /// receipt where the node has no balance of so old a block. The next one costs gas again, and
+    /// waits.
+    private func judge(
+        toCold id: TransactionID, _ payment: EVMOpenPayment,
+        _ place: (block: BlockID, height: UInt64), _ chain: FollowedEVMChain
+    ) -> ColdOutcome {
+        guard let moved = payment.signed.transaction.movement,
+            let asset = chain.setup.assets.first(where: { $0.coin == moved.coin })
+        else { return .moved }
         func say(_ why: String) {
             let text = "its transfer 0x\(id.hex) to cold storage is final: \(why)"
             chain.cold.failAgain(asset.id, text)
             remark("\(chain.setup.chain): \(asset.listed.code): \(text)")
+        }
+        let outcome: EVMPaymentOutcome
+        do throws(NodeError) {
+            let settlement = try EVMSettlement(chain.node, hot: chain.hot, block: place.block)
+            outcome = try settlement.outcome(payment.signed)
+        } catch {
+            if case .refused = error, let tip = chain.reader.tip?.height,
+                tip >= place.height.addingClamped(Self.prunedBlocks)
+            {
+                let outcome = judge(byReceipt: id, place.block, chain)
+                if outcome == .nothing { say("it was reverted, or ran out of gas") }
+                return outcome
+            }
+            chain.payouts.fail(id, "its node does not say what it moved: \(error)", isSure: false)
+            return .unknown
         }
         switch outcome {
         case .paid:
@@ -276,7 +380,13 @@ extension EVMCustodian {
         guard let account = coins.account(view.network), !coins.hasGap else { return }
         chain.learn(cold: account.cold)
         guard chain.reader.condition == .inStep else { return }
-        if session.isLed, !chain.cold.imports.isEmpty {
+        if !session.isLed, !chain.cold.imports.isEmpty {
+            chain.cold.imports = []
+            remark(
+                "\(view.chain): a transfer from cold storage is not taken: another host leads: "
+                    + "import it there")
+        }
+        if !chain.cold.imports.isEmpty {
             var later: [[UInt8]] = []
             for bytes in chain.cold.imports {
                 // Each one sees what the one before has brought into the log.
@@ -284,7 +394,15 @@ extension EVMCustodian {
                 do throws(NodeError) {
                     let text = try taken(bytes, account, view, chain)
                     remark("\(view.chain): \(text)")
-                } catch { later.append(bytes) }
+                    chain.cold.saidWait = nil
+                } catch {
+                    later.append(bytes)
+                    if chain.cold.saidWait == "\(error)" { continue }
+                    chain.cold.saidWait = "\(error)"
+                    remark(
+                        "\(view.chain): a transfer from cold storage is not taken yet, and is lost "
+                            + "where bourse-walletd restarts: \(error)")
+                }
             }
             chain.cold.imports = later
             chain.cold.tip = nil
@@ -329,7 +447,11 @@ extension EVMCustodian {
         guard let tip = chain.reader.tip?.block,
             let native = try chain.node.balance(EVMHolding(sender, .native), after: tip),
             let there = try chain.node.balance(EVMHolding(sender, moved.coin), after: tip),
-            let cost = signed.transaction.costMax, native >= cost, there >= moved.units
+            let cost = signed.transaction.costMax.flatMap({
+                taken(.native, from: sender, account, chain).adding($0)
+            }), native >= cost,
+            let units = taken(moved.coin, from: sender, account, chain).adding(moved.units),
+            moved.coin == .native || there >= units
         else {
             return "\(name) is not taken: \(sender) has too little for what it moves and its gas"
         }
@@ -347,6 +469,22 @@ extension EVMCustodian {
         case .referenceDuplicate: return "\(name) is in the log already"
         default: return "\(name) is not taken: the log refuses it: \(refusal)"
         }
+    }
+
+    /// What open transactions of an account that no block has may take of a coin.
+    private func taken(
+        _ coin: EVMCoin, from sender: EVMAddress, _ account: EVMPayments,
+        _ chain: FollowedEVMChain
+    ) -> EVMWord {
+        var sum = EVMWord.zero
+        for (id, sweep) in account.sweeps
+        where sweep.signed.sender == sender && !chain.reader.isInBlock(id) {
+            let transaction = sweep.signed.transaction
+            let moved = transaction.movement.flatMap { $0.coin == coin ? $0.units : nil }
+            let most = coin == .native ? transaction.costMax ?? .max : moved ?? .zero
+            sum = sum.adding(most) ?? .max
+        }
+        return sum
     }
 
     /// The nonce of the next transaction of an account of cold storage: behind those that the node

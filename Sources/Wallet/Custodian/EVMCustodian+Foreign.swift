@@ -126,7 +126,7 @@ extension EVMCustodian {
 
     /// Takes into the log what an operator wants adopted, as far as it is final.
     func adopt(_ view: ChainView, _ chain: FollowedEVMChain) throws(NodeError) {
-        for id in chain.payouts.adopting.sorted() where session.isLed {
+        for (id, found) in try adopting(chain) where session.isLed {
             guard let account = coins.account(view.network) else { return }
             func end(_ text: String) {
                 chain.payouts.adopting.remove(id)
@@ -137,7 +137,7 @@ extension EVMCustodian {
                 end("the log has it, or cannot have transfers yet")
                 continue
             }
-            guard let signed = try chain.node.transaction(id) else {
+            guard let signed = found else {
                 end(
                     "the node does not know it, or it makes a contract or has an access list, "
                         + "which the log cannot have")
@@ -204,6 +204,21 @@ extension EVMCustodian {
             chain.count = nil
             remark("\(view.chain): 0x\(id.hex) is adopted: nonce \(nonce) of \(sender) is used")
         }
+    }
+
+    /// What is to be adopted, in the order of nonces: with a later one in the log an earlier one of
+    /// cold storage would count as used. Nil: the node does not know it.
+    private func adopting(
+        _ chain: FollowedEVMChain
+    ) throws(NodeError) -> [(TransactionID, SignedEVMTransaction?)] {
+        var found: [(TransactionID, SignedEVMTransaction?)] = []
+        for id in chain.payouts.adopting.sorted() where session.isLed {
+            found.append((id, try chain.node.transaction(id)))
+        }
+        func nonce(_ one: (TransactionID, SignedEVMTransaction?)) -> UInt64 {
+            one.1?.transaction.nonce ?? .max
+        }
+        return found.sorted { (nonce($0), $0.0) < (nonce($1), $1.0) }
     }
 
     /// What the log needs before it takes a transaction that pays a withdrawal for the first time;

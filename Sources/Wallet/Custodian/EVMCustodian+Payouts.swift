@@ -152,6 +152,13 @@ extension EVMCustodian {
         } else if let (id, why) = chain.payouts.refusals.min(by: { $0.key < $1.key }) {
             report.condition = .nodeRefuses
             report.text = "its node does not take the payment 0x\(id.hex): \(why)"
+        } else if report.condition.isSound,
+            let (id, why) = chain.payouts.unraised.min(by: { $0.key < $1.key })
+        {
+            report.condition = .slow
+            report.text =
+                "the transfer 0x\(id.hex) waits for a block, and all behind it, and the signer "
+                + "signs no higher fee: \(why). To give it up: boursectl wallet drop \(id.hex)"
         } else if report.condition.isSound, let left = chain.payouts.leftOutReport {
             (report.condition, report.text) = left
         }
@@ -319,6 +326,9 @@ extension EVMCustodian {
         switch signer.answer(request) {
         case .failure(let absence): return (.noSigner, absence.text)
         case .success(.earlier(let payments)):
+            guard !payments.isEmpty else {
+                return (.signerRefuses, "its answer names nothing that was signed before")
+            }
             // A nonce of nobody's would be planned with for ever, and what is behind it would wait.
             let nonces = payments.compactMap { earlierNonce($0, request) }
             if let first = payments.first, nonces.count < payments.count {
@@ -443,7 +453,9 @@ extension EVMCustodian {
                 network: view.network, asset: payment.asset,
                 sequence: session.replica.engine.sequence, withdrawals: payment.withdrawals,
                 replaces: id, transaction: transaction.signingBytes, index: index), chain)
+        chain.payouts.unraised[id] = nil
         guard answer.0 == .signerRefuses else { return answer }
+        if payment.withdrawals.isEmpty { chain.payouts.unraised[id] = answer.1 }
         // As where its account was killed meanwhile: the others do not wait for that.
         chain.payouts.firstTimes[id] = Clock.monotonicNanos()
         return nil

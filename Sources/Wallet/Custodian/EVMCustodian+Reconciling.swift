@@ -65,9 +65,14 @@ extension EVMCustodian {
         var coinsOfChain = chain.setup.assets.map(\.coin)
         // Gas is paid with it, whether or not the log has it as an asset.
         if !coinsOfChain.contains(.native) { coinsOfChain.append(.native) }
+        let inCold = inCold(account, coinsOfChain)
+        // Of cold storage only what the log brought there is looked at, and counts.
+        let always = coinsOfChain.flatMap { coin in
+            let holders = inCold[coin] == nil ? [chain.hot] : [chain.hot] + account.cold
+            return holders.map { EVMHolding($0, coin) }
+        }
         let isMore = chain.holdings.look(
-            height, block, addresses: chain.deposits.watch.addresses.list,
-            always: [chain.hot] + account.cold,
+            height, block, addresses: chain.deposits.watch.addresses.list, always: always,
             coins: coinsOfChain, chain.node,
             remark: { remark("\(view.chain): \($0)") })
         guard !isMore, chain.holdings.block?.id == block else { return }
@@ -78,12 +83,14 @@ extension EVMCustodian {
             var holders: [AssetID: Int] = [:]
             for asset in chain.setup.assets {
                 // More than the ledger can hold is enough.
-                let sum = chain.holdings.sum(asset.coin) ?? .max
-                units[asset.id] = asset.units(sum)
+                let others = chain.holdings.sum(asset.coin, but: account.cold) ?? .max
+                let stored = min(
+                    chain.holdings.sum(asset.coin, of: account.cold) ?? .max,
+                    inCold[asset.coin] ?? .zero)
+                units[asset.id] = asset.units(others.adding(stored) ?? .max)
                 hot[asset.id] = asset.units(
                     chain.holdings.sum(asset.coin, of: [chain.hot]) ?? .max)
-                cold[asset.id] = asset.units(
-                    chain.holdings.sum(asset.coin, of: account.cold) ?? .max)
+                cold[asset.id] = asset.units(stored)
                 holders[asset.id] = chain.holdings.count(asset.coin)
             }
             chain.count = EVMCount(
@@ -93,6 +100,22 @@ extension EVMCustodian {
             chain.uncountedTime = nil
             chain.sweeping.fill(from: chain.holdings, but: [chain.hot] + account.cold)
         } catch { return }
+    }
+
+    /// What of each coin may count in cold storage at most, above zero: what the log brought there,
+    /// and what transfers may have brought that are not settled. Whatever else is there is not the
+    /// customers': it would hide that something is missing.
+    private func inCold(_ account: EVMPayments, _ coins: [EVMCoin]) -> [EVMCoin: EVMWord] {
+        var most: [EVMCoin: EVMWord] = [:]
+        for coin in coins where account.coldUnits(coin) > .zero {
+            most[coin] = account.coldUnits(coin)
+        }
+        let mine = account.payments.merging(account.dropped) { payment, _ in payment }
+        for payment in mine.values where account.isToCold(payment) {
+            guard let moved = payment.signed.transaction.movement else { continue }
+            most[moved.coin] = (most[moved.coin] ?? .zero).adding(moved.units) ?? .max
+        }
+        return most
     }
 
     /// What payments took that are final at a block and not settled, as they wait for an operator.

@@ -46,6 +46,7 @@ extension EVMCustodian {
             // Once it leaves its block by a reorganisation, the node gets it at once.
             chain.payouts.broadcastTimes[id] = nil
             chain.payouts.refusals[id] = nil
+            chain.payouts.unraised[id] = nil
             chain.payouts.elsewhere.remove(id)
         }
     }
@@ -115,12 +116,13 @@ extension EVMCustodian {
             return Refusal.none
         }
         if payment.withdrawals.isEmpty {
-            // What moved nothing is in the log once more, as what it was.
-            if account.isToCold(payment), !payment.isAgain {
-                switch judge(cold: id, payment, block, chain) {
-                case .moved: break
-                case .unknown: return nil
-                case .nothing: return try submit(DropTransaction(transaction: id))
+            // Of cold storage the log counts what is there: what it says otherwise than it is
+            // is dropped, and taken again as what it was.
+            if account.isToCold(payment) || account.isFromCold(payment) {
+                let outcome = judge(cold: id, payment, (block, height), account, chain)
+                if outcome == .unknown { return nil }
+                if payment.isVoid != (outcome == .nothing) {
+                    return try submit(DropTransaction(transaction: id))
                 }
             }
             return try settle(transfer: id, payment, height, block, chain)
@@ -228,12 +230,17 @@ extension EVMCustodian {
     ) throws(CommandSessionError) {
         guard session.isLed, session.replica.engine.rules >= 3 else { return }
         var outcome = EVMPaymentOutcome.paid(.zero)
-        // A sweep pays nobody, and is taken into the log as what it was.
-        if payment.signed.sender == chain.hot {
+        // What pays nobody is taken into the log as what it was.
+        if !payment.withdrawals.isEmpty {
             do throws(NodeError) {
                 outcome = try EVMSettlement(chain.node, hot: chain.hot, block: block.id)
                     .outcome(payment.signed)
-            } catch { return }
+            } catch {
+                chain.payouts.receiptTimes[id] = Clock.monotonicNanos() + EVMPayouts.leaveNanos
+                return remark(
+                    "\(view.chain): the dropped payment 0x\(id.hex) is final, and its node does "
+                        + "not say whether it paid: \(error)")
+            }
         }
         var paid: [WithdrawalID] = []
         var replaced = TransactionID.none

@@ -192,19 +192,15 @@ public final class EVMCustodian {
         var count = 0
         let deadline = Clock.monotonicNanos() + Self.lookNanosMax
         chain.objection = nil
-        for step in steps {
+        var gate = SecondGate()
+        for (place, step) in steps.enumerated() {
             // What is final waits while its network takes no deposits; what is pending is shown.
-            if case .credit(let deposit) = step,
-                let asset = chain.asset(deposit.output.script)?.id,
-                networks.contains(where: { $0.asset == asset && !$0.takesDeposits })
-            {
-                continue
-            }
+            if case .credit(let deposit) = step, isClosed(deposit, networks, chain) { continue }
             let isLate = count > 0 && Clock.monotonicNanos() >= deadline
             if isLate || !isAsRead(view, networks) { return (count, .none, true) }
-            if case .credit(let deposit) = step, isObjected(deposit, chain) {
-                return (count, .none, false)
-            }
+            // What the second node lacks waits; payments behind it go on.
+            let isLeftOut = gate.leavesOut(place, of: steps) { objection(to: $0, chain) }
+            if isLeftOut { continue }
             // What the node does not answer about now comes again at the next look.
             guard let refusal = try submit(step, view, chain) else { continue }
             if refusal == .stateInvalid, hasChanged(view, chain) { return (count, .none, true) }
@@ -212,22 +208,35 @@ public final class EVMCustodian {
             if refusal == .sessionUnknown { return (count, .none, true) }
             guard refusal == .none else { return (count, refusal, false) }
             chain.reader.done(step)
+            if case .credit(let deposit) = step { chain.credited(deposit) }
             count += 1
         }
         return (count, .none, false)
     }
 
-    /// Whether the chain's second node lacks a deposit that it has to have.
-    private func isObjected(_ deposit: FoundDeposit, _ chain: FollowedEVMChain) -> Bool {
-        guard chain.second != nil else { return false }
+    /// Whether the network of a deposit's asset takes none.
+    private func isClosed(
+        _ deposit: FoundDeposit, _ networks: [NetworkView], _ chain: FollowedEVMChain
+    ) -> Bool {
+        guard let asset = chain.asset(deposit.output.script)?.id else { return false }
+        return networks.contains { $0.asset == asset && !$0.takesDeposits }
+    }
+
+    /// Why a deposit waits for the chain's second node; nil: that has it as well, or need not.
+    private func objection(
+        to deposit: FoundDeposit, _ chain: FollowedEVMChain
+    ) -> SecondObjection? {
         let asset = chain.asset(deposit.output.script).flatMap {
             session.replica.engine.asset($0.id)
         }
-        if deposit.isSmall(asset, secondAbove) { return false }
-        guard let block = chain.reader.block(of: deposit) else { return true }
+        guard let second = chain.second, !second.passes(deposit, of: asset, secondAbove)
+        else { return nil }
+        guard let block = chain.reader.block(of: deposit) else {
+            return SecondObjection(text: "its block is not among those that are read")
+        }
         let objection = chain.objection(to: deposit, in: block.id, at: block.height)
         chain.objection = objection.map(deposit.waits)
-        return objection != nil
+        return objection
     }
 
     private func isAsRead(_ view: ChainView, _ networks: [NetworkView]) -> Bool {

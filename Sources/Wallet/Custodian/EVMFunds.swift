@@ -66,3 +66,18 @@ struct EVMFunds {
         return Int64(clamping: amount.units)
     }
 }
+
+/// What the node says for a plan of transfers to cold storage, asked once for all assets.
+struct EVMColdFacts {
+    let funds: EVMFunds
+    /// What a transfer is to offer per gas, in wei; nil: more than the wallet pays.
+    let fee: (most: UInt64, priority: UInt64)?
+    /// How many transactions the account has sent.
+    let sent: UInt64
+
+    init(_ chain: FollowedEVMChain, _ account: EVMPayments) throws(NodeError) {
+        funds = try EVMFunds(chain, account)
+        fee = try chain.node.gasPrices().fee
+        sent = try chain.node.transactionCount(of: chain.hot)
+    }
+}

@@ -50,7 +50,7 @@ struct EVMHoldings {
     /// `always` are read with each block. `remark` takes what changed without anything that says
     /// so. Returns whether more is to be read of it.
     mutating func look(
-        _ height: UInt64, _ id: BlockID, addresses: [EVMAddress], always: [EVMAddress],
+        _ height: UInt64, _ id: BlockID, addresses: [EVMAddress], always: [EVMHolding],
         coins: [EVMCoin], _ node: EVMNode, remark: (String) -> Void
     ) -> Bool {
         let total = addresses.count * coins.count
@@ -59,9 +59,7 @@ struct EVMHoldings {
         }
         if target != id {
             target = id
-            for holder in always {
-                for coin in coins { due.insert(EVMHolding(holder, coin)) }
-            }
+            due.formUnion(always)
             due.formUnion(unread)
             if first >= total, total > 0 {
                 for _ in 0..<min(Self.againMax, total) {
@@ -122,10 +120,11 @@ struct EVMHoldings {
         }
     }
 
-    /// What there is of a coin in all accounts; nil where it is beyond 256 bits.
-    func sum(_ coin: EVMCoin) -> EVMWord? {
+    /// What there is of a coin in all accounts but some; nil where it is beyond 256 bits.
+    func sum(_ coin: EVMCoin, but holders: [EVMAddress]) -> EVMWord? {
         known.reduce(EVMWord?.some(.zero)) { sum, one in
-            one.key.coin == coin ? sum.flatMap(one.value.adding) : sum
+            one.key.coin == coin && !holders.contains(one.key.holder)
+                ? sum.flatMap(one.value.adding) : sum
         }
     }
 

@@ -81,6 +81,8 @@ struct EVMPayouts {
     var receiptTimes: [TransactionID: Int64] = [:]
     /// Why the node does not take a payment.
     var refusals: [TransactionID: String] = [:]
+    /// Why the signer signs no higher fee for a transfer that no block has for long.
+    var unraised: [TransactionID: String] = [:]
     /// Payments whose nonce the node says is used, by a transaction of a block that was not read.
     var elsewhere: Set<TransactionID> = []
     /// Dropped payments that a block has all the same, final or not.
@@ -110,6 +112,7 @@ struct EVMPayouts {
         firstTimes = firstTimes.filter { open.contains($0.key) }
         receiptTimes = receiptTimes.filter { open.contains($0.key) }
         refusals = refusals.filter { open.contains($0.key) }
+        unraised = unraised.filter { open.contains($0.key) }
         failures = failures.filter { open.contains($0.key) }
         elsewhere = elsewhere.filter { open.contains($0) }
         buried = buried.filter { open.contains($0) }

@@ -72,7 +72,8 @@ final class FollowedChain<Node: PaymentNode> {
     /// Reads on; what is to be done about it.
     func read(
         _ view: ChainView, _ terms: NetworkView, payments: [TransactionID],
-        isCoin: (TransactionID, UInt32) -> Bool, isLate: () -> Bool
+        isCoin: (TransactionID, UInt32) -> Bool, isMoved: (TransactionID, UInt32) -> Bool,
+        isLate: () -> Bool
     ) -> [ReaderStep] {
         let known = ReaderTerms(
             record: view.record, firstBlock: view.firstBlock, checkedHeight: view.checkedHeight,
@@ -81,7 +82,7 @@ final class FollowedChain<Node: PaymentNode> {
             addresses: addresses.count)
         let steps = reader.read(
             node, known, account: addresses.account, payments: payments, isCoin: isCoin,
-            isLate: isLate)
+            isMoved: isMoved, isLate: isLate)
         if let block = reader.tip?.block, block != tip?.block {
             tip = (block, Clock.monotonicNanos())
         }

@@ -98,14 +98,17 @@ final class FollowedEVMChain {
 
     /// Why a deposit of a block is not to be credited; nil: the second node has it there as well,
     /// or there is none.
-    func objection(to deposit: FoundDeposit, in block: BlockID, at height: UInt64) -> String? {
+    func objection(
+        to deposit: FoundDeposit, in block: BlockID, at height: UInt64
+    ) -> SecondObjection? {
         guard let node = second?.node else { return nil }
-        // What a block brings depends on whose addresses are looked for.
-        if node.watch.addresses.count != addressCount
-            || node.watch.payments != deposits.watch.payments
+        // What a block brings depends on whose addresses are looked for, and of which coins.
+        let watch = deposits.watch
+        if node.watch.addresses.count != addressCount || node.watch.payments != watch.payments
+            || node.watch.wallet != watch.wallet || node.units != deposits.units
         {
-            node.watch = deposits.watch
-            second = SecondNode(node)
+            (node.watch, node.units) = (watch, deposits.units)
+            second?.forget()
         }
         node.isLate = deposits.isLate
         let objection = second?.objection(to: deposit, in: block, at: height)
@@ -113,6 +116,12 @@ final class FollowedEVMChain {
         node.forget(through: height)
         _ = node.takeAnomalies()
         return objection
+    }
+
+    /// A deposit is credited, with the second node or without it.
+    func credited(_ deposit: FoundDeposit) {
+        guard let asset = asset(deposit.output.script) else { return }
+        second?.credited(deposit, of: asset.id)
     }
 
     /// The account that withdrawals are paid from.

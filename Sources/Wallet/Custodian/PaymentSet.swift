@@ -33,10 +33,25 @@ struct PaymentSet {
     /// All sets. The engine lets payments that share a withdrawal share all of them.
     /// O(payments · log payments).
     static func all(_ payments: [TransactionID: OpenPayment]) -> [PaymentSet] {
-        // A transfer, which pays none, is a set of its own.
+        // A transfer, which pays none, is a set with those in whose place it is.
         Dictionary(grouping: payments) { payment in
-            payment.value.withdrawals.first.map { SetKey.withdrawal($0) } ?? .transfer(payment.key)
+            payment.value.withdrawals.first.map { SetKey.withdrawal($0) }
+                ?? .transfer(first(payment.key, payments))
         }.values.map { PaymentSet($0.map { ($0.key, $0.value) }) }
+    }
+
+    /// The transfer with which a row of open ones begins, of which each replaces the one before.
+    private static func first(
+        _ id: TransactionID, _ payments: [TransactionID: OpenPayment]
+    ) -> TransactionID {
+        var id = id
+        // Each is in an earlier record, so this ends.
+        while let own = payments[id], let before = payments[own.replaces],
+            before.withdrawals.isEmpty, before.sequence < own.sequence
+        {
+            id = own.replaces
+        }
+        return id
     }
 }
 

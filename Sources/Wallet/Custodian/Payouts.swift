@@ -28,6 +28,12 @@ struct Payouts {
     static let batchNanos: Int64 = 1_000_000_000
     /// How long a refusal rests before it is asked again.
     static let retryNanos: Int64 = 3_000_000_000
+    /// How long it rests where no transfer is worth its fee.
+    static let transferRestNanos: Int64 = 300_000_000_000
+    /// How long it is believed what the signer's limit has room for.
+    static let transferMostNanos: Int64 = 3_600_000_000_000
+    /// How long more than the ceiling may be here until that is told.
+    static let aboveNanos: Int64 = 3_600_000_000_000
     /// How long the log rests after it refused a payment: each try is a record.
     static let refusedNanos: Int64 = 30_000_000_000
     /// How long a coin is believed to be absent.
@@ -80,6 +86,20 @@ struct Payouts {
     var transferTime: Int64 = 0
     /// Why there was none.
     var transferFault: (PayoutCondition, String)?
+    /// Where nothing was to be moved: the coins' changes then, and until when that is believed,
+    /// monotonic.
+    var transferRest: (changes: UInt64, until: Int64)?
+    /// What the signer's limit had room for, in base units, and until when that is believed.
+    var transferMost: (units: Int64, until: Int64)?
+    /// The last transfer that was open, and what it paid for 1,000 virtual bytes.
+    var transferPaid: (id: TransactionID, perKilobyte: Int128)?
+    /// Since when more is here than the ceiling of cold storage, and nothing moves, monotonic.
+    var aboveSince: Int64?
+    /// When a transfer that can never be final may be dropped again, monotonic.
+    var endTime: Int64 = 0
+    /// What the wallet can spend that is no change of an open payment, in base units, and how many
+    /// coins it can spend.
+    var (settledFree, freeCount) = (Int128(0), 0)
     /// Why the node does not take a payment.
     var refusals: [TransactionID: String] = [:]
     private var conflicts: [TransactionID: EarlierTransaction] = [:]

@@ -173,14 +173,16 @@ public struct ChainReader {
 
     /// Reads on, and says what is to be done, in order. `account` says whose a script is, of all
     /// addresses that `terms` counts; `payments` are the wallet's that are not settled, in the
-    /// order of the log; `isCoin` says whether an output is a coin of the wallet's; `isLate` says
-    /// whether there is no more time for another block.
+    /// order of the log; `isCoin` says whether an output is a coin of the wallet's; `isMoved` says
+    /// whether the wallet itself has brought it to cold storage, so that it is nobody's deposit;
+    /// `isLate` says whether there is no more time for another block.
     /// The caller carries the steps out in their order, up to the first that it cannot, and calls
     /// `done` for each that is in the log. What was not carried out comes again.
     public mutating func read(
         _ node: some ChainNode, _ terms: ReaderTerms, account: ([UInt8]) -> AccountID?,
         payments: [TransactionID] = [],
         isCoin: (TransactionID, UInt32) -> Bool = { _, _ in false },
+        isMoved: (TransactionID, UInt32) -> Bool = { _, _ in false },
         isLate: () -> Bool = { false }
     ) -> [ReaderStep] {
         begin(terms)
@@ -188,7 +190,7 @@ public struct ChainReader {
             let tip = try node.tip()
             self.tip = tip
             guard try standsOn(node, tip), try dropOthers(node, isLate) else { return [] }
-            try readOn(node, tip, account, isCoin, isLate)
+            try readOn(node, tip, account, isCoin, isMoved, isLate)
             if state == .reading(behind: 0), let credit = lost.values.first(where: \.isCredited) {
                 state = .creditVanished(credit)
                 return []
@@ -270,7 +272,8 @@ public struct ChainReader {
 
     private mutating func readOn(
         _ node: some ChainNode, _ tip: ChainTip, _ account: ([UInt8]) -> AccountID?,
-        _ isCoin: (TransactionID, UInt32) -> Bool, _ isLate: () -> Bool
+        _ isCoin: (TransactionID, UInt32) -> Bool, _ isMoved: (TransactionID, UInt32) -> Bool,
+        _ isLate: () -> Bool
     ) throws(NodeError) {
         guard let terms else { return }
         var count = 0
@@ -287,7 +290,7 @@ public struct ChainReader {
             if let parent = blocks.last?.id ?? checkedParent(height), block.parent != parent {
                 break
             }
-            let deposits = deposits(block, account)
+            let deposits = deposits(block, account, isMoved)
             blocks.append(
                 ReadBlock(
                     id: id, height: height, parent: block.parent, deposits: deposits,
@@ -309,10 +312,13 @@ public struct ChainReader {
     }
 
     private mutating func deposits(
-        _ block: ChainBlock, _ account: ([UInt8]) -> AccountID?
+        _ block: ChainBlock, _ account: ([UInt8]) -> AccountID?,
+        _ isMoved: (TransactionID, UInt32) -> Bool
     ) -> [FoundDeposit] {
         block.outputs.compactMap { output in
-            guard output.units > 0, let owner = account(output.script) else { return nil }
+            guard output.units > 0, let owner = account(output.script),
+                !isMoved(output.transaction, output.index)
+            else { return nil }
             return lost.removeValue(forKey: output)
                 ?? FoundDeposit(account: owner, output: output)
         }

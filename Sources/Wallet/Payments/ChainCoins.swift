@@ -99,6 +99,10 @@ public struct ChainCoins: Sendable {
     var dropped: [OutPoint: WalletCoin] = [:]
     /// The same in cold storage.
     var droppedCold: [OutPoint: ColdCoin] = [:]
+    /// Which payments of these would spend a coin: none is final once another one has spent it.
+    var droppedSpenders: [OutPoint: Set<TransactionID>] = [:]
+    /// Customers' addresses, once cold storage was named as an address; those that the log had then.
+    var ownAddresses: DepositAddresses?
     /// Which payments spend a coin: more than one where they replace each other.
     private(set) var spenders: [OutPoint: Set<TransactionID>] = [:]
 
@@ -133,6 +137,14 @@ public struct ChainCoins: Sendable {
     /// Coins that no payment spends, those included that are the change of an open payment.
     public var free: [(outPoint: OutPoint, coin: WalletCoin)] {
         coins.lazy.filter { spenders[$0.key] == nil }.map { ($0.key, $0.value) }
+    }
+
+    /// What of these is not the change of an open payment, in base units.
+    public var settledFree: Int128 {
+        coins.reduce(0) {
+            spenders[$1.key] == nil && payments[$1.key.transaction] == nil
+                ? $0 + Int128($1.value.amount) : $0
+        }
     }
 
     /// Everything that the wallet's keys have on the chain, in base units: coins that open payments
@@ -186,6 +198,7 @@ public struct ChainCoins: Sendable {
             fee: Int64(clamping: max(0, spent - paid)),
             bytes: keepsBytes ? c.bytes : [])
         link(c.transaction, inputs)
+        for input in inputs { forgetDropped(c.transaction, spending: input) }
         if let change {
             let outPoint = OutPoint(c.transaction, UInt32(change))
             coins[outPoint] = WalletCoin(
@@ -212,9 +225,19 @@ public struct ChainCoins: Sendable {
         }
         for other in transfers(against: id) { drop(other, isFinal: true) }
         remove(id)
+        var ended: Set<TransactionID> = []
         for input in payment.inputs {
             (coins[input], dropped[input]) = (nil, nil)
             (cold[input], droppedCold[input]) = (nil, nil)
+            ended.formUnion(droppedSpenders.removeValue(forKey: input) ?? [])
+        }
+        guard !ended.isEmpty else { return }
+        // They never are: nothing that they would bring is a coin some day.
+        dropped = dropped.filter { !ended.contains($0.key.transaction) }
+        droppedCold = droppedCold.filter { !ended.contains($0.key.transaction) }
+        droppedSpenders = droppedSpenders.compactMapValues {
+            let rest = $0.subtracting(ended)
+            return rest.isEmpty ? nil : rest
         }
     }
 
@@ -230,6 +253,14 @@ public struct ChainCoins: Sendable {
             let coin = cold.removeValue(forKey: OutPoint(id, output))
             if !isFinal, let coin { droppedCold[OutPoint(id, output)] = coin }
         }
+        guard !isFinal, isDropped(id) else { return }
+        for input in payment.inputs { droppedSpenders[input, default: []].insert(id) }
+    }
+
+    /// A payment that was dropped is in the log again.
+    private mutating func forgetDropped(_ id: TransactionID, spending input: OutPoint) {
+        guard droppedSpenders[input]?.remove(id) != nil else { return }
+        if droppedSpenders[input]?.isEmpty == true { droppedSpenders[input] = nil }
     }
 
     @discardableResult

@@ -7,7 +7,7 @@ internal import UTXO
 internal import Wire
 
 extension CoinTable {
-    private static var version: UInt32 { 8 }
+    private static var version: UInt32 { 9 }
 
     /// The table as bytes; see `init(saved:)`. O(coins + bytes of open payments).
     public var saved: [UInt8] {
@@ -63,6 +63,13 @@ extension CoinTable {
                     number(coin.storage)
                     number(coin.index)
                 }
+            }
+            number(UInt32(chain.droppedSpenders.count))
+            for (place, spenders) in chain.droppedSpenders.sorted(by: { $0.key < $1.key }) {
+                id(place.transaction)
+                number(place.output)
+                number(UInt32(spenders.count))
+                for spender in spenders.sorted() { id(spender) }
             }
             number(UInt32(chain.payments.count))
             for (transaction, payment) in chain.payments.sorted(by: { $0.key < $1.key }) {
@@ -138,7 +145,9 @@ extension CoinTable {
                 let droppedCold = Self.coldCoins(&r, chain)
             else { return false }
             (chain.cold, chain.droppedCold) = (cold, droppedCold)
-            guard Self.readPayments(&r, &chain) else { return false }
+            guard Self.readDroppedSpenders(&r, &chain), Self.readPayments(&r, &chain) else {
+                return false
+            }
             chains[number] = chain
         }
         let overchargedCount = r.integer(UInt32.self)
@@ -203,6 +212,20 @@ extension CoinTable {
             coins[place] = coin
         }
         return coins
+    }
+
+    private static func readDroppedSpenders(
+        _ r: inout WireReader, _ chain: inout ChainCoins
+    ) -> Bool {
+        let count = Int(r.integer(UInt32.self))
+        guard r.remaining >= 72 * count else { return false }
+        for _ in 0..<count {
+            let place = OutPoint(r.transaction(), r.integer())
+            let spenders = Int(r.integer(UInt32.self))
+            guard r.isValid, r.remaining >= 32 * spenders else { return false }
+            chain.droppedSpenders[place] = Set((0..<spenders).map { _ in r.transaction() })
+        }
+        return true
     }
 
     private static func coldCoin(_ r: inout WireReader) -> ColdCoin {

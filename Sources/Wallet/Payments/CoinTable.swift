@@ -88,7 +88,10 @@ public struct CoinTable: Sendable {
             set(c, engine)
             accounts[c.network]?.learnCold(c.network, engine)
         case .setColdStorage(let c):
-            if !c.descriptor.isEmpty { chains[c.network]?.name(storage: c.descriptor) }
+            if !c.descriptor.isEmpty {
+                let owners = engine.addressees(c.network)
+                chains[c.network]?.name(storage: c.descriptor, owners: owners)
+            }
             accounts[c.network]?.learnCold(c.network, engine)
         case .creditDeposit(let c): credit(c, engine)
         case .signWithdrawals(let c):
@@ -150,7 +153,8 @@ public struct CoinTable: Sendable {
         // What was named before the chain was.
         var named: [String] = []
         engine.forEachColdStorage { if $0.network == c.network { named.append($0.descriptor) } }
-        for text in named { chains[c.network]?.name(storage: text) }
+        let owners = engine.addressees(c.network)
+        for text in named { chains[c.network]?.name(storage: text, owners: owners) }
     }
 
     private mutating func credit(_ c: CreditDeposit, _ engine: borrowing Engine) {
@@ -160,8 +164,11 @@ public struct CoinTable: Sendable {
             let most = chains[c.network]?.network.maximumMoney,
             let amount = Int64(exactly: c.amount.units), 1...most ~= amount
         else { return }
-        let id = TransactionID(high: c.transactionHigh, low: c.transactionLow)
-        chains[c.network]?.coins[OutPoint(id, c.output)] = WalletCoin(
+        let place = OutPoint(
+            TransactionID(high: c.transactionHigh, low: c.transactionLow), c.output)
+        // What a transfer brought to cold storage is there, whoever gets credit for it.
+        if chains[c.network]?.isCold(place) == true { return }
+        chains[c.network]?.coins[place] = WalletCoin(
             amount: amount, place: CoinPlace(branch: .deposits, index: index))
     }
 }

@@ -18,7 +18,23 @@ public struct ColdStorage: Hashable, Sendable {
     /// The same, read.
     public internal(set) var descriptor: ColdDescriptor
     /// The index of the address that the next transfer pays; of an address always 0.
-    public internal(set) var next: UInt32 = 0
+    public internal(set) var next: UInt32 = 0 { didSet { derive() } }
+    /// The scripts of that index and of `ChainCoins.earlierMax` before it: each is derived once, and
+    /// not anew for each output of the log.
+    private(set) var scripts: [UInt32: [UInt8]] = [:]
+
+    init(number: UInt32, text: String, descriptor: ColdDescriptor) {
+        (self.number, self.text, self.descriptor) = (number, text, descriptor)
+        derive()
+    }
+
+    private mutating func derive() {
+        let first = next - min(next, ChainCoins.earlierMax)
+        scripts = scripts.filter { first...next ~= $0.key }
+        for index in first...next where scripts[index] == nil {
+            scripts[index] = try? descriptor.script(index)
+        }
+    }
 
     /// Whether another descriptor has the same addresses.
     func isSame(_ other: ColdDescriptor) -> Bool {
@@ -61,12 +77,16 @@ public struct TransferOutputs: Hashable, Sendable {
 
 extension ChainCoins {
     /// Maximum descriptors that are known at once. For a further one the oldest is forgotten that
-    /// has no coins; where each has some, nothing goes to the new one.
-    public static let storagesMax = 8
+    /// has no coins, of those first that were never paid: one that is named again begins with its
+    /// first address. Where each has coins nothing goes to the new one.
+    public static let storagesMax = 32
+
+    /// Maximum outputs of a transfer: one in each place.
+    static let transferOutputsMax = 2
 
     /// How many addresses before the next one a transaction may pay that spends coins of cold
-    /// storage.
-    static let earlierMax: UInt32 = 8
+    /// storage: so many transfers may go there while it is signed.
+    public static let earlierMax: UInt32 = 64
 
     /// The cold storage of a number.
     public func storage(_ number: UInt32) -> ColdStorage? {
@@ -79,15 +99,37 @@ extension ChainCoins {
         storages.first { $0.text == text }
     }
 
+    /// Why nothing goes to the cold storage that the log names with these words, in words; nil: it
+    /// may.
+    public func objection(toStorage text: String) -> String? {
+        if storage(named: text) != nil { return nil }
+        let read: ColdDescriptor
+        do throws(ColdDescriptorError) { read = try ColdDescriptor(text, on: network) } catch {
+            return "\(error)"
+        }
+        if isOwn(read) || storages.count < Self.storagesMax {
+            return "it is the wallet's own: what is there is not out of its reach"
+        }
+        return "\(Self.storagesMax) others have coins: bring back what one of them has "
+            + "(boursectl wallet cold export), then name this one again"
+    }
+
+    /// Whether an output is in cold storage, or was in a transfer that was dropped.
+    public func isCold(_ outPoint: OutPoint) -> Bool {
+        cold[outPoint] != nil || droppedCold[outPoint] != nil
+    }
+
     /// The script of a coin in cold storage.
     public func script(_ coin: ColdCoin) throws(KeyError) -> [UInt8] {
         guard let storage = storage(coin.storage) else { throw .invalidText }
+        if let known = storage.scripts[coin.index] { return known }
         return try storage.descriptor.script(coin.index)
     }
 
     /// The script that the next transfer to a cold storage pays.
     public func nextScript(_ storage: ColdStorage) throws(KeyError) -> [UInt8] {
-        try storage.descriptor.script(storage.next)
+        if let known = storage.scripts[storage.next] { return known }
+        return try storage.descriptor.script(storage.next)
     }
 
     /// Coins in cold storage that no transfer spends, those included of transfers that are open.
@@ -118,6 +160,11 @@ extension ChainCoins {
             || droppedCold.keys.contains { $0.transaction == id }
     }
 
+    /// The transactions that were dropped and would bring something.
+    public var droppedTransactions: Set<TransactionID> {
+        Set(dropped.keys.map(\.transaction)).union(droppedCold.keys.map(\.transaction))
+    }
+
     /// The wallet's own outputs of a transaction that was dropped.
     public func outputs(ofDropped id: TransactionID) -> [UInt32] {
         let all = Array(dropped.keys) + Array(droppedCold.keys)
@@ -127,12 +174,17 @@ extension ChainCoins {
     /// What the outputs of a transfer are that the log has next. It pays the next address of a cold
     /// storage, or the one that it paid before it was dropped, or the one of the open transfer that
     /// it replaces. One that spends coins of cold storage was signed a while ago: it may pay one of
-    /// the `earlierMax` addresses before the next as well. O(inputs + outputs).
+    /// the `earlierMax` addresses before the next as well. What has more outputs than
+    /// `transferOutputsMax` pays others. O(inputs).
     public func outputs(
         ofTransfer transaction: UTXOTransaction, id: TransactionID,
         replaces: TransactionID = .none
     ) -> TransferOutputs {
         var found = TransferOutputs()
+        guard transaction.outputs.count <= Self.transferOutputsMax else {
+            found.hasOthers = true
+            return found
+        }
         let own = try? script(.change(of: []))
         let isFromCold = transaction.inputs.contains { cold[$0.outPoint] != nil }
         for (index, output) in transaction.outputs.enumerated() {
@@ -156,45 +208,67 @@ extension ChainCoins {
         _ output: UTXOTransaction.TransactionOutput, _ place: OutPoint, replaces: TransactionID,
         isFromCold: Bool
     ) -> ColdCoin? {
-        var candidates: [(storage: UInt32, index: UInt32)] = []
-        if let before = droppedCold[place] { candidates.append((before.storage, before.index)) }
-        if let replaced = payments[replaces]?.cold?.coin {
-            candidates.append((replaced.storage, replaced.index))
+        func coin(_ storage: UInt32, _ index: UInt32) -> ColdCoin {
+            ColdCoin(amount: output.amount, storage: storage, index: index)
         }
-        candidates += storages.map { ($0.number, $0.next) }
-        if isFromCold {
-            for storage in storages {
-                let first = storage.next - min(storage.next, Self.earlierMax)
-                candidates += (first..<storage.next).map { (storage.number, $0) }
+        for before in [droppedCold[place], payments[replaces]?.cold?.coin] {
+            if let before, (try? script(before)) == output.script {
+                return coin(before.storage, before.index)
             }
         }
-        for (storage, index) in candidates {
-            let coin = ColdCoin(amount: output.amount, storage: storage, index: index)
-            if (try? script(coin)) == output.script { return coin }
+        for storage in storages where storage.scripts[storage.next] == output.script {
+            return coin(storage.number, storage.next)
+        }
+        guard isFromCold else { return nil }
+        for storage in storages {
+            // The next one was looked at.
+            if let index = storage.scripts.first(where: { $0.value == output.script })?.key {
+                return coin(storage.number, index)
+            }
         }
         return nil
     }
 
     // MARK: What the log says
 
-    /// The log names cold storage of the chain. What nobody can read is none.
-    mutating func name(storage text: String) {
+    /// The log names cold storage of the chain, which has addresses of these accounts. What nobody
+    /// can read is none, and what is the wallet's own neither: its coins would count twice.
+    mutating func name(storage text: String, owners: [AccountID]) {
         guard let read = try? ColdDescriptor(text, on: network) else { return }
         if let known = storages.firstIndex(where: { $0.isSame(read) }) {
             (storages[known].text, storages[known].descriptor) = (text, read)
             return
         }
+        if !read.hasIndices {
+            if ownAddresses == nil { ownAddresses = try? DepositAddresses(key: key, on: network) }
+            try? ownAddresses?.update(owners)
+        }
+        if isOwn(read) { return }
         if storages.count >= Self.storagesMax {
             var used = Set(cold.values.map(\.storage))
             used.formUnion(droppedCold.values.map(\.storage))
             used.formUnion(payments.values.compactMap { $0.cold?.coin.storage })
-            guard let oldest = storages.firstIndex(where: { !used.contains($0.number) }) else {
-                return
-            }
-            storages.remove(at: oldest)
+            let unused = storages.indices.filter { !used.contains(storages[$0].number) }
+            guard let place = unused.first(where: { storages[$0].next == 0 }) ?? unused.first
+            else { return }
+            storages.remove(at: place)
         }
         storages.append(ColdStorage(number: storagesNamed, text: text, descriptor: read))
         storagesNamed &+= 1
+    }
+
+    /// Whether the wallet takes what goes there for its own: as a customer's deposit, or as change.
+    private func isOwn(_ read: ColdDescriptor) -> Bool {
+        // By keys, not by how they are written: the branches of customers' addresses and of change.
+        // That no other key of the wallet's is named sees who names it.
+        for branch in [CoinPlace.Branch.deposits, .change] {
+            guard let account = ExtendedPublicKey(key, isTest: network.isTest),
+                let own = try? account.descendant(branch.rawValue, 0).key
+            else { continue }
+            if read.keys.contains(where: { (try? $0.key(0)) == own }) { return true }
+        }
+        guard !read.hasIndices, let there = try? read.script(0) else { return false }
+        return there == (try? script(.change(of: []))) || ownAddresses?.account(there) != nil
     }
 
     /// An address of a cold storage is used up.

@@ -64,7 +64,7 @@ extension EVMPayments {
                 number(payment.asset.number)
                 number(payment.sequence)
                 number(payment.amount)
-                number(UInt8(payment.isAgain ? 1 : 0))
+                number(UInt8((payment.isAgain ? 1 : 0) | (payment.isVoid ? 2 : 0)))
                 number(UInt32(payment.withdrawals.count))
                 for withdrawal in payment.withdrawals { number(withdrawal.number) }
                 number(UInt32(payment.signed.bytes.count))
@@ -155,7 +155,7 @@ extension EVMPayments {
             let asset = AssetID(r.integer())
             let sequence: UInt64 = r.integer()
             let amount: Int128 = r.integer()
-            let isAgain = r.integer(UInt8.self) != 0
+            let marks = r.integer(UInt8.self)
             let paid = Int(r.integer(UInt32.self))
             guard paid <= Limits.payeesMax, r.remaining >= 8 * paid else { return nil }
             let withdrawals = (0..<paid).map { _ in WithdrawalID(r.integer()) }
@@ -166,7 +166,7 @@ extension EVMPayments {
             }
             table[id] = EVMOpenPayment(
                 withdrawals: withdrawals, asset: asset, replaces: replaces, sequence: sequence,
-                amount: amount, isAgain: isAgain, signed: signed)
+                amount: amount, isAgain: marks & 1 != 0, isVoid: marks & 2 != 0, signed: signed)
         }
         return table
     }

@@ -57,8 +57,11 @@ public struct EVMOpenPayment: Hashable, Sendable {
     public var sequence: UInt64
     /// What its withdrawals get, in units of the ledger.
     public var amount: Int128
-    /// Whether it is in the log once more, as a transfer, after it was dropped: it moved nothing.
+    /// Whether it is in the log once more after it was dropped.
     public var isAgain = false
+    /// Whether the log says of a transfer to or from cold storage that it moved nothing: it says
+    /// the opposite each time that it is dropped and taken again. At first it moves what it says.
+    public var isVoid = false
     /// The signed transaction.
     public var signed: SignedEVMTransaction
 
@@ -231,6 +234,15 @@ public struct EVMPayments: Sendable {
         return cold.contains(moved.receiver)
     }
 
+    /// Whether a payment is a transfer from an address that was ever named as cold storage.
+    public func isFromCold(_ payment: EVMOpenPayment) -> Bool {
+        cold.contains(payment.signed.sender) && payment.signed.transaction.movement != nil
+    }
+
+    /// What the log brought to cold storage of a coin and did not take from there, in its smallest
+    /// unit.
+    public func coldUnits(_ coin: EVMCoin) -> EVMWord { coldHeld[coin] ?? .zero }
+
     /// What the wallet has of an asset outside of cold storage by the log, less what open payments
     /// pay, in units of the ledger, of `scale` decimals.
     public func hotUnits(_ asset: AssetID, _ listed: EVMAsset, scale: UInt8) -> Int128 {
@@ -273,16 +285,21 @@ public struct EVMPayments: Sendable {
             // Whose it is was the signer's to check: of an account that is not the wallet's it
             // concerns no other one.
             if c.withdrawals.isEmpty, sweeps.count < Limits.transfersMax {
-                sweeps[c.transaction] = payment
-                dropped[c.transaction] = nil
+                sweeps[c.transaction] = again(payment, c.transaction)
             }
             return
         }
-        payments[c.transaction] = payment
-        payments[c.transaction]?.isAgain = dropped[c.transaction] != nil
-        dropped[c.transaction] = nil
+        payments[c.transaction] = again(payment, c.transaction)
         // Below 2^64 − 1, as every nonce is.
         nonceEnd = max(nonceEnd, signed.transaction.nonce + 1)
+    }
+
+    /// A payment as the log takes it, which may have been dropped before.
+    private mutating func again(_ payment: EVMOpenPayment, _ id: TransactionID) -> EVMOpenPayment {
+        guard let before = dropped.removeValue(forKey: id) else { return payment }
+        var payment = payment
+        (payment.isAgain, payment.isVoid) = (true, !before.isVoid)
+        return payment
     }
 
     /// A payment is final: so is its nonce, and those of the same withdrawals end with it.
@@ -297,7 +314,8 @@ public struct EVMPayments: Sendable {
                 hasForgotten = true
             }
             dropped = dropped.filter { $0.value.coin != sweep.coin }
-            if cold.contains(account), let moved = sweep.signed.transaction.movement {
+            if !sweep.isVoid, cold.contains(account), let moved = sweep.signed.transaction.movement
+            {
                 let there = coldHeld[moved.coin] ?? .zero
                 coldHeld[moved.coin] = there.subtracting(moved.units)
             }
@@ -316,12 +334,12 @@ public struct EVMPayments: Sendable {
         dropped = dropped.filter { $0.value.coin != payment.coin }
         // What a transfer brings to a customer's address stays the wallet's.
         if payment.withdrawals.isEmpty {
-            if payment.isAgain { return }
-            if isToCold(payment), let moved = payment.signed.transaction.movement,
+            if !payment.isVoid, isToCold(payment), let moved = payment.signed.transaction.movement,
                 coldHeld[moved.coin] != nil || coldHeld.count < EVMAssetList.assetsMax
             {
                 coldHeld[moved.coin] = (coldHeld[moved.coin] ?? .zero).adding(moved.units) ?? .max
             }
+            if payment.isAgain { return }
             transferred.append(id)
             if transferred.count > Self.settledMax { transferred.removeFirst() }
             return

@@ -91,9 +91,10 @@ public struct ReviewedEVMTransfer: Sendable {
             throw PaymentReviewError(.outputs, "it is of chain \(transaction.chainID)")
         }
         let cold = engine.coldStorage(request.asset, request.network)
+        let dearer = Self.replacedCold(request, transaction, account)
+        let coldAddress = dearer ?? cold.flatMap { EVMAddress($0.descriptor) }
         let found = EVMTransferKind(
-            transaction, hot: account.hot, address: address,
-            cold: cold.flatMap { EVMAddress($0.descriptor) })
+            transaction, hot: account.hot, address: address, cold: coldAddress)
         guard let kind = found else {
             throw PaymentReviewError(
                 .outputs,
@@ -124,20 +125,23 @@ public struct ReviewedEVMTransfer: Sendable {
             }
         case .cold(let coin):
             try ReviewedEVMPayment.check(fee: transaction, coin)
-            guard let cold, let listed = assets.asset("\(view.code)", on: account.network),
+            guard let listed = assets.asset("\(view.code)", on: account.network),
                 listed.coin == coin
             else {
                 throw PaymentReviewError(
                     .notPayable, "[walletd] assets does not say that it is \(view.code)")
             }
-            try Self.check(cold, view, listed, transaction, request, account, engine, assets)
+            // Of the two one at most is ever final: no more goes than was signed before.
+            if dearer == nil, let cold {
+                try Self.check(cold, view, listed, transaction, request, account, engine, assets)
+            }
         }
         if case .sweep = kind { isSweep = true } else { isSweep = false }
         let sender = isSweep ? address ?? account.hot : account.hot
         try Self.check(nonce: transaction, sender, request, account)
         var counts = false
-        if case .cold = kind, let cold {
-            counts = !isPinned(view.code, account.chain, cold.descriptor)
+        if case .cold = kind, let coldAddress {
+            counts = !isPinned(view.code, account.chain, "\(coldAddress)")
         }
         let most = counts ? transaction.costMax : EVMWord(transaction.feeMax)
         guard
@@ -171,6 +175,19 @@ public struct ReviewedEVMTransfer: Sendable {
         return address
     }
 
+    /// The address of cold storage of an open transfer of the log's that a request replaces with
+    /// the same movement, at another fee; nil: it does something else. What was decided when that
+    /// was signed may be otherwise by now, and it would wait for ever.
+    private static func replacedCold(
+        _ request: SigningRequest, _ transaction: EVMTransaction, _ account: EVMPayments
+    ) -> EVMAddress? {
+        guard let replaced = account.payments[request.replaces], account.isToCold(replaced),
+            replaced.asset == request.asset, replaced.nonce == transaction.nonce,
+            let moved = transaction.movement, replaced.signed.transaction.movement == moved
+        else { return nil }
+        return moved.receiver
+    }
+
     /// Customers' addresses that the signer derives to see that cold storage is none of them: what
     /// goes to a later one stays with the seed all the same, and the wallet knows all of them.
     public static let addressesMax: UInt32 = 4_096
@@ -187,13 +204,6 @@ public struct ReviewedEVMTransfer: Sendable {
         else { throw PaymentReviewError(.outputs, "the cold storage cannot be used: see the log") }
         if assets.assets.contains(where: { $0.coin == .token(address) }) {
             throw PaymentReviewError(.outputs, "the cold storage is a contract of [walletd] assets")
-        }
-        let addresses = try? EVMDepositAddresses(key: account.key)
-        let count = min(UInt32(clamping: engine.addressees(request.network).count), addressesMax)
-        for index in 0..<count {
-            guard let own = try? addresses?.address(index + 1), own != address else {
-                throw PaymentReviewError(.outputs, "the cold storage is an address of a customer")
-            }
         }
         // More than the ceiling was there, and what goes leaves the target: so it is more than what
         // is between them. Nobody can have the gas of many small ones spent.
@@ -221,6 +231,14 @@ public struct ReviewedEVMTransfer: Sendable {
         }
         if others.values.contains(where: account.isToCold) {
             throw PaymentReviewError(.coins, "another transfer to cold storage is not settled")
+        }
+        // Last, as it takes long.
+        let addresses = try? EVMDepositAddresses(key: account.key)
+        let count = min(UInt32(clamping: engine.addressees(request.network).count), addressesMax)
+        for index in 0..<count {
+            guard let own = try? addresses?.address(index + 1), own != address else {
+                throw PaymentReviewError(.outputs, "the cold storage is an address of a customer")
+            }
         }
     }
 

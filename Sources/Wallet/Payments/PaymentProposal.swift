@@ -172,15 +172,21 @@ public enum PaymentProposal: Hashable, Sendable {
     static func spendable(
         _ chain: ChainCoins, _ absent: Set<OutPoint>, _ isInBlock: (TransactionID) -> Bool
     ) -> [UTXOCoin] {
-        let free = chain.free.filter {
+        let largest = free(chain, absent, isInBlock).sorted {
+            ($1.coin.amount, $0.outPoint) < ($0.coin.amount, $1.outPoint)
+        }
+        return largest.prefix(coinsMax).map { coin($0.outPoint, $0.coin) }
+    }
+
+    /// All of them, in no order.
+    static func free(
+        _ chain: ChainCoins, _ absent: Set<OutPoint>, _ isInBlock: (TransactionID) -> Bool
+    ) -> [(outPoint: OutPoint, coin: WalletCoin)] {
+        chain.free.filter {
             !absent.contains($0.outPoint)
                 && (chain.payments[$0.outPoint.transaction] == nil
                     || isInBlock($0.outPoint.transaction))
         }
-        let largest = free.sorted {
-            ($1.coin.amount, $0.outPoint) < ($0.coin.amount, $1.outPoint)
-        }
-        return largest.prefix(coinsMax).map { coin($0.outPoint, $0.coin) }
     }
 
     /// A coin as plans take it. Each is paid to the hash of a key, and which key is of no account

@@ -26,6 +26,8 @@ public struct ReviewedPayment: Sendable {
     public let request: SigningRequest
     /// What leaves the wallet: payees or cold storage, and the miner's fee; in base units.
     public let leaving: Int64
+    /// What of that goes to cold storage which the host does not name itself.
+    public let toCold: Int64
     private let transaction: UTXOTransaction
     private let spent: [WalletCoin]
     private let chain: ChainCoins
@@ -87,10 +89,11 @@ public struct ReviewedPayment: Sendable {
         if request.withdrawals.isEmpty {
             let cold = try Self.leaving(
                 transfer: transaction, request, spent: spent.map(\.amount), engine, chain, pins)
-            leaving = all - paid + cold
+            (leaving, toCold) = (all - paid + cold, cold)
         } else {
             leaving =
                 all - (try Self.change(transaction, of: request.withdrawals, payees, chain))
+            toCold = 0
         }
         (self.request, self.chain) = (request, chain)
     }

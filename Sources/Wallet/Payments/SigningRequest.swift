@@ -150,6 +150,8 @@ public enum SigningRefusal: String, Hashable, Sendable, CaseIterable {
     case signedBefore = "signed before"
     /// The chain's limit is used up; it refills with time.
     case limit
+    /// It is more than the limit has for cold storage, or what is used of it never comes back.
+    case aboveLimit = "above the limit"
     /// What the signer has to remember cannot be written.
     case notKept = "not kept"
 }

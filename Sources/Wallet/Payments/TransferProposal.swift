@@ -32,11 +32,12 @@ public enum TransferProposal: Hashable, Sendable {
     /// another transfer is open; that none waits sees who asks. The same state gives the same plan.
     ///
     /// Of `conditions` fee rate, absent coins and the count of inputs are used. `isInBlock` says
-    /// whether an open payment is in a block: its change is not spent before.
+    /// whether an open payment is in a block: its change is not spent before. No more than `most`
+    /// base units go to cold storage at once.
     public init(
         _ terms: NetworkView, _ engine: borrowing Engine, _ table: CoinTable,
         _ conditions: PaymentConditions, merging: ConsolidationTerms = ConsolidationTerms(),
-        isInBlock: (TransactionID) -> Bool
+        most: Int64 = .max, isInBlock: (TransactionID) -> Bool
     ) {
         guard !table.hasGap, engine.rules >= 3, let chain = table.coins(terms.network),
             engine.refusal(ofPaying: terms) == nil, chain.transfers.isEmpty
@@ -44,24 +45,35 @@ public enum TransferProposal: Hashable, Sendable {
             self = .nothing
             return
         }
-        let coins = PaymentProposal.spendable(chain, conditions.absent, isInBlock)
+        // As the signer counts: what comes with open payments is moved once they are final.
+        let free = chain.coins.reduce(Int128(0)) { sum, coin in
+            chain.isUnspent(coin.key) && chain.payments[coin.key.transaction] == nil
+                && !conditions.absent.contains(coin.key) ? sum + Int128(coin.value.amount) : sum
+        }
         do throws(PaymentError) {
-            if let cold = engine.coldStorage(terms.asset, terms.network) {
-                let free = coins.reduce(Int128(0)) { $0 + Int128($1.output.amount) }
-                if free > cold.ceiling.units {
-                    guard let storage = chain.storage(named: cold.descriptor) else {
-                        self = .none(Self.unread)
-                        return
-                    }
-                    let planned = try Self.plan(
-                        coins, moving: free - cold.target.units, to: storage, chain, conditions)
-                    if let planned {
-                        self = .request(Self.request(planned, terms, engine))
-                        return
-                    }
+            if let cold = engine.coldStorage(terms.asset, terms.network), free > cold.ceiling.units
+            {
+                guard let storage = chain.storage(named: cold.descriptor) else {
+                    let why = chain.objection(toStorage: cold.descriptor) ?? ""
+                    self = .none(
+                        "the descriptor of the cold storage is not used: \(why): "
+                            + "boursectl wallet cold set")
+                    return
+                }
+                let excess = free - cold.target.units
+                let planned = try Self.plan(
+                    PaymentProposal.spendable(chain, conditions.absent, isInBlock),
+                    moving: min(excess, Int128(most)), to: storage, chain, conditions)
+                if let planned {
+                    self = .request(Self.request(planned, terms, engine))
+                    return
+                }
+                if Int128(most) < excess {
+                    self = .none(Self.aboveLimit)
+                    return
                 }
             }
-            if let merged = try Self.plan(merging: coins, merging, chain, conditions) {
+            if let merged = try Self.plan(merging, chain, conditions, isInBlock) {
                 self = .request(Self.request(merged, terms, engine))
             } else {
                 self = .nothing
@@ -69,8 +81,9 @@ public enum TransferProposal: Hashable, Sendable {
         } catch { self = .none("\(error)") }
     }
 
-    private static let unread =
-        "the descriptor of the cold storage cannot be used: boursectl wallet cold set"
+    private static let aboveLimit =
+        "the signer's limit has no room for what is worth a transaction to cold storage that its "
+        + "own configuration does not name: [signerd] cold, or a higher [signerd] limits"
 
     private static func request(
         _ plan: PaymentPlan, _ terms: NetworkView, _ engine: borrowing Engine
@@ -126,18 +139,24 @@ public enum TransferProposal: Hashable, Sendable {
     /// A plan that merges the smallest coins so that half as many are left as may be; nil: there is
     /// nothing to merge.
     private static func plan(
-        merging coins: [UTXOCoin], _ terms: ConsolidationTerms, _ chain: ChainCoins,
-        _ conditions: PaymentConditions
+        _ terms: ConsolidationTerms, _ chain: ChainCoins, _ conditions: PaymentConditions,
+        _ isInBlock: (TransactionID) -> Bool
     ) throws(PaymentError) -> PaymentPlan? {
-        guard terms.above > 0, coins.count > terms.above,
+        guard terms.above > 0, chain.coins.count > terms.above,
             conditions.feeRate.perKilobyte <= terms.feePerKilobyteMax
         else { return nil }
+        // All of them: those that payments look at are the largest.
+        let free = PaymentProposal.free(chain, conditions.absent, isInBlock)
+        guard free.count > terms.above else { return nil }
         var policy = try PaymentProposal.policy([], chain, conditions.feeRate)
         policy.inputsMax = conditions.inputsMax
         let inputFee = policy.feeRate.fee(virtualSize: SpendKind.publicKeyHash.inputWeight / 4 + 1)
-        let count = min(conditions.inputsMax, coins.count - terms.above / 2 + 1)
+        let count = min(conditions.inputsMax, free.count - terms.above / 2 + 1)
         // A coin that is not worth its fee stays where it is.
-        let chosen = Array(coins.reversed().filter { $0.output.amount > inputFee }.prefix(count))
+        let worthy = free.filter { $0.coin.amount > inputFee }.sorted {
+            ($0.coin.amount, $0.outPoint) < ($1.coin.amount, $1.outPoint)
+        }
+        let chosen = worthy.prefix(count).map { PaymentProposal.coin($0.outPoint, $0.coin) }
         guard chosen.count > 1 else { return nil }
         let sum = chosen.reduce(0) { $0 + $1.output.amount }
         let fee = fee(of: chosen.count, to: [policy.change.script], policy)

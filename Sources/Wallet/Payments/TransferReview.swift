@@ -2,7 +2,7 @@
 // cold storage that the log names.
 
 internal import Addresses
-internal import Engine
+public import Engine
 public import Terms
 public import UTXO
 
@@ -77,17 +77,36 @@ extension ReviewedPayment {
                 .outputs, "it goes to cold storage that the log does not name now")
         }
         // By the log alone: whoever asks moves no more than the owner wants to have moved.
-        let hot = chain.free.reduce(Int128(0)) { $0 + Int128($1.coin.amount) }
+        // What comes with open payments is not proved to be there, whatever the log says.
+        let hot = chain.settledFree
         guard hot > terms.ceiling.units, Int128(coin.amount) <= hot - terms.target.units else {
             throw PaymentReviewError(
                 .notPayable,
                 "the wallet has \(hot) base units to spend, of which it keeps what the log says: "
                     + "\(terms.target.units), and moves nothing up to \(terms.ceiling.units)")
         }
-        let code = engine.asset(request.asset)?.code
-        let isPinned = pins.contains {
-            $0.asset == code && $0.chain == chain.chain && storage.isSame($0.descriptor)
+        let isNamed = chain.isNamed(storage, by: pins, engine.asset(request.asset)?.code)
+        return isNamed ? 0 : coin.amount
+    }
+}
+
+extension ChainCoins {
+    /// Whether a host whose configuration has these names a cold storage of the asset itself.
+    func isNamed(_ storage: ColdStorage, by pins: [ColdPin], _ code: Text16?) -> Bool {
+        pins.contains {
+            $0.asset == code && $0.chain == chain && storage.isSame($0.descriptor)
         }
-        return isPinned ? 0 : coin.amount
+    }
+
+    /// Whether an open transfer brings something to cold storage that such a host does not name:
+    /// that leaves as payments do.
+    public func leaves(
+        _ transfer: TransactionID, of asset: AssetID, _ engine: borrowing Engine, _ pins: [ColdPin]
+    ) -> Bool {
+        guard let payment = payments[transfer], payment.withdrawals.isEmpty,
+            let coin = payment.cold?.coin
+        else { return false }
+        guard let storage = storage(coin.storage) else { return true }
+        return !isNamed(storage, by: pins, engine.asset(asset)?.code)
     }
 }

@@ -62,8 +62,14 @@ extension PaymentSigner {
         _ c: SignWithdrawals, _ engine: borrowing Engine, _ coins: CoinTable,
         now: () -> SpendingMoment
     ) {
-        // What pays nobody is the wallet's own, and binds no withdrawal.
-        guard list.fault == nil, !list.has(c.transaction), !c.withdrawals.isEmpty,
+        // What pays nobody is the wallet's own, and binds no withdrawal; what it brings to cold
+        // storage that this host does not name counts.
+        let isTransfer = c.withdrawals.isEmpty
+        if isTransfer {
+            let leaves = coins.coins(c.network)?.leaves(c.transaction, of: c.asset, engine, pins)
+            guard leaves == true else { return }
+        }
+        guard list.fault == nil, !list.has(c.transaction),
             !list.forgotten.contains(c.transaction) || !hasBegun,
             !adopting.contains(where: { $0.payment.transaction == c.transaction }),
             let chain = coins.coins(c.network)?.chain ?? coins.account(c.network)?.chain
@@ -78,7 +84,7 @@ extension PaymentSigner {
         entry.isAdopted = true
         // The log has its withdrawals as open now: a payment that pays somebody else binds others,
         // which the log hides.
-        let pays = pays(c, engine, coins)
+        let pays = isTransfer || pays(c, engine, coins)
         if hasBegun {
             guard pays, let proved = proved(entry, coins) else { return }
             let moment = now()
@@ -163,8 +169,11 @@ extension PaymentSigner {
             let isOurs =
                 coins.coins(open.network)?.payments[open.id] != nil
                 || coins.account(open.network)?.payments[open.id] != nil
-            // A transfer pays nobody: its nonce alone keeps it from being made twice.
-            guard why == nil, isOurs, !open.isTransfer, !list.has(open.id) else { return }
+            guard why == nil, isOurs, !list.has(open.id) else { return }
+            if open.isTransfer {
+                why = obstacle(transfer: open.id, coins, isOwn)
+                return
+            }
             let other = logged[open.id].map { isOwn($0.leader) }
             switch other {
             case .some(.some(false)) where !list.forgotten.contains(open.id):
@@ -183,6 +192,24 @@ extension PaymentSigner {
             }
         }
         return why
+    }
+
+    /// The same of one transfer. It pays nobody: its coins or its nonce alone keep it from being
+    /// made twice. One of this host's own that counts is in the list.
+    private func obstacle(
+        transfer id: TransactionID, _ coins: CoinTable, _ isOwn: (UInt128) -> Bool?
+    ) -> String? {
+        guard let leader = logged[id]?.leader, !list.forgotten.contains(id), isProved(id, coins)
+        else { return nil }
+        switch isOwn(leader) {
+        case .some(false): return nil
+        case .none: return "it is not known yet which host signed the transfer \(id.hex)"
+        case .some(true):
+            return
+                "the log has the transfer \(id.hex) to cold storage, and the list of what was "
+                + "signed lacks it: is it an older copy? Restore the newest one, or wait until "
+                + "that transfer is settled or dropped"
+        }
     }
 
     /// Whether an open payment spends what is gone.
@@ -280,6 +307,8 @@ extension PaymentSigner {
     private func counted(_ proved: SignedEntry) -> SignedEntry {
         var entry = proved
         let ids = entry.payment.withdrawals
+        // Of transfers that share coins two may be final: each counts in full.
+        if ids.isEmpty { return entry }
         var earlier = list.entries(paying: ids)
         earlier += adopting.filter { $0.payment.withdrawals == ids }
         // A payment of the same withdrawals in the log replaces one before it.

@@ -44,8 +44,34 @@ extension PaymentSigner {
                 "some of these coins were signed \(earlier.count) times: one of these transfers "
                     + "has to be final")
         }
-        return .signed(
-            try sign(try review(request, engine, coins), 0, on: chain.chain, engine, coins, now))
+        let reviewed = try review(request, engine, coins)
+        if reviewed.toCold > 0 { try admitToCold(chain.chain, reviewed.leaving, now) }
+        return .signed(try sign(reviewed, 0, on: chain.chain, engine, coins, now))
+    }
+
+    /// Whether so many base units may go to cold storage that this host does not name: half of the
+    /// limit is left to customers' withdrawals.
+    private func admitToCold(
+        _ chain: Text40, _ units: Int64, _ now: SpendingMoment
+    ) throws(PaymentReviewError) {
+        guard let limit = limits[chain]?.units else { return }
+        meterAdvance(to: now)
+        let verdict = meter?.verdict(
+            chain, units, capacity: limit.capacity / 2, refill: limit.refill)
+        switch verdict {
+        case .fits: return
+        case .later(let nanos):
+            let minutes = max(1, (nanos - 1) / 60_000_000_000 + 1)
+            throw PaymentReviewError(
+                .limit,
+                "half of the limit of \(chain) is used up, and the other half is not for cold "
+                    + "storage: it fits in \(minutes) minutes")
+        case .never, nil:
+            throw PaymentReviewError(
+                .aboveLimit,
+                "it is more than half of the limit of \(chain), which is what may go to cold "
+                    + "storage that this host does not name: [signerd] cold, [signerd] limits")
+        }
     }
 
     /// Answers a request for a transfer of an EVM chain.
@@ -120,10 +146,12 @@ extension PaymentSigner {
     static func isOpen(
         transfer entry: SignedEntry, _ engine: borrowing Engine, _ coins: CoinTable
     ) -> Bool {
-        if engine.payment(entry.payment.transaction) != nil { return true }
         if let chain = coins.coins(entry.payment.network), chain.chain == entry.chain {
-            return !entry.inputs.contains { chain.isGone($0) }
+            // One that can never be final any more is open in the engine until it is dropped.
+            return chain.payments[entry.payment.transaction] != nil
+                || !entry.inputs.isEmpty && !entry.inputs.contains { chain.isGone($0) }
         }
+        if engine.payment(entry.payment.transaction) != nil { return true }
         guard let account = coins.account(entry.payment.network), account.chain == entry.chain
         else { return false }
         return !entry.inputs.allSatisfy { account.isSpent($0) }

@@ -60,11 +60,12 @@ extension ColdDescriptor {
         _ texts: ArraySlice<Substring>, _ network: UTXONetwork
     ) throws(ColdDescriptorError) -> [ColdKey] {
         var keys: [ColdKey] = []
+        // By their bytes: whoever has one branch of an account has the others as well.
+        var seen: Set<[UInt8]> = []
         for (index, text) in texts.enumerated() {
             let key = try key(text, index + 1, network)
-            guard !keys.contains(where: { $0.parent == key.parent }) else {
-                throw .sameKey(key: index + 1)
-            }
+            guard seen.isDisjoint(with: key.line) else { throw .sameKey(key: index + 1) }
+            seen.formUnion(key.line)
             keys.append(key)
         }
         return keys
@@ -96,15 +97,19 @@ extension ColdDescriptor {
             if ["*h", "*H", "*'"].contains(last) { throw .hardened(key: number) }
             throw step(last) == nil ? .path(key: number) : .notRanged(key: number)
         }
-        var parent = account
+        var (parent, line) = (account, [account.key])
         do {
-            for step in path { parent = try parent.child(step) }
+            for step in path {
+                parent = try parent.child(step)
+                line.append(parent.key)
+            }
         } catch {
             throw .path(key: number)
         }
         // Its children would be too deep.
         guard parent.depth < .max else { throw .path(key: number) }
-        return ColdKey(account: account, path: path, parent: parent, origin: origin)
+        return ColdKey(
+            account: account, path: path, parent: parent, line: line, origin: origin)
     }
 
     private static func extended(

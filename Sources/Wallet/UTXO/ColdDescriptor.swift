@@ -21,6 +21,8 @@ public struct ColdDescriptor: Hashable, Sendable {
         let path: [UInt32]
         /// Their parent.
         let parent: ExtendedPublicKey
+        /// The bytes of the keys from the account's to the parent.
+        let line: [[UInt8]]
         /// Where the account's key comes from; nil: the descriptor does not say.
         let origin: KeyOrigin?
 
@@ -102,10 +104,30 @@ public struct ColdDescriptor: Hashable, Sendable {
         }
     }
 
-    /// Whether one of its keys is this one or a child of it.
+    /// Whether one of its keys is this one, or leads there, or is its child 0 or 1, by which the
+    /// wallet has all of its own. Bytes are compared: depth and fingerprint can be written
+    /// otherwise.
     public func hasKey(of account: ExtendedPublicKey) -> Bool {
-        let children = ([0, 1] as [UInt32]).map { try? account.child($0) }
-        return keys.contains { $0.account == account || children.contains($0.parent) }
+        let children = ([0, 1] as [UInt32]).compactMap { try? account.child($0).key }
+        return hasKey(among: Set([account.key] + children))
+    }
+
+    /// Whether one of its keys, or of those that lead to them, is one of these, of 33 bytes each.
+    public func hasKey(among own: Set<[UInt8]>) -> Bool {
+        keys.contains { !own.isDisjoint(with: $0.line) }
+    }
+
+    /// Whether it is an address that this key alone spends, in any of its forms.
+    public func isAddress(of key: ExtendedPublicKey) -> Bool {
+        let hash = Hash160.digest(key.key)
+        return switch fixed {
+        case .publicKeyHash(let own): own == hash
+        case .scriptHash(let own): own == Hash160.digest([0, 20] + hash)
+        case .witness(version: 0, let program): program == hash
+        case .witness(version: 1, let program):
+            program == Array(key.key.dropFirst()) || program == key.outputKey
+        case .witness, .none: false
+        }
     }
 
     /// The weight of an input that spends an output of it, with its witness, as `SpendKind` counts;

@@ -70,7 +70,9 @@ public enum ColdDescriptorError: Error, Hashable, Sendable, CustomStringConverti
         case .branches(let key): "key \(key) has two branches: give the first alone, as /0/*"
         case .notRanged(let key):
             "key \(key) does not end in /*, which gives each transfer its own address"
-        case .sameKey(let key): "key \(key) is there twice"
+        case .sameKey(let key):
+            "key \(key) is there twice, or is of the same account as another: each signer has to "
+                + "have a key of its own"
         }
     }
 }

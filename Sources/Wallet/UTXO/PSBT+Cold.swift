@@ -1,6 +1,6 @@
 // PSBTs of cold storage: what its signers need, and the witnesses of several signers' scripts.
 
-internal import Addresses
+public import Addresses
 internal import Keys
 internal import Secrets
 
@@ -54,6 +54,29 @@ extension PSBT {
         }
     }
 
+    /// Leaves out signatures that are not valid, which would stand in the place of valid ones once
+    /// it is combined with others. What it does not say enough of stays as it is.
+    public mutating func leaveOutInvalidSignatures(on network: UTXONetwork) {
+        guard let spent = try? allSpent(on: network),
+            let hashes = SignatureHashes(transaction, spending: spent)
+        else { return }
+        for index in inputs.indices {
+            let script = spent[index].script
+            let hash: [UInt8]
+            if SpendKind(script: script) == .publicKeyHash {
+                hash = hashes.publicKeyHash(index, Array(script.dropFirst(2)))
+            } else if let own = inputs[index].value(PSBTType.TransactionInput.witnessScript) {
+                hash = hashes.witnessScript(index, own)
+            } else {
+                continue
+            }
+            inputs[index].keep { record in
+                record.type != PSBTType.TransactionInput.signature || record.data.count != 33
+                    || record.value.isSignature(of: hash, by: record.data)
+            }
+        }
+    }
+
     /// The witness of an input that spends the hash of a script of several keys: as many of their
     /// signatures as it takes, which are verified, in the order of the keys.
     func multisigWitness(
@@ -71,10 +94,10 @@ extension PSBT {
         let hash = hashes.witnessScript(index, bytes)
         var signatures: [[UInt8]] = []
         for key in script.keys where signatures.count < script.threshold {
-            guard let signature = map.value(PSBTType.TransactionInput.signature, key) else {
-                continue
-            }
-            guard signature.isSignature(of: hash, by: key) else { throw .notSigned(input: index) }
+            // One that is not valid is none: enough others may follow.
+            guard let signature = map.value(PSBTType.TransactionInput.signature, key),
+                signature.isSignature(of: hash, by: key)
+            else { continue }
             signatures.append(signature)
         }
         guard signatures.count == script.threshold else {

@@ -58,12 +58,16 @@ public enum PSBTError: Error, Hashable, Sendable, CustomStringConvertible {
         case .signed: "its transaction has signatures"
         case .noSuchPlace(let index): "it has no input or output \(index)"
         case .otherTransaction: "it is of another transaction"
-        case .conflict(let key): "they differ under key \(key.map(\.hexText).joined())"
+        case .conflict(let key):
+            "they differ under key \(key.map(\.hexText).joined()): one was changed on its way, or "
+                + "is of an earlier export; have the last export signed again"
         case .spentMissing(let input): "it does not say what input \(input) spends"
         case .spentMismatch(let input): "it says two things of what input \(input) spends"
         case .scriptMismatch(let input): "input \(input) is not of the key that it names"
         case .notOurs(let input): "no key here signs input \(input)"
-        case .hashType(let input): "input \(input) asks for another type of signature"
+        case .hashType(let input):
+            "input \(input) asks for another type of signature than SIGHASH_ALL: export it again, "
+                + "and have it signed with the device's default"
         case .notSigned(let input): "input \(input) has no valid signature"
         case .tooFewSignatures(let input, let count, let needed):
             "input \(input) has \(count) of the \(needed) signatures that it takes"

@@ -130,7 +130,7 @@ def test_what_is_above_the_ceiling_goes_to_cold_storage(bench):
     bench.withdraw("ann", bench.node.elsewhere(), COIN // 2)
     bench.await_paid()
     books = bench.await_("below", lambda: bench.books()["remark"] and bench.books())
-    assert books["remark"] == "below the target: bring some from cold storage"
+    assert books["remark"] == "below the target: bring some from cold storage (boursectl wallet cold export)"
     assert is_whole(books)
 
 
@@ -189,20 +189,40 @@ def test_cold_storage_that_this_host_does_not_name_is_metered(tmp_path):
     bench = ColdBench(tmp_path)
     try:
         bench.begin()
-        bench.begin_signer("litecoin-regtest 2 0")
+        bench.begin_signer("litecoin-regtest 0.0002 0")
         bench.set_cold(2 * COIN, COIN)
         bench.start_wallet()
         bench.fund("ann", 2 * COIN, 2 * COIN)
-        bench.await_("the limit", lambda: "limit" in bench.status["payouts"]["remark"])
-        # It is no alarm, and withdrawals go on.
-        assert bench.status["payouts"]["isSound"] and not bench.transfers
+        # Half as much is asked for each time; that nothing ever fits is an alarm.
+        bench.await_("the alarm", lambda: bench.status["payouts"]["condition"] == "not moved")
+        assert "limit" in bench.status["payouts"]["text"] and not bench.transfers
         assert bench.books()["remark"] == "above the ceiling"
         bench.kill("signerd")
+        bench.set("signerd", "limits", "litecoin-regtest 2 0")
         bench.set("signerd", "cold", f"LTC@litecoin-regtest={COLD}")
         bench.start_signer()
         bench.await_cold(COIN)
         check_once(bench, 3 * COIN)
         # Only its fee has counted.
+        bench.withdraw("ann", bench.node.elsewhere(), COIN // 2)
+        bench.await_paid()
+    finally:
+        bench.end()
+
+
+def test_to_cold_storage_goes_what_the_limit_has_room_for(tmp_path):
+    bench = ColdBench(tmp_path)
+    try:
+        bench.begin()
+        bench.begin_signer("litecoin-regtest 2 0")
+        bench.set_cold(2 * COIN, COIN)
+        bench.start_wallet()
+        bench.fund("ann", 2 * COIN, 2 * COIN)
+        # Of three coins above the target at most one: half of the limit is left.
+        bench.await_("a transfer", lambda: bench.transfers)
+        bench.node.mine(CONFIRMATIONS)
+        books = bench.await_("in cold storage", lambda: int(bench.books()["cold"]) and bench.books())
+        assert COIN // 2 <= int(books["cold"]) <= COIN
         bench.withdraw("ann", bench.node.elsewhere(), COIN // 2)
         bench.await_paid()
     finally:
@@ -297,9 +317,10 @@ def test_whatever_is_asked_the_signer_moves_coins_nowhere_else(bench, tmp_path):
     (own,) = {one.script.hex() for one in tx.outputs} - {cold}
     thief = bench.node.call("validateaddress", bench.node.elsewhere())["scriptPubKey"]
     spare = [coin for coin in coins if coin not in tx.places]
-    requests = list(messages(asked)) + [
-        (what, asked | {"transaction": made.bytes.hex()})
-        for what, made in transactions(tx, bytes.fromhex(thief), spare[:2])]
+    # Those that pay otherwise first: once one is signed, it is given for all that share coins.
+    requests = [(what, asked | {"transaction": made.bytes.hex()})
+                for what, made in transactions(tx, bytes.fromhex(thief), spare[:2])]
+    requests += messages(asked)
     said_all = Counter()
     for what, message in requests:
         said = ask_signer(bench.state / "run" / "signer.sock", message)

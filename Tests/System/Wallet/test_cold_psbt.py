@@ -3,10 +3,12 @@ Whatever is changed on the way is refused, and whatever is killed, coins come ba
 import base64
 import signal
 import subprocess
+import time
 
 import pytest
-from cold_devices import ColdDevices
-from embit import psbt, script
+from cold_devices import REGTEST, ColdDevices
+from embit import bip32, psbt, script
+from embit.finalizer import finalize_psbt
 from exchange import BIN
 from link_watch import LinkWatch
 from litecoin import COIN
@@ -17,7 +19,8 @@ CEILING, TARGET = 3 * COIN, 1 * COIN
 
 @pytest.fixture
 def bench(tmp_path):
-    made = WalletBench(tmp_path)
+    # Litecoin's nodes replace nothing unless they are told to.
+    made = WalletBench(tmp_path, "-mempoolreplacement=1")
     try:
         made.begin()
         made.begin_signer()
@@ -67,9 +70,11 @@ def bring(bench, *files):
 
 
 def is_balanced(bench):
+    """Whether books and chain agree; the fees of transfers are the house's, who pays nothing in
+    here."""
     books = bench.status["books"]
-    assert books["condition"] in ("balanced", "not compared"), books
-    return books["condition"] == "balanced"
+    assert books["condition"] in ("balanced", "house owes", "not compared"), books
+    return books["condition"] != "not compared" and books["difference"] == "0"
 
 
 def settle(bench):
@@ -83,6 +88,15 @@ def sign_all(devices, source, folder):
     """As many devices as it takes sign, each its own copy."""
     return [devices.sign(source, folder / f"signed-{index}.psbt", index)
             for index in range(2 if len(devices.roots) > 1 else 1)]
+
+
+def merged_of(files):
+    """One PSBT with the signatures of all files."""
+    merged = psbt.PSBT.parse(files[0].read_bytes())
+    for one in files[1:]:
+        for own, other in zip(merged.inputs, psbt.PSBT.parse(one.read_bytes()).inputs):
+            own.partial_sigs.update(other.partial_sigs)
+    return merged
 
 
 # Set, remove, list.
@@ -116,6 +130,18 @@ def test_what_is_no_cold_storage_is_refused(bench):
     assert "checksum" in refusal(devices.descriptor + "#00000000")
     assert "wallet's own" in refusal(f"wpkh({KEY}/0/*)")
     assert "wallet's own" in refusal(bench.addresses["ben"])
+    own = devices.roots[0].derive("m/1").key.get_public_key()
+    for hopeless in (script.p2pkh(own), script.p2sh(script.p2wpkh(own)),
+                     script.p2wsh(script.p2wpkh(own))):
+        assert "takes to spend" in refusal(hopeless.address(REGTEST))
+    # Nothing gets by: keys are compared by their bytes, an address with all that may be assigned.
+    ahead = bip32.HDKey.from_string(KEY).derive("m/0/2500")
+    for own in (f"wpkh({ahead.to_base58()}/*)", script.p2wpkh(ahead.key).address(REGTEST),
+                script.p2tr(ahead.key).address(REGTEST)):
+        assert "wallet's own" in refusal(own)
+    key = devices.key(devices.roots[0])
+    for same in (key, key.replace("/0/*", "/1/*"), key[key.index("]") + 1:]):
+        assert "same account" in refusal(f"wsh(sortedmulti(2,{key},{same}))")
     assert "address of bitcoin" in refusal("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4")
     assert "--target" in refusal(devices.descriptor, "--ceiling", "1", "--target", "2")
     assert "--ceiling" in refusal(devices.descriptor, "--ceiling", "0", "--target", "0")
@@ -145,10 +171,7 @@ def test_coins_come_back_once(bench, devices, tmp_path):
     assert bench.node.call("getrawmempool") == [made["transaction"]]
     # Once more, also as text: it is the same.
     text = tmp_path / "text.psbt"
-    merged = read
-    for one in signed:
-        for own, other in zip(merged.inputs, psbt.PSBT.parse(one.read_bytes()).inputs):
-            own.partial_sigs.update(other.partial_sigs)
+    merged = merged_of(signed)
     text.write_text("\n".join(
         base64.b64encode(merged.serialize()).decode()[at:at + 64]
         for at in range(0, 4 * len(merged.serialize()), 64)) + "\n")
@@ -172,7 +195,8 @@ def test_coins_come_back_once(bench, devices, tmp_path):
     bring(bench, *sign_all(devices, last, tmp_path))
     settle(bench)
     assert cold(bench)["coins"] == [] and cold(bench)["storages"][0]["amount"] == "0"
-    assert "nothing" in refused(bench, "wallet", "cold", "export", "LTC", "1", "1", "--out", last)
+    assert "nothing" in refused(bench, "wallet", "cold", "export", "LTC", "1", "1", "--out", last,
+                                "--force")
 
 
 def test_another_storage_takes_what_is_left(bench, tmp_path):
@@ -191,10 +215,38 @@ def test_another_storage_takes_what_is_left(bench, tmp_path):
     amounts = [int(one["amount"]) for one in cold(bench)["storages"]]
     assert amounts[0] == 0 and amounts[1] > 0
     # And that has its own signers.
-    made = export(bench, "all", file)
+    assert "there already" in refused(
+        bench, "wallet", "cold", "export", "LTC", "1", "all", "--out", file)
+    made = export(bench, "all", file, "--force")
     bring(bench, *sign_all(new, file, tmp_path))
     settle(bench)
     assert cold(bench)["coins"] == []
+
+
+def test_a_transfer_that_gets_into_no_block_is_replaced(bench, tmp_path):
+    devices = ColdDevices(2, 3)
+    set_cold(bench, devices)
+    freeze(bench)
+    hot = int(cold(bench)["hot"])
+    slow = export(bench, "1", tmp_path / "slow.psbt", "--feerate", "2")
+    bring(bench, *sign_all(devices, tmp_path / "slow.psbt", tmp_path))
+    bench.await_("it is taken", lambda: cold(bench)["taken"])
+    assert cold(bench)["coins"] == []
+    # As much is too little for the place of another.
+    file = tmp_path / "same.psbt"
+    export(bench, "1", file, "--feerate", "2", "--replaces", slow["transaction"])
+    same = sign_all(devices, file, tmp_path)
+    said = refused(bench, "wallet", "cold", "import", *same, "--yes")
+    assert "place of" in said, said
+    file = tmp_path / "quick.psbt"
+    quick = export(bench, "1", file, "--replaces", slow["transaction"], "--feerate", "30")
+    assert quick["inputs"] == slow["inputs"]
+    done = bring(bench, *sign_all(devices, file, tmp_path))
+    assert done["transaction"] == quick["transaction"]
+    bench.await_("the node has it",
+                 lambda: bench.node.call("getrawmempool") == [quick["transaction"]])
+    bench.mine_until("one of them is final", lambda: cold(bench)["hot"] == str(hot + COIN))
+    assert len(cold(bench)["coins"]) == 1 and cold(bench)["taken"] == []
 
 
 def changed(source, target, change):
@@ -280,12 +332,21 @@ def test_what_was_changed_on_the_way_is_refused(bench, devices, tmp_path):
     # Whoever writes the request beside boursectl gets no further.
     request = bench.state / "walletd.cold"
     raw = psbt.PSBT.parse(whole).tx.serialize().hex()
-    for content in (f"1 {raw}\n", "1 zz\n", "9 00\n", "1 00\n", "\n", "1 " + "00" * 150_000):
+    now = time.time_ns()
+    for content in (f"1 {raw} {now}\n", f"1 zz {now}\n", f"9 00 {now}\n", f"1 00 {now}\n", "\n",
+                    "1 " + "00" * 150_000, f"1 {raw}\n"):
         request.write_text(content)
+        bench.await_("it is taken", lambda: not request.exists())
+    # A right one that waited for too long is none: its operator has gone.
+    raw = finalize_psbt(merged_of(signed)).serialize().hex()
+    for at in (time.time_ns() - 60 * 10 ** 9, time.time_ns() + 3_600 * 10 ** 9):
+        request.write_text(f"1 {raw} {at}\n")
         bench.await_("it is taken", lambda: not request.exists())
     bench.await_in_step()
     assert bench.node.call("getrawmempool") == [] and bench.status["payouts"]["open"] == 0
-    # The honest one still goes.
+    # The honest one still goes, once.
+    request.write_text(f"1 {raw} {time.time_ns()}\n")
+    bench.await_("it is taken", lambda: len(bench.node.call("getrawmempool")) == 1)
     bring(bench, *signed)
     settle(bench)
 
@@ -320,7 +381,8 @@ def test_walletd_killed_around_the_log_brings_it_once(bench, tmp_path, when):
     bench.await_in_step()
     # Whether the log had it or not, the operator gives it once more.
     bring(bench, signed)
-    assert bench.node.call("getrawmempool") == [made["transaction"]]
+    bench.await_("the node has it",
+                 lambda: bench.node.call("getrawmempool") == [made["transaction"]])
     settle(bench)
     assert int(cold(bench)["hot"]) == hot + COIN
     assert len(cold(bench)["coins"]) == 1

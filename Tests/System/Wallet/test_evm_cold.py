@@ -8,6 +8,7 @@ import time
 import pytest
 from evm_bench import KIND, UNIT, WEI, EVMWalletBench
 from link_watch import LinkWatch
+from proxies import NodeProxy
 from signer_watch import SignerWatch
 from wallet_bench import CONFIRMATIONS
 
@@ -93,7 +94,8 @@ class ColdBench(EVMWalletBench):
 
     def give(self, raw):
         """Past boursectl: the request as whoever may write it would make it."""
-        (self.state / "walletd.cold").write_text(f"1 {raw.removeprefix('0x')}\n")
+        (self.state / "walletd.cold").write_text(
+            f"1 {raw.removeprefix('0x')} {time.time_ns()}\n")
 
     def await_said(self, words):
         self.await_(words, lambda: words in self.log_tail("walletd", 50))
@@ -260,6 +262,52 @@ def test_the_limits_hold_what_this_host_does_not_name(tmp_path):
         bench.check_sums(given=WEI)
     finally:
         bench.end()
+
+
+def test_a_transfer_of_long_ago_is_settled_by_its_receipt(bench):
+    """Its node keeps no balances of the blocks in which it was."""
+    bench.start_wallet()
+    bench.fill(ether=0)
+    bench.name("TST", 1_000, 500)
+    bench.mine_until("in a block", lambda: bench.in_cold("TST"))
+    bench.kill("walletd")
+    [block] = {receipt["blockHash"] for one, receipt in bench.own()
+               if one["input"][34:74] == COLD[2:].lower()}
+    gone = {block, bench.node.call("eth_getBlockByHash", block, False)["parentHash"]}
+
+    def answer(said, call):
+        if call["method"] != "eth_call" or not any(one in str(call["params"]) for one in gone):
+            return said
+        return {"id": said["id"], "jsonrpc": "2.0",
+                "error": {"code": -32_000, "message": "missing trie node 5a5a"}}
+    proxy = NodeProxy(bench.node, answer=answer)
+    try:
+        bench.node.mine(110)
+        bench.set("walletd", "nodes", proxy.setting)
+        bench.start_wallet()
+        bench.mine_until("settled", lambda: bench.payouts.get("open") == 0)
+        bench.settle()
+        assert bench.to_cold() == [(4_500 * TOKEN, "TST")]
+        bench.await_whole("TST")
+        bench.check_sums(given=WEI)
+    finally:
+        proxy.close()
+
+
+def test_what_others_bring_to_cold_storage_hides_nothing(bench):
+    bench.start_wallet()
+    bench.fill(tokens=0)
+    bench.name()
+    bench.mine_until("moved", bench.in_cold)
+    bench.settle()
+    bench.await_whole()
+    moved = bench.to_cold()[0][0]
+    bench.node.pay(COLD, 3 * WEI)
+    bench.node.mine(CONFIRMATIONS)
+    bench.await_in_step()
+    bench.await_("counted", lambda: bench.books("ETH").get("block", 0)
+                 >= bench.node.height - CONFIRMATIONS + 1)
+    assert int(bench.books("ETH")["cold"]) == moved
 
 
 def test_a_token_that_moves_nothing_is_not_moved_again_at_once(tmp_path):

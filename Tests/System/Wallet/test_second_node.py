@@ -136,6 +136,35 @@ def test_a_second_node_that_is_away_holds_up_large_deposits_only(bench):
     bench.check()
 
 
+def test_many_small_deposits_need_the_second_node_as_well(bench):
+    for _ in range(11):
+        bench.pay("ann", SMALL)
+    bench.node.mine(CONFIRMATIONS)
+    bench.await_condition("nodes differ")
+    assert bench.balances()["ann"] == 10 * SMALL
+    bench.second.follow()
+    bench.await_in_step()
+    bench.check()
+
+
+def test_payments_are_settled_while_a_deposit_waits(evm):
+    evm.begin_signer()
+    evm.start_wallet()
+    evm.supply()
+    evm.fund("ann", SMALL)
+    evm.pay("ben", SMALL + 1)
+    evm.node.mine(CONFIRMATIONS)
+    evm.await_condition("nodes differ")
+    there = evm.address()
+    evm.withdraw("ann", there, SMALL // 2)
+    evm.await_paid()
+    assert evm.times_paid(there) == 1 and evm.balances()["ben"] == 0
+    evm.await_condition("nodes differ")
+    evm.second.follow()
+    evm.await_in_step()
+    assert evm.balances()["ben"] == SMALL + 1
+
+
 def test_a_second_node_with_another_block_is_told(bench):
     height = bench.node.height + 1
     ours = bench.second.mine_own()

@@ -113,6 +113,21 @@ package struct SignedText {
             }
             facts.append((name, text))
         }
+        if case .setColdStorage(let c) = command { add(c, engine) }
+    }
+
+    /// What cold storage is in words: who endorses it compares the addresses with the device's.
+    private mutating func add(_ c: SetColdStorage, _ engine: borrowing Engine) {
+        if c.descriptor.isEmpty { return add("cold storage", "none any more") }
+        guard let chain = engine.chain(c.network), let kind = ChainKind.named("\(chain.chain)")
+        else { return add("cold storage", "UNKNOWN: the log has no such chain") }
+        do throws(CommandError) {
+            let checked = try ColdStorageCheck(c.descriptor, kind, chain, engine)
+            add("cold storage", checked.words)
+            add("first addresses", checked.addresses.joined(separator: " "))
+        } catch {
+            add("cold storage", "UNREADABLE or not to be used: \(error.problem)")
+        }
     }
 
     // MARK: Names

@@ -20,7 +20,7 @@ struct SeenChains {
     let warning: String?
 
     /// Maximum bytes of the file.
-    private static var bytesMax: Int { 1 << 20 }
+    private static var bytesMax: Int { 4 << 20 }
     /// The file is written each second.
     private static var ageNanosMax: Int64 { 15_000_000_000 }
 

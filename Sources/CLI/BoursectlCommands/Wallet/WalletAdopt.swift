@@ -75,17 +75,9 @@ struct WalletAdoptCommand: ParsableCommand {
                 "\(isEVM ? "0x" : "")\(id.hex) of \(view.chain) is taken as the wallet's own."
             ],
             "Adopt it? Type yes: ", isGiven: yes)
-        do throws(SystemError) {
-            try File.replace(
-                exchange.settings.walletd.adoptFile,
-                with: Array(
-                    "\(view.network.number) \(id.hex)\(block.map { " \($0)" } ?? "")\n".utf8),
-                mode: 0o644)
-        } catch {
-            throw CommandError(
-                "the wallet cannot be asked: \(error)",
-                repair: "run it as root, on the host where bourse-walletd runs")
-        }
+        let place = block.map { " \($0)" } ?? ""
+        _ = try WalletRequest(
+            "\(view.network.number) \(id.hex)\(place)", in: exchange.settings.walletd.adoptFile)
         common.out.give(
             ["chain": .number(view.network.number), "transaction": .string(id.hex)],
             text: [

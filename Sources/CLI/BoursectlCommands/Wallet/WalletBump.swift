@@ -42,14 +42,7 @@ struct WalletBumpCommand: ParsableCommand {
                 "withdrawal \(id) was replaced \(Limits.replacementsMax) times",
                 repair: "one of its transactions has to be final first")
         }
-        do throws(SystemError) {
-            try File.replace(
-                exchange.settings.walletd.bumpFile, with: Array("\(id)\n".utf8), mode: 0o644)
-        } catch {
-            throw CommandError(
-                "the wallet cannot be asked: \(error)",
-                repair: "run it as root, on the host where bourse-walletd runs")
-        }
+        _ = try WalletRequest("\(id)", in: exchange.settings.walletd.bumpFile)
         common.out.give(
             [
                 "withdrawal": .number(id),

@@ -211,15 +211,8 @@ struct WalletColdEVM {
         ]
         try Confirmation.agree(
             to: lines, "Have it taken and sent? Type yes: ", isGiven: isConfirmed)
-        do throws(SystemError) {
-            try File.replace(
-                settings.walletd.coldFile,
-                with: Array("\(chain.network.number) \(bytes.hexText)\n".utf8), mode: 0o644)
-        } catch {
-            throw CommandError(
-                "the wallet cannot be asked: \(error)",
-                repair: "run it as root, on the host where bourse-walletd runs")
-        }
+        _ = try WalletRequest(
+            "\(chain.network.number) \(bytes.hexText)", in: settings.walletd.coldFile)
         return (
             [
                 "chain": .number(chain.network.number), "transaction": .string(signed.id.hex),

@@ -58,8 +58,9 @@ struct WalletColdExportCommand: ParsableCommand {
     @Argument(help: "The chain's number.") var number: ChainNumber
     @Argument(help: "How much is to arrive in the wallet, in coins, or all.")
     var amount: AmountOrAll
-    @Option(help: ArgumentHelp("The PSBT, which is written anew.", valueName: "file"))
+    @Option(help: ArgumentHelp("The PSBT, a new file.", valueName: "file"))
     var out: String
+    @Flag(help: "Replaces the file where there is one.") var force = false
     @Option(
         help: ArgumentHelp(
             "The fee in base units for a virtual byte. Default: what the node asks for.",
@@ -69,8 +70,18 @@ struct WalletColdExportCommand: ParsableCommand {
         help: ArgumentHelp(
             "From an earlier storage: its number in `wallet cold list`.", valueName: "number"))
     var storage: UInt32?
+    @Option(
+        help: ArgumentHelp(
+            "Spends the coins of this transfer, which waits for a block, for a higher fee.",
+            valueName: "transaction"))
+    var replaces: String?
 
     func run() throws {
+        guard force || !Directory.exists(out) else {
+            throw CommandError(
+                "\(out) is there already", repair: "name a new file, or add --force",
+                code: .usage)
+        }
         let exchange = try common.exchange()
         let replica = try exchange.replica()
         let place = try ColdPlace(asset, number, replica)
@@ -105,6 +116,8 @@ struct WalletColdExportCommand: ParsableCommand {
             throw CommandError(error)
         }
         give(plan, psbt, source, place, network)
+        let after = seen.hot + Int128(plan.payees[0].amount)
+        if let warning = ColdPlace.warning(hot: after, now) { Terminal.warn(warning) }
     }
 
     /// Where coins come from, and where what is left goes.
@@ -129,7 +142,8 @@ struct WalletColdExportCommand: ParsableCommand {
         _ restDescriptor: ColdDescriptor, _ hot: UTXODestination, _ place: ColdPlace,
         _ network: UTXONetwork
     ) throws(CommandError) -> PaymentPlan {
-        let all = seen.coins.filter { $0.storage.number == source.number }.map(\.coin)
+        let taken = try takenCoins(seen)
+        let all = (taken ?? seen.coins).filter { $0.storage.number == source.number }.map(\.coin)
         guard !all.isEmpty else {
             throw CommandError(
                 "cold storage has nothing that can be spent now",
@@ -140,6 +154,12 @@ struct WalletColdExportCommand: ParsableCommand {
         }
         let ceiling = PaymentProposal.feePerKilobyteMax
         var asked = seen.feePerKilobyte
+        if let taker = taken?.first?.taker {
+            // A transfer of the same size pays for both (BIP125).
+            let weight = all.count * inputWeight + 4 * 100
+            let old = Int128(taker.fee) * 4_000 / Int128(max(1, weight))
+            asked = max(asked ?? 0, Int64(clamping: old * 5 / 4) + 2_000)
+        }
         if let feerate { asked = try Self.checked(feerate) }
         guard let asked, let rate = UTXOFeeRate(perKilobyte: min(asked, ceiling)),
             let most = UTXOFeeRate(perKilobyte: ceiling),
@@ -174,6 +194,13 @@ struct WalletColdExportCommand: ParsableCommand {
                     policy: policy, seed: 0)
             }
             let payees = [Payee(hot, whole)]
+            if taken != nil {
+                return try PaymentPlan(
+                    paying: [Payee(hot, whole)],
+                    from: CoinSelection(
+                        spending: all, paying: [Payee(hot, whole)], policy: policy),
+                    policy: policy, seed: UInt64.random(in: 0 ... .max))
+            }
             // Which coins, and at which place the rest stands, is of no secret: the draw is free.
             let seed = UInt64.random(in: 0 ... .max)
             let selection = try CoinSelection(
@@ -183,6 +210,21 @@ struct WalletColdExportCommand: ParsableCommand {
             let listed = all.count < seen.coinCount ? " (of its largest coins)" : ""
             throw CommandError("cold storage cannot pay that\(listed): \(error)")
         }
+    }
+
+    /// The coins of the transfer that is to be replaced; nil: none is.
+    private func takenCoins(_ seen: SeenCold) throws(CommandError) -> [SeenCold.Coin]? {
+        guard let replaces else { return nil }
+        guard let id = TransactionID(hex: replaces[...]) else {
+            throw CommandError("\(replaces) is no transaction", code: .usage)
+        }
+        let coins = seen.taken.filter { $0.taker?.id == id }
+        guard coins.first?.taker?.isReplaceable == true else {
+            throw CommandError(
+                "\(replaces) is no open transfer from cold storage that can be replaced",
+                repair: "see `boursectl wallet cold list`")
+        }
+        return coins
     }
 
     private static func checked(_ feerate: Int64) throws(CommandError) -> Int64 {
@@ -200,8 +242,7 @@ struct WalletColdExportCommand: ParsableCommand {
         _ rest: SeenCold.Storage, _ restDescriptor: ColdDescriptor
     ) throws(CommandError) -> PSBT {
         let indices = Dictionary(
-            seen.coins.map { ($0.coin.outPoint, $0.index) }, uniquingKeysWith: { first, _ in first }
-        )
+            seen.allCoins.map { ($0.key, $0.value.index) }, uniquingKeysWith: { first, _ in first })
         return try CommandError.wrapping { () throws(PSBTError) in
             var psbt = try PSBT(unsigned: plan.transaction)
             psbt.updateKeys(of: descriptor)

@@ -72,6 +72,14 @@ struct ColdPlace {
         return network
     }
 
+    /// That so many base units in the wallet are above the ceiling, so that some go to cold storage
+    /// again by themselves; nil: they are not.
+    static func warning(hot: Int128, _ band: ColdStorageView?) -> String? {
+        guard let band, hot > band.ceiling.units else { return nil }
+        return "With it the wallet is above the ceiling of its cold storage: it sends all but the "
+            + "target back there by itself. Raise --ceiling first: boursectl wallet cold set"
+    }
+
     /// A number of base units, in coins with the asset's code.
     func text(_ units: Int128) -> String {
         DecimalNumber(units: units, scale: Int(asset.scale)).grouped() + " \(asset.code)"
@@ -105,18 +113,19 @@ struct SeenCold {
         let coin: UTXOCoin
         let storage: Storage
         let index: UInt32
+        /// The open transfer that spends it; nil: none does.
+        let taker: ColdSpend.Taker?
     }
 
     let storages: [Storage]
     let coins: [Coin]
+    /// Coins that open transfers spend.
+    let taken: [Coin]
     /// How many there are: not all are listed where they are very many.
     let coinCount: UInt64
     /// What the wallet's own keys have, in base units.
     let hot: Int128
     let feePerKilobyte: Int64?
-
-    /// How many earlier addresses of a storage a transaction may pay; as the wallet has it.
-    private static let earlierMax: UInt32 = 8
 
     /// What the status of a chain says; nil: it says nothing, or nobody knows what.
     init?(_ chain: JSONValue?, on network: UTXONetwork) {
@@ -124,8 +133,10 @@ struct SeenCold {
             let storages = json["storages"]?.rows({ Self.storage($0, network) }),
             let coinCount = json["coinCount"]?.count,
             let hot = json["hot"]?.text.flatMap({ Int128($0) }),
-            let coins = json["coins"]?.rows({ Self.coin($0, storages, network) })
+            let coins = json["coins"]?.rows({ Self.coin($0, storages, network) }),
+            let taken = json["taken"]?.rows({ Self.coin($0, storages, network) })
         else { return nil }
+        self.taken = taken
         (self.storages, self.coins, self.coinCount, self.hot) = (storages, coins, coinCount, hot)
         feePerKilobyte = json["feePerKilobyte"]?.whole
     }
@@ -144,19 +155,33 @@ struct SeenCold {
     private static func coin(
         _ json: JSONValue, _ storages: [Storage], _ network: UTXONetwork
     ) -> Coin? {
-        // `TRANSACTION:OUTPUT AMOUNT STORAGE INDEX`
+        // `TRANSACTION:OUTPUT AMOUNT STORAGE INDEX`, and `TRANSFER FEE 1` of one that is taken.
         let words = (json.text ?? "").split { $0 == " " || $0 == ":" }
-        guard words.count == 5, let id = TransactionID(hex: String(words[0])),
+        guard words.count == 5 || words.count == 8, let id = TransactionID(hex: String(words[0])),
             let output = UInt32(words[1]), let amount = Int64(words[2]),
             1...network.maximumMoney ~= amount, let number = UInt32(words[3]),
             let storage = storages.first(where: { $0.number == number }),
-            let index = UInt32(words[4]), let script = try? storage.descriptor?.script(index)
+            let index = UInt32(words[4]),
+            let script = try? storage.descriptor?.script(index)
         else { return nil }
+        var taker: ColdSpend.Taker?
+        if words.count == 8 {
+            guard let id = TransactionID(hex: String(words[5])), let fee = Int64(words[6]),
+                0...network.maximumMoney ~= fee
+            else { return nil }
+            taker = ColdSpend.Taker(id: id, fee: fee, isReplaceable: words[7] == "1")
+        }
         return Coin(
             coin: UTXOCoin(
                 outPoint: OutPoint(id, output),
                 output: UTXOTransaction.TransactionOutput(amount: amount, script: script)),
-            storage: storage, index: index)
+            storage: storage, index: index, taker: taker)
+    }
+
+    /// The coins that can be spent and those that an open transfer spends, by their places.
+    var allCoins: [OutPoint: Coin] {
+        Dictionary(
+            (coins + taken).map { ($0.coin.outPoint, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// The storage of a descriptor, as the log has it.
@@ -165,7 +190,7 @@ struct SeenCold {
     /// The scripts that what is left of coins of these storages may go to.
     func scripts(of storages: [Storage]) -> [[UInt8]] {
         storages.flatMap { storage in
-            let first = storage.next - min(storage.next, Self.earlierMax)
+            let first = storage.next - min(storage.next, ChainCoins.earlierMax)
             return (first...storage.next).compactMap { try? storage.descriptor?.script($0) }
         }
     }

@@ -60,16 +60,13 @@ struct WalletColdImportCommand: ParsableCommand {
         try Confirmation.agree(
             to: found.lines(spend), "Bring them? Type yes: ", isGiven: yes)
         let time = Clock.realtimeNanos()
-        do throws(SystemError) {
-            let request = "\(found.number.number) \(spend.transaction.bytes.hexText)\n"
-            try File.replace(
-                exchange.settings.walletd.coldFile, with: Array(request.utf8), mode: 0o644)
-        } catch {
-            throw CommandError(
-                "the wallet cannot be asked: \(error)",
-                repair: "run it as root, on the host where bourse-walletd runs")
-        }
+        let request = try WalletRequest(
+            "\(found.number.number) \(spend.transaction.bytes.hexText)",
+            in: exchange.settings.walletd.coldFile)
+        // Nobody waits for it any more then.
+        defer { request.takeBack() }
         give(found, try answer(found, since: time, exchange))
+        if let warning = found.warning(spend) { Terminal.warn(warning) }
     }
 
     /// Waits for what the wallet says of it.
@@ -110,14 +107,24 @@ struct WalletColdImportCommand: ParsableCommand {
 
 /// A file with a PSBT, binary or Base64.
 package struct ColdFile {
-    private let path: String
+    let path: String
     /// Its content.
     let bytes: [UInt8]
 
+    /// Base64 of the largest PSBT, with its ends of lines.
+    private static let bytesMax = PSBT.bytesMax / 3 * 4 + PSBT.bytesMax / 24
+
     /// Reads a file.
     init(_ path: String) throws(CommandError) {
-        let read = try CommandError.wrapping { () throws(SystemError) in
-            try File(path, .read).read(count: PSBT.bytesMax / 3 * 4 + 5)
+        let (size, read) = try CommandError.wrapping { () throws(SystemError) in
+            let file = try File(path, .read)
+            let size = try file.size()
+            return (size, size > Self.bytesMax ? [] : try file.read(count: size))
+        }
+        guard size <= Self.bytesMax else {
+            throw CommandError(
+                "\(path) is no PSBT: it is too large, with \(size) bytes",
+                repair: "at most \(Self.bytesMax) are read")
         }
         self.init(path, read)
     }
@@ -145,6 +152,10 @@ private struct ColdImport {
     private let psbt: PSBT
     private let network: UTXONetwork
     private let code: String
+    /// What the wallet's own keys have, in base units.
+    private let hot: Int128
+    /// Where coins go now, and above what; nil: nowhere.
+    private let band: ColdStorageView?
     private let outputs: (hot: [UInt8], cold: [[UInt8]])
     private let coins: [OutPoint: SeenCold.Coin]
 
@@ -158,37 +169,32 @@ private struct ColdImport {
             else { return nil }
             return (chain, network, cold)
         }
-        guard let first = chains.first else {
+        guard !chains.isEmpty else {
             throw CommandError(
                 "bourse-walletd knows of no cold storage", repair: "see `boursectl wallet status`")
         }
-        // The chain of a coin that it spends.
-        let (chain, network, cold) =
-            chains.first { _, network, cold in
-                guard let inputs = try? files[0].psbt(on: network).transaction.inputs else {
-                    return false
-                }
-                return inputs.contains { input in
-                    cold.coins.contains { $0.coin.outPoint == input.outPoint }
-                }
-            } ?? first
+        let (chain, network, cold) = try Self.chain(of: files[0], chains, replica)
         var psbt = try files[0].psbt(on: network)
+        psbt.leaveOutInvalidSignatures(on: network)
         for file in files.dropFirst() {
-            let other = try file.psbt(on: network)
+            var other = try file.psbt(on: network)
+            other.leaveOutInvalidSignatures(on: network)
             do throws(PSBTError) { psbt = try psbt.combined(with: other) } catch {
-                throw CommandError("the files do not fit together: \(error)")
+                throw CommandError(
+                    "the files do not fit together: \(file.path) and those before it: \(error)")
             }
         }
         guard let terms = replica.networks.first(where: { $0.network == chain.network }),
             let asset = replica.engine.asset(terms.asset),
             let hot = chain.hotDestination(network)
         else { throw CommandError("chain \(chain.network.number) has no asset, or no key") }
-        coins = Dictionary(
-            cold.coins.map { ($0.coin.outPoint, $0) }, uniquingKeysWith: { first, _ in first })
+        coins = cold.allCoins
         (number, id, scale) = (chain.network, psbt.transaction.id, Int(asset.scale))
         (self.psbt, self.network, code) = (psbt, network, "\(asset.code)")
         // What is left goes to the storage of now, or to one that it comes from.
-        let named = replica.engine.coldStorage(terms.asset, terms.network)?.descriptor
+        band = replica.engine.coldStorage(terms.asset, terms.network)
+        self.hot = cold.hot
+        let named = band?.descriptor
         var storages = cold.storage(named: named).map { [$0] } ?? []
         for input in psbt.transaction.inputs {
             guard let storage = coins[input.outPoint]?.storage,
@@ -204,6 +210,24 @@ private struct ColdImport {
                 psbt.transaction, outputs, coins, network, size: Self.size(psbt, coins))
             try Self.compare(psbt, coins, network)
         }
+    }
+
+    /// The chain that a file is of: the one whose log has it, or that of a coin that it spends.
+    private static func chain(
+        of file: ColdFile, _ chains: [(ChainView, UTXONetwork, SeenCold)],
+        _ replica: ExchangeReplica
+    ) throws -> (ChainView, UTXONetwork, SeenCold) {
+        for found in chains {
+            guard let transaction = try? file.psbt(on: found.1).transaction else { continue }
+            if let payment = replica.engine.payment(transaction.id) {
+                if payment.network == found.0.network { return found }
+                continue
+            }
+            let coins = found.2.allCoins
+            if transaction.inputs.contains(where: { coins[$0.outPoint] != nil }) { return found }
+        }
+        // What it is on the first says why not.
+        return chains[0]
     }
 
     /// What it weighs once it is signed, in virtual bytes.
@@ -222,7 +246,9 @@ private struct ColdImport {
         do throws(ColdSpendError) {
             return try ColdSpend(
                 transaction, hot: outputs.hot, cold: outputs.cold, size: size, on: network
-            ) { place in coins[place].map { ColdSpend.Coin(output: $0.coin.output) } }
+            ) { place in
+                coins[place].map { ColdSpend.Coin(output: $0.coin.output, taker: $0.taker) }
+            }
         } catch { throw CommandError("it is not taken: \(error)") }
     }
 
@@ -253,7 +279,8 @@ private struct ColdImport {
         } catch {
             throw CommandError(
                 "it is not signed as it has to be: \(error)",
-                repair: "have it signed by all who have to, and give all their files at once")
+                repair: "have it signed by all who have to, with the device's default type of "
+                    + "signature, and give all their files at once")
         }
         guard transaction.bytes.count <= Limits.transactionBytesMax else {
             throw CommandError("it is too large: \(transaction.bytes.count) bytes")
@@ -282,6 +309,15 @@ private struct ColdImport {
             lines.append(
                 "\(text(spend.toCold)) goes back to cold storage's \(address(back.script)).")
         }
-        return lines + ["The fee is \(text(spend.fee)), at the house's expense."]
+        lines.append("The fee is \(text(spend.fee)), at the house's expense.")
+        if let replaces = spend.replaces {
+            lines.append("It takes the place of the transfer \(replaces.hex).")
+        }
+        return lines + (warning(spend).map { [$0] } ?? [])
+    }
+
+    /// That what comes would go back to cold storage; nil: it would not.
+    func warning(_ spend: ColdSpend) -> String? {
+        ColdPlace.warning(hot: hot + Int128(spend.toHot), band)
     }
 }

@@ -5,6 +5,7 @@ import ArgumentParser
 import Configuration
 import Engine
 import JSON
+import Payments
 import Presentation
 import Terms
 import UTXO
@@ -19,6 +20,7 @@ struct ColdStorageRow {
     let seen: SeenCold?
     private let replica: ExchangeReplica
     private let descriptor: ColdDescriptor?
+    private let isUTXO: Bool
 
     init(
         _ asset: AssetID, _ network: NetworkID, _ seen: SeenCold?, _ replica: ExchangeReplica
@@ -27,9 +29,17 @@ struct ColdStorageRow {
         let view = replica.engine.coldStorage(asset, network)
         self.view = view
         let chain = replica.engine.chain(network).map { "\($0.chain)" } ?? ""
+        isUTXO = UTXONetwork.named(chain) != nil
         descriptor = view.flatMap { view in
             UTXONetwork.named(chain).flatMap { try? ColdDescriptor(view.descriptor, on: $0) }
         }
+    }
+
+    /// Whether nobody can read what the log names, or the wallet does not take it, so that nothing
+    /// goes there.
+    private var isUnreadable: Bool {
+        guard let view, isUTXO else { return false }
+        return descriptor == nil || seen.map { $0.storage(named: view.descriptor) == nil } ?? false
     }
 
     /// Whether there is something to show.
@@ -45,6 +55,7 @@ struct ColdStorageRow {
     /// How what is hot compares with its band; empty: it is within.
     private var remark: String {
         guard let view else { return "nothing goes there any more" }
+        if isUnreadable { return "UNREADABLE: nothing goes there" }
         guard let hot = seen?.hot else { return "" }
         if hot > view.ceiling.units { return "above the ceiling" }
         return hot < view.target.units ? "below the target" : ""
@@ -68,7 +79,8 @@ struct ColdStorageRow {
             view.map { number($0.target.units).grouped() } ?? "none",
             view.map { number($0.ceiling.units).grouped() } ?? "none",
             cold.map { number($0).grouped() } ?? "not known",
-            view == nil ? "none" : descriptor?.words ?? "one address", remark,
+            view == nil ? "none" : descriptor?.words ?? (isUTXO ? "unknown" : "one address"),
+            remark,
         ]
     }
 
@@ -87,6 +99,14 @@ struct ColdStorageRow {
                     ]
                 }),
         ]
+    }
+
+    /// Transfers that bring coins back and wait for a block, a line each.
+    var waiting: [String] {
+        Set((seen?.taken ?? []).compactMap(\.taker)).sorted { $0.id < $1.id }.map {
+            "the transfer \($0.id.hex) spends coins from there and is not final; a higher fee than "
+                + "its \(number(Int128($0.fee))) \(replica.code(asset)): export with --replaces"
+        }
     }
 
     /// Earlier storages that still have something, a line each.
@@ -109,7 +129,8 @@ struct WalletColdListCommand: ParsableCommand {
             JSON: [\(ColdStorageRow.fields)]; amounts are decimals, null where they are not known; \
             storages are [{"number", "descriptor", "next", "amount"}], all that the log named of \
             the chain, next the index of the next address; remark is empty, "above the ceiling", \
-            "below the target" or "nothing goes there any more", where descriptor is null.
+            "below the target", "nothing goes there any more", where descriptor is null, or that it \
+            is UNREADABLE. In the text also the transfers that wait with coins from there.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -134,7 +155,7 @@ struct WalletColdListCommand: ParsableCommand {
                 ? [
                     common.out.ink.faint(
                         "There is no cold storage. See `boursectl wallet cold set --help`.")
-                ] : table.lines(common.out.ink) + rows.flatMap(\.earlier))
+                ] : table.lines(common.out.ink) + rows.flatMap { $0.earlier + $0.waiting })
         if let warning = seen.warning, !rows.isEmpty { Terminal.warn(warning) }
     }
 }

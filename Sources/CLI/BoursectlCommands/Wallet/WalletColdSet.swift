@@ -1,11 +1,8 @@
 // wallet cold set, wallet cold remove
 
-import Addresses
 import ArgumentParser
-import EVM
 import Engine
 import JSON
-import Keys
 import Presentation
 import Terms
 import UTXO
@@ -56,11 +53,12 @@ struct WalletColdSetCommand: ParsableCommand {
             throw CommandError(
                 "--ceiling has to be above zero, and --target from 0 to it", code: .usage)
         }
-        let (text, addresses) = try checked(place, replica)
+        let checked = try ColdStorageCheck(descriptor, place.kind, place.chain, replica.engine)
+        let addresses = checked.addresses
         try Confirmation.agree(
             to: [
                 "Above \(place.text(most.units)) all but \(place.text(least.units)) goes to cold "
-                    + "storage on \(place.chain.chain):"
+                    + "storage on \(place.chain.chain), of \(checked.words):"
             ] + addresses + [
                 addresses.count > 1
                     ? "These are its first addresses. Compare them with what the cold device shows."
@@ -69,7 +67,7 @@ struct WalletColdSetCommand: ParsableCommand {
         let receipt = try session.submit(
             SetColdStorage(
                 asset: place.asset.id, network: place.network.network, ceiling: most,
-                target: least, descriptor: text, audit: audit))
+                target: least, descriptor: checked.text, audit: audit))
         let row = ColdStorageRow(place.asset.id, place.network.network, nil, replica)
         common.out.give(
             [
@@ -80,73 +78,6 @@ struct WalletColdSetCommand: ParsableCommand {
                 "\(place.asset.code) on \(place.chain.chain): above \(place.text(most.units)), all "
                     + "but \(place.text(least.units)) goes to cold storage. \(receipt.text)"
             ])
-    }
-
-    /// The descriptor as the log is to have it, and its first addresses.
-    private func checked(
-        _ place: ColdPlace, _ replica: ExchangeReplica
-    ) throws(CommandError) -> (String, [String]) {
-        let text: String
-        var addresses: [String] = []
-        switch place.kind {
-        case .evm:
-            guard let address = EVMAddress(descriptor), address.isPayable,
-                "\(address)" == descriptor
-            else {
-                throw CommandError(
-                    "cold storage on \(place.chain.chain) is an address with its checksum",
-                    repair: "give it as the device shows it, with upper and lower case (EIP-55)",
-                    code: .usage)
-            }
-            (text, addresses) = (descriptor, [descriptor])
-        case .utxo(let network):
-            let read: ColdDescriptor
-            do throws(ColdDescriptorError) {
-                read = try ColdDescriptor(descriptor, on: network)
-            } catch { throw CommandError("the descriptor is not taken: \(error)", code: .usage) }
-            if let own = ExtendedPublicKey(place.chain.key, isTest: network.isTest),
-                read.hasKey(of: own)
-            {
-                throw CommandError(
-                    "a key of it is the wallet's own: whoever has the wallet could spend it",
-                    repair: "give the keys of devices that are kept offline")
-            }
-            text = read.text
-            for index in 0..<(read.hasIndices ? 3 : 1) as Range<UInt32> {
-                addresses.append(
-                    try CommandError.wrapping { () throws(KeyError) in try read.address(index) })
-            }
-            guard text.utf8.count <= Limits.coldKeyBytesMax else {
-                throw CommandError("the descriptor is too long with its checksum", code: .usage)
-            }
-        }
-        if addresses.count == 1 { try Self.refuseOwn(addresses[0], place, replica) }
-        return (text, addresses)
-    }
-
-    /// Refuses an address whose key the wallet has.
-    private static func refuseOwn(
-        _ address: String, _ place: ColdPlace, _ replica: ExchangeReplica
-    ) throws(CommandError) {
-        let count = replica.engine.addressees(place.chain.network).count
-        let isOwn = try CommandError.wrapping { () throws(KeyError) in
-            let book = try ChainAddressBook(place.chain.key, on: place.kind)
-            if book.hot == address { return true }
-            if case .utxo(let network) = place.kind,
-                place.chain.hotDestination(network)?.address(on: network) == address
-            {
-                return true
-            }
-            for index in 0..<UInt32(clamping: count) where try book.address(index + 1) == address {
-                return true
-            }
-            return false
-        }
-        guard !isOwn else {
-            throw CommandError(
-                "\(address) is one of the wallet's own addresses",
-                repair: "give one of a device that is kept offline")
-        }
     }
 }
 
