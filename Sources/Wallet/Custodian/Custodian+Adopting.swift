@@ -1,5 +1,5 @@
-// Takes into the log what the chain has of the wallet's and the log does not, at an operator's word:
-// a payment that was dropped and is final all the same, or one of an older log.
+// Takes into the log what the chain has of the wallet's and the log does not, at an operator's
+// word: a payment that was dropped and is final all the same, or one of an older log.
 //
 // It has to be signed by the wallet's keys for every coin that it spends. What it pays is booked as
 // paid where its withdrawals still wait, whichever payment they wait for; where nobody waits for it
@@ -129,8 +129,8 @@ extension Custodian {
             return .success(
                 .waits(
                     "\(id.hex) is final and pays withdrawals \(Self.text(purpose.withdrawals)), "
-                        + "which must not be refused or paid otherwise: \(refusal). Once they go on "
-                        + "it is adopted: boursectl wallet resume"))
+                        + "which must not be refused or paid otherwise: \(refusal). Once they go "
+                        + "on it is adopted: boursectl wallet resume"))
         }
         let outcome = try submit(
             SignWithdrawals(

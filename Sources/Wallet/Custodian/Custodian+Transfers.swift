@@ -19,8 +19,8 @@ extension Custodian {
     /// How long a transfer waits for its block until that is told, where payments are not replaced.
     static var transferNanos: Int64 { 7_200_000_000_000 }
 
-    /// Plans a transfer where no withdrawal waits, has it signed and brings it into the log. Returns
-    /// whether the log has a new one.
+    /// Plans a transfer where no withdrawal waits, has it signed and brings it into the log.
+    /// Returns whether the log has a new one.
     func move(
         _ terms: NetworkView, _ known: ChainCoins, _ chain: FollowedChain<Node>
     ) throws(CommandSessionError) -> Bool {
@@ -231,8 +231,8 @@ extension Custodian {
 
     // MARK: What can never be final
 
-    /// Drops a transfer that the log has as open and the coins do not: another one that is final has
-    /// spent a coin of it. Returns whether there was one.
+    /// Drops a transfer that the log has as open and the coins do not: another one that is final
+    /// has spent a coin of it. Returns whether there was one.
     func dropEnded(
         _ terms: NetworkView, _ chain: FollowedChain<Node>
     ) throws(CommandSessionError) -> Bool {
@@ -285,10 +285,10 @@ extension Custodian {
             {
                 let isFromCold = transfer.inputs.contains { known.coins[$0] == nil }
                 let text =
-                    "the transfer \(id.hex) waits for a block for long: boursectl wallet drop gives "
-                    + "its coins back, "
+                    "the transfer \(id.hex) waits for a block for long: boursectl wallet drop "
+                    + "gives its coins back, "
                     + (isFromCold
-                        ? "which a new one may spend for a higher fee (boursectl wallet cold export)"
+                        ? "which a new one may spend for more (boursectl wallet cold export)"
                         : "and it is planned anew for a higher fee")
                     + "; whichever of both a block takes is booked"
                 report.text = isShort ? "\(report.text); \(text)" : text

@@ -328,9 +328,9 @@ extension EVMCustodian {
     // MARK: Gaps
 
     /// Has a nonce that nobody uses filled by a transfer of nothing to the account itself, once
-    /// payments with later nonces have waited for it for long; or where a withdrawal was signed with
-    /// it as often as may be, and all of that was dropped: with the nonce used none of it can ever
-    /// be final, and it is paid with another one.
+    /// payments with later nonces have waited for it for long; or where a withdrawal was signed
+    /// with it as often as may be, and all of that was dropped: with the nonce used none of it can
+    /// ever be final, and it is paid with another one.
     func fillGap(
         _ account: EVMPayments, _ count: UInt64, _ fee: (most: UInt64, priority: UInt64),
         _ funds: EVMFunds, _ view: ChainView, _ chain: FollowedEVMChain

@@ -428,10 +428,10 @@ extension EVMCustodian {
         guard same <= Limits.replacementsMax else {
             return (
                 .slow,
-                "the payment 0x\(id.hex) waits for a block at its last fee. It is final once blocks "
-                    + "take that; to give it up, boursectl wallet drop each of the \(same) that have "
-                    + "nonce \(payment.nonce): another transaction uses the nonce, and then it is "
-                    + "paid anew, or before that refused"
+                "the payment 0x\(id.hex) waits for a block at its last fee. It is final once "
+                    + "blocks take that; to give it up, boursectl wallet drop each of the \(same) "
+                    + "that have nonce \(payment.nonce): another transaction uses the nonce, and "
+                    + "then it is paid anew, or before that refused"
             )
         }
         // Nodes take a replacement that offers an eighth more of both, at least.

@@ -157,9 +157,9 @@ final class FollowedEVMChain {
         address == hot || deposits.watch.addresses.account(address) != nil
     }
 
-    /// Asks each token's contract for its decimals and compares them with the list: at a wrong number
-    /// everybody would be credited and paid another amount. A contract need not have any; as a node
-    /// that has not caught up may lack the contract, it is asked until the chain is in step.
+    /// Asks each token's contract for its decimals and compares them with the list: at a wrong
+    /// number everybody would be credited and paid another amount. A contract need not have any; as
+    /// a node that has not caught up may lack the contract, it is asked until the chain is in step.
     func compareDecimals() {
         if unasked == nil, unheard.isEmpty { return }
         var found: [EVMCoin: String] = [:]

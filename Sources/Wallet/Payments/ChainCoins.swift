@@ -101,7 +101,8 @@ public struct ChainCoins: Sendable {
     var droppedCold: [OutPoint: ColdCoin] = [:]
     /// Which payments of these would spend a coin: none is final once another one has spent it.
     var droppedSpenders: [OutPoint: Set<TransactionID>] = [:]
-    /// Customers' addresses, once cold storage was named as an address; those that the log had then.
+    /// Customers' addresses, once cold storage was named as an address; those that the log had
+    /// then.
     var ownAddresses: DepositAddresses?
     /// Which payments spend a coin: more than one where they replace each other.
     private(set) var spenders: [OutPoint: Set<TransactionID>] = [:]

@@ -19,8 +19,8 @@ public struct ColdStorage: Hashable, Sendable {
     public internal(set) var descriptor: ColdDescriptor
     /// The index of the address that the next transfer pays; of an address always 0.
     public internal(set) var next: UInt32 = 0 { didSet { derive() } }
-    /// The scripts of that index and of `ChainCoins.earlierMax` before it: each is derived once, and
-    /// not anew for each output of the log.
+    /// The scripts of that index and of `ChainCoins.earlierMax` before it: each is derived once,
+    /// and not anew for each output of the log.
     private(set) var scripts: [UInt32: [UInt8]] = [:]
 
     init(number: UInt32, text: String, descriptor: ColdDescriptor) {

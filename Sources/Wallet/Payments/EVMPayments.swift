@@ -196,8 +196,8 @@ public struct EVMPayments: Sendable {
             + "remembered, so nothing of \(chain) is signed: this log is not the wallet's"
     }
 
-    /// Why nothing is signed that has a nonce, as a coin, which no open payment has; nil: it may be.
-    /// What is signed and has no room here would be forgotten, and paid twice some day.
+    /// Why nothing is signed that has a nonce, as a coin, which no open payment has; nil: it may
+    /// be. What is signed and has no room here would be forgotten, and paid twice some day.
     public func obstacle(to coin: OutPoint) -> String? {
         if let loss { return loss }
         let account = coin.accountAndNonce?.account

@@ -42,8 +42,8 @@ extension ChainCoins {
     }
 
     /// Whether a transaction is a transfer as the log would have it now: it pays the wallet's own
-    /// address, or the next one of the cold storage that the log names, and nobody else; or one that
-    /// was dropped, where it paid before. O(bytes).
+    /// address, or the next one of the cold storage that the log names, and nobody else; or one
+    /// that was dropped, where it paid before. O(bytes).
     public func isTransfer(
         _ bytes: [UInt8], of asset: AssetID, _ number: NetworkID, _ engine: borrowing Engine
     ) -> Bool {

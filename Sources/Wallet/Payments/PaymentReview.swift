@@ -73,6 +73,9 @@ public struct ReviewedPayment: Sendable {
         else { throw PaymentReviewError(.malformed, "it is not of the wallet's own form") }
         spent = try Self.spent(transaction, request, chain)
         if !isSigned { try Self.prove(transaction, request.previous, chain) }
+        let change =
+            request.withdrawals.isEmpty
+            ? 0 : try Self.change(transaction, of: request.withdrawals, payees, chain)
         // Amounts and their sums are within the network's maximum: the decoder checked them.
         let paid = transaction.outputs.reduce(0) { $0 + $1.amount }
         guard let all = chain.network.sum(spent.lazy.map(\.amount)), all >= paid else {
@@ -91,9 +94,7 @@ public struct ReviewedPayment: Sendable {
                 transfer: transaction, request, spent: spent.map(\.amount), engine, chain, pins)
             (leaving, toCold) = (all - paid + cold, cold)
         } else {
-            leaving =
-                all - (try Self.change(transaction, of: request.withdrawals, payees, chain))
-            toCold = 0
+            (leaving, toCold) = (all - change, 0)
         }
         (self.request, self.chain) = (request, chain)
     }

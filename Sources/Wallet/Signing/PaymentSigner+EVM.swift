@@ -53,8 +53,8 @@ extension PaymentSigner {
         guard live.count <= Limits.replacementsMax else {
             throw PaymentReviewError(
                 .signedBefore,
-                "a withdrawal was signed \(live.count) times, and is not signed again until another "
-                    + "transaction with its nonce is final")
+                "a withdrawal was signed \(live.count) times, and is not signed again until "
+                    + "another transaction with its nonce is final")
         }
         let reviewed = try ReviewedEVMPayment(request, engine, coins, assets, key: master)
         let before =

@@ -104,8 +104,8 @@ extension PaymentSigner {
             throw PaymentReviewError(
                 .signedBefore,
                 "nonce \(wanted.nonce) was signed \(earlier.count) times: one of these has to be "
-                    + "final (boursectl wallet adopt), or forgotten (bourse-signerd --forget), as one "
-                    + "at most ever is")
+                    + "final (boursectl wallet adopt), or forgotten (bourse-signerd --forget), as "
+                    + "one at most ever is")
         }
         // One at most of those with the same nonce is ever final.
         let replaced = earlier.map(\.leaving).max() ?? 0

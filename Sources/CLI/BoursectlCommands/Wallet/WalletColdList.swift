@@ -129,8 +129,8 @@ struct WalletColdListCommand: ParsableCommand {
             JSON: [\(ColdStorageRow.fields)]; amounts are decimals, null where they are not known; \
             storages are [{"number", "descriptor", "next", "amount"}], all that the log named of \
             the chain, next the index of the next address; remark is empty, "above the ceiling", \
-            "below the target", "nothing goes there any more", where descriptor is null, or that it \
-            is UNREADABLE. In the text also the transfers that wait with coins from there.
+            "below the target", "nothing goes there any more", where descriptor is null, or that \
+            it is UNREADABLE. In the text also the transfers that wait with coins from there.
             """)
 
     @OptionGroup var common: CommonOptions

@@ -106,11 +106,11 @@ struct WalletDropCommand: ParsableCommand {
                 ? "It is a transfer of the wallet's own: if it gets into a block all the same, its "
                     + "coins vanish from the books until the log has it again."
                 : released.isEmpty
-                    ? "It pays withdrawals \(Self.text(payment.withdrawals)), and so do others that "
-                        + "stay."
-                    : "Withdrawals \(Self.text(released)) are paid again by another transaction: if "
-                        + "this one gets into a block as well, and the signer has forgotten it, they "
-                        + "are paid twice.")
+                    ? "It pays withdrawals \(Self.text(payment.withdrawals)), and so do others "
+                        + "that stay."
+                    : "Withdrawals \(Self.text(released)) are paid again by another transaction: "
+                        + "if this one gets into a block as well, and the signer has forgotten it, "
+                        + "they are paid twice.")
         try Confirmation.ask(
             "Type the transaction again if it can never be final: ", payment.id.hex, confirm)
     }
