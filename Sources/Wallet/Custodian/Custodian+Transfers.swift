@@ -170,8 +170,8 @@ extension Custodian {
 
     // MARK: What was given up and is final all the same
 
-    /// Brings a transfer into the log again that was dropped, and that a block has. Returns whether
-    /// the log has it.
+    /// Brings a transfer into the log again that was dropped, and that is final all the same, and
+    /// settles it. Returns whether there was one.
     func adoptDropped(
         _ terms: NetworkView, _ known: ChainCoins, _ chain: FollowedChain<Node>
     ) throws(CommandSessionError) -> Bool {
@@ -195,7 +195,11 @@ extension Custodian {
             // A payment of withdrawals comes again by the signer, which gives what it has signed.
             guard let found,
                 known.isTransfer(
-                    found.bytes, of: terms.asset, terms.network, session.replica.engine)
+                    found.bytes, of: terms.asset, terms.network, session.replica.engine),
+                // Once it is final: its block is not read again for it.
+                let tip = chain.reader.tip, found.place.bestBlock == tip.block,
+                found.place.confirmations >= UInt64(terms.confirmations),
+                found.place.confirmations <= tip.height
             else { continue }
             let request = SigningRequest(
                 network: terms.network, asset: terms.asset, sequence: session.replica.sequence,
@@ -204,13 +208,7 @@ extension Custodian {
                 network: terms.network, asset: terms.asset, withdrawals: [], transaction: id,
                 bytes: found.bytes)
             guard try bring(payment, request, known, chain).0 == .paying else { continue }
-            // In a block that is final, and that nobody reads any more.
-            if let tip = chain.reader.tip, found.place.bestBlock == tip.block,
-                found.place.confirmations >= UInt64(terms.confirmations),
-                found.place.confirmations <= tip.height
-            {
-                _ = try settle(id, tip.height - found.place.confirmations + 1, terms)
-            }
+            _ = try settle(id, tip.height - found.place.confirmations + 1, terms)
             return true
         }
         return false

@@ -1,5 +1,6 @@
 """Hot coins go to cold storage on a real Litecoin node: once, whatever is killed, and nowhere else;
 and many small coins become one."""
+import copy
 import json
 import signal
 import struct
@@ -11,7 +12,7 @@ from link_watch import PAYMENT_COMMANDS, LinkWatch
 from proxies import ask_signer
 from red_judge import captured_request
 from red_keys import ACCOUNT, Thief
-from red_team import Transaction, messages, transactions
+from red_team import Output, Transaction, messages, transactions
 from signer_watch import SignerWatch
 from wallet_bench import CONFIRMATIONS, FEE, KEY, WORDS, WalletBench
 from wallet_keys import secret, text
@@ -271,8 +272,8 @@ def test_a_dropped_transfer_gives_its_coins_back(bench):
     bench.set_cold(100 * COIN, COIN)
     bench.start_wallet()
     bench.await_("balanced", lambda: bench.books() and is_whole(bench.books())
-                 and int(bench.books()["hot"]) == 4 * COIN)
-    assert bench.status["payouts"]["open"] == 0
+                 and int(bench.books()["hot"]) == 4 * COIN
+                 and bench.status["payouts"]["open"] == 0)
     # The node still had it, and it gets into a block: the log has it again.
     bench.await_cold(COIN)
     assert [len(units) for units in bench.cold_outputs().values()] == [1]
@@ -317,7 +318,13 @@ def test_whatever_is_asked_the_signer_moves_coins_nowhere_else(bench, tmp_path):
     (own,) = {one.script.hex() for one in tx.outputs} - {cold}
     thief = bench.node.call("validateaddress", bench.node.elsewhere())["scriptPubKey"]
     spare = [coin for coin in coins if coin not in tx.places]
-    # Those that pay otherwise first: once one is signed, it is given for all that share coins.
+    # First: once one is signed, it is given for all that share coins.
+    for index, output in enumerate(tx.outputs):
+        stolen = copy.deepcopy(tx)
+        stolen.outputs[index] = Output(output.amount, bytes.fromhex(thief))
+        said = ask_signer(bench.state / "run" / "signer.sock",
+                          asked | {"transaction": stolen.bytes.hex()})
+        assert said["refused"] == "outputs", (index, said)
     requests = [(what, asked | {"transaction": made.bytes.hex()})
                 for what, made in transactions(tx, bytes.fromhex(thief), spare[:2])]
     requests += messages(asked)
@@ -336,7 +343,7 @@ def test_whatever_is_asked_the_signer_moves_coins_nowhere_else(bench, tmp_path):
         fee = sum(coins[place] for place in made.places) - paid
         assert 0 < fee < 500_000 and moved <= 3 * COIN, (what, fee, moved)
     print(dict(said_all))
-    assert said_all["signed"] and said_all["malformed"] and said_all["outputs"]
+    assert said_all["signed"] and said_all["malformed"] and said_all["coins"]
     bench.start_wallet()
     bench.await_cold(COIN)
     assert len(bench.transfers) == 1
