@@ -220,13 +220,18 @@ extension EVMCustodian {
         }
         let (kept, note) = BooksReport.elsewhere(view, elsewhere, session.replica.engine)
         sides.elsewhere = kept
+        let unread = chain.holdings.unread.filter { $0.coin == asset.coin }
+        let silence = unread.first.map {
+            "the contract of \(view.code) does not say what \($0.holder) has"
+        }
+        // What was never read is not missing.
+        if let silence, unread.contains(where: { chain.holdings.known[$0] == nil }) {
+            return (.unseen, silence, sides)
+        }
         if let (condition, text) = BooksReport.fault(sides) {
             return (condition, text + note, sides)
         }
-        if let one = chain.holdings.unread.first(where: { $0.coin == asset.coin }) {
-            let text = "the contract of \(view.code) does not say what \(one.holder) has"
-            return (.unseen, text, sides)
-        }
+        if let silence { return (.unseen, silence, sides) }
         if chain.isCountLate {
             let silence = chain.holdings.silence.map { ": \($0)" } ?? ""
             let text =
