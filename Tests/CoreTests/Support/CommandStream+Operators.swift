@@ -107,6 +107,12 @@ extension CommandStream {
         var key = Self.key(name)
         if random.once(in: 20) { key = Self.key(Text40(random.pick(Self.names))!) }
         if random.once(in: 40) { key = OperatorKey(high: random.pick([0, 1]), low: 0) }
+        // Who has proposed something administers no more.
+        if !twin.proposals.isEmpty, random.once(in: 6) {
+            let name = random.pick(twin.proposals).proposal.seal.name
+            return SetOperator(
+                name: name, key: Self.key(name), approves: true, administers: false, audit: audit)
+        }
         return SetOperator(
             name: name, key: key, approves: !random.once(in: 4), administers: !random.once(in: 5),
             audit: audit)
