@@ -91,8 +91,8 @@ def test_what_is_kept_elsewhere_counts(bench):
     bench.ctl("credit", "ben", "LTC", "7.25", "--reference", "1", "--reason", "cold storage")
     bench.set("walletd", "elsewhere", "LTC 7.25")
     bench.start_wallet()
-    books = bench.await_("it is stated", lambda: bench.status and int(bench.status["books"]["elsewhere"])
-                         and bench.status["books"])
+    books = bench.await_("it is stated", lambda: bench.status
+                         and int(bench.status["books"]["elsewhere"]) and bench.status["books"])
     assert books["condition"] == "balanced" and int(books["elsewhere"]) == 725 * COIN // 100
     assert not is_stopped(bench)
 
