@@ -47,8 +47,12 @@ extension CommandStream {
     mutating func operators(_ kind: CommandKind) -> Command {
         switch kind {
         case .endorse:
-            let open =
-                random.once(in: 12) || twin.proposals.isEmpty ? nil : random.pick(twin.proposals)
+            // Who decides changes seldom, as it is proposed seldom.
+            let people = twin.proposals.filter {
+                $0.proposal.proposedKind == CommandKind.setOperator.rawValue
+            }
+            let known = people.isEmpty || random.once(in: 2) ? twin.proposals : people
+            let open = random.once(in: 12) || known.isEmpty ? nil : random.pick(known)
             return .endorse(
                 Endorse(
                     proposal: open?.id ?? ProposalID(3), deadline: signatureDeadline(),
@@ -108,7 +112,7 @@ extension CommandStream {
         if random.once(in: 20) { key = Self.key(Text40(random.pick(Self.names))!) }
         if random.once(in: 40) { key = OperatorKey(high: random.pick([0, 1]), low: 0) }
         // Who has proposed something administers no more.
-        if !twin.proposals.isEmpty, random.once(in: 6) {
+        if !twin.proposals.isEmpty, random.once(in: 3) {
             let name = random.pick(twin.proposals).proposal.seal.name
             return SetOperator(
                 name: name, key: Self.key(name), approves: true, administers: false, audit: audit)

@@ -144,7 +144,7 @@ struct CommandStream {
             (3, .noteDeposit), (16, .signWithdrawals), (6, .settleTransaction),
             (3, .dropTransaction), (1, .stopWithdrawals), (2, .setChain), (6, .checkBlock),
             (2, .setColdStorage),
-            (hasOperators ? 14 : 0, .setOperator), (hasOperators ? 4 : 0, .setCustodyPolicy),
+            (hasOperators ? 30 : 0, .setOperator), (hasOperators ? 4 : 0, .setCustodyPolicy),
             (hasOperators ? 6 : 1, .propose), (hasOperators ? 60 : 1, .endorse),
             (hasOperators ? 3 : 1, .withdrawProposal), (hasOperators ? 20 : 1, .signDecision),
         ])
