@@ -3,6 +3,7 @@
 
 import Engine
 import Glibc
+import Synchronization
 import Terms
 import Testing
 import Wire
@@ -61,18 +62,44 @@ func environment(_ name: String, _ fallback: Int) -> Int {
         refusal == .diskReserve || refusal == .poisoned
     }
 
+    /// One of the first 200 seeds finds it: that which did last time is tried first.
     @Test(arguments: Flaw.allCases)
     func `a planted flaw is found`(_ flaw: Flaw) {
-        for seed in 1...200 {
+        let known = FlawSeeds.recorded["\(flaw)"].map { [$0] } ?? []
+        for seed in known + (1...200) {
             let run = Differential(seed: UInt64(seed), flaw: flaw)
             do {
                 // The audit chain's ends are known by marks only behind many commands of operators.
                 try run.run(steps: flaw == .marksAreForgotten ? 9_000 : 3_000)
             } catch {
                 #expect(error.description.contains("BOURSE_SEED=\(seed)"))
+                FlawSeeds.note(flaw, seed)
                 return
             }
         }
         Issue.record("\(flaw) was not found in 200 seeds")
+    }
+}
+
+/// Which seed finds a planted flaw, in `Fixtures/flaw-seeds.txt`: a search takes a hundred times as
+/// long. It says nothing that is not found out anew; BOURSE_RECORD=1 writes it, behind a change of
+/// the random logs.
+private enum FlawSeeds {
+    static let recorded: [String: Int] = {
+        if environment("BOURSE_RECORD", 0) != 0 { return [:] }
+        let lines = readText(testFile("Fixtures/flaw-seeds.txt")).split(separator: "\n")
+        let pairs = lines.map { $0.split(separator: " ") }.filter { $0.count == 2 }
+        return Dictionary(
+            pairs.map { (String($0[0]), Int($0[1]) ?? 1) }, uniquingKeysWith: { $1 })
+    }()
+    private static let found = Mutex<[String: Int]>([:])
+
+    static func note(_ flaw: Flaw, _ seed: Int) {
+        guard environment("BOURSE_RECORD", 0) != 0 else { return }
+        found.withLock {
+            $0["\(flaw)"] = seed
+            let lines = $0.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)\n" }
+            writeText(testFile("Fixtures/flaw-seeds.txt"), lines.joined())
+        }
     }
 }

@@ -76,13 +76,13 @@ import Wire
     }
 
     private func limit(
-        _ account: AccountID = AccountID(0), count: UInt32 = 0, each: Int128 = 0, day: Int128 = 0,
-        month: Int128 = 0
+        _ account: AccountID = AccountID(0), tier: UInt16? = nil, count: UInt32 = 0,
+        each: Int128 = 0, day: Int128 = 0, month: Int128 = 0
     ) -> Refusal {
         venue.apply(
             .setWithdrawalLimits(
                 SetWithdrawalLimits(
-                    account: account, asset: Venue.gold, dayCountMax: count,
+                    account: account, tier: tier, asset: Venue.gold, dayCountMax: count,
                     amountMax: Amount(units: each), dayAmountMax: Amount(units: day),
                     monthAmountMax: Amount(units: month), audit: Venue.audit))
         ).refusal
@@ -285,6 +285,21 @@ import Wire
         #expect(limit(AccountID(9), each: 1) == .accountUnknown)
         #expect(limit(each: -1) == .termsInvalid && limit(day: .max) == .termsInvalid)
         #expect(limit() == .none && request(51) == .none)
+    }
+
+    @Test func `a tier's limits stand between an account's own and those of all`() {
+        #expect(add("home") == .none && limit(each: 50) == .none)
+        #expect(limit(tier: 0, each: 60) == .none && limit(tier: 1, each: 500) == .none)
+        #expect(request(61) == .withdrawalLimit && request(60) == .none)
+        let tier = SetAccountTier(account: Venue.ann, tier: 1, audit: Venue.audit)
+        #expect(venue.apply(.setAccountTier(tier)).refusal == .none)
+        #expect(request(501) == .withdrawalLimit && request(500) == .none)
+        #expect(venue.engine.withdrawalLimits(tier: 2, Venue.gold)?.amountMax.units == 50)
+        #expect(limit(Venue.ann, each: 9) == .none && request(10) == .withdrawalLimit)
+        #expect(limit(Venue.ann) == .none && limit(tier: 1) == .none)
+        #expect(request(51) == .withdrawalLimit && request(50) == .none, "as of all again")
+        #expect(limit(tier: 8, each: 1) == .termsInvalid, "there are eight")
+        #expect(limit(Venue.ann, tier: 1, each: 1) == .termsInvalid)
     }
 
     @Test func `counts never leave their range, however often is asked and cancelled`() {

@@ -17,7 +17,8 @@ SERVICES = ("bourse-matchd", "bourse-auditd", "bourse-gatewayd", "bourse-walletd
             "bourse-poller", "bourse-snmp")
 PACKAGES = ("bourse", "bourse-common", "bourse-runtime", "bourse-matchd", "bourse-gateway",
             "bourse-wallet", "bourse-signer", "bourse-agent", "bourse-snmp", "boursectl")
-SMALL = ("limits.accounts=1000", "limits.open_orders=10000", "limits.api_keys=1000")
+SMALL = ("limits.accounts=1000", "limits.open_orders=10000", "limits.api_keys=1000",
+         "matchd.segment_mib=4")
 
 
 def make_debs():

@@ -30,7 +30,7 @@ def test_tls_is_the_machine_s_own():
 def test_nothing_acknowledged_is_lost_over_thousands_of_seeds(capsys):
     seeds = int(os.environ.get("BOURSE_SEEDS", "10000"))
     result = run(PROGRAM, "--first", os.environ.get("BOURSE_SEED", "1"), "--seeds", seeds,
-                 "--jobs", 2)
+                 "--jobs", 1)
     with capsys.disabled():
         print("\n" + result.stdout)
     assert result.returncode == 0, result.stdout

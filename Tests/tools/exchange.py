@@ -91,7 +91,9 @@ class Exchange:
     def init(self):
         """Makes the state directory with its configuration, as `make run` does."""
         self.logs.mkdir(parents=True, exist_ok=True)
-        self.ctl("init", "--listen", f"127.0.0.1:{self.port}")
+        # Segments are written with zeros before they are used: 128 MiB for each start by default,
+        # which would be most of what the tests' disk does.
+        self.ctl("init", "--listen", f"127.0.0.1:{self.port}", "--set", "matchd.segment_mib=4")
         for (table, key), value in self.settings.items():
             self.set(table, key, value)
         if self.settings:

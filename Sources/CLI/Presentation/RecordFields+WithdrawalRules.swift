@@ -13,14 +13,14 @@ extension Command {
                 .init("keyFreezeSeconds", .number(c.keyFreeze)),
             ] + c.audit.json
         case .setWithdrawalLimits(let c):
-            [
-                .init("account", .number(c.account.number)),
-                .init("asset", .number(c.asset.number)),
-                .init("dayCountMax", .number(c.dayCountMax)),
-                .init("amountMaxUnits", .string("\(c.amountMax.units)")),
-                .init("dayAmountMaxUnits", .string("\(c.dayAmountMax.units)")),
-                .init("monthAmountMaxUnits", .string("\(c.monthAmountMax.units)")),
-            ] + c.audit.json
+            [.init("account", .number(c.account.number))]
+                + (c.tier.map { [.init("tier", .number($0))] } ?? []) + [
+                    .init("asset", .number(c.asset.number)),
+                    .init("dayCountMax", .number(c.dayCountMax)),
+                    .init("amountMaxUnits", .string("\(c.amountMax.units)")),
+                    .init("dayAmountMaxUnits", .string("\(c.dayAmountMax.units)")),
+                    .init("monthAmountMaxUnits", .string("\(c.monthAmountMax.units)")),
+                ] + c.audit.json
         case .addWithdrawalAddress(let c):
             Self.destination(c.account, c.network, c.address, c.tag)
                 + Self.present("label", c.label) + c.audit.json

@@ -1,5 +1,6 @@
 // What customers may withdraw, and where to. RULES.md, "What customers may withdraw".
 
+internal import Slabs
 public import Terms
 internal import Wire
 
@@ -21,7 +22,7 @@ extension Engine {
         if c.account.number != 0, !hasAccount(c.account) { return .refused(.accountUnknown) }
         if asset(c.asset) == nil { return .refused(.assetUnknown) }
         if !areLimitsValid(c) { return .refused(.termsInvalid) }
-        let row = WithdrawalRow(account: c.account.number, asset: c.asset.number)
+        let row = LimitsRow(account: c.account.number, tier: c.tier, asset: c.asset.number)
         if !c.isEmpty, withdrawalRules.limits[row] == nil,
             withdrawalRules.limits.count >= Limits.withdrawalLimitsMax
         {
@@ -32,8 +33,11 @@ extension Engine {
         return Outcome(id: UInt64(c.account.number))
     }
 
-    private func areLimitsValid(_ c: SetWithdrawalLimits) -> Bool {
-        [c.amountMax, c.dayAmountMax, c.monthAmountMax].allSatisfy {
+    func areLimitsValid(_ c: SetWithdrawalLimits) -> Bool {
+        if let tier = c.tier, c.account.number > 0 || UInt32(tier) >= limits.feeTiers {
+            return false
+        }
+        return [c.amountMax, c.dayAmountMax, c.monthAmountMax].allSatisfy {
             0...Limits.amountUnitsMax ~= $0.units
         }
     }
@@ -91,9 +95,7 @@ extension Engine {
         } else if !c.keyID.isEmpty {
             return .termsInvalid
         }
-        guard let limits = withdrawalRules.limits(c.account.number, c.asset.number) else {
-            return nil
-        }
+        guard let limits = withdrawalLimits(c.account, c.asset) else { return nil }
         if limits.amountMax > .zero, c.amount > limits.amountMax { return .withdrawalLimit }
         if !limits.counts { return nil }
         let row = WithdrawalRow(account: c.account.number, asset: c.asset.number)
@@ -142,9 +144,9 @@ extension Engine {
     /// Counts a request that was taken; an operator's only where there is room. Returns whether it
     /// is counted.
     mutating func countWithdrawal(_ c: RequestWithdrawal) -> Bool {
-        guard let limits = withdrawalRules.limits(c.account.number, c.asset.number),
-            limits.counts
-        else { return false }
+        guard let limits = withdrawalLimits(c.account, c.asset), limits.counts else {
+            return false
+        }
         let row = WithdrawalRow(account: c.account.number, asset: c.asset.number)
         guard withdrawalRules.hasRoom(row) else { return false }
         withdrawalRules.count(row, units: c.amount.units, at: hour)
@@ -218,12 +220,21 @@ extension Engine {
         }
     }
 
-    /// The limits that count for an account: its own row, else that of all. Account 0: that of all.
+    /// The limits that count for an account: its own row, else its tier's, else that of all.
+    /// Account 0: that of all.
     public borrowing func withdrawalLimits(
         _ account: AccountID, _ asset: AssetID
-    ) -> WithdrawalLimitsView? { withdrawalRules.limits(account.number, asset.number) }
+    ) -> WithdrawalLimitsView? {
+        let tier = hasAccount(account) ? accounts.slots[account.number].tier : nil
+        return withdrawalRules.limits(account.number, tier: tier, asset.number)
+    }
 
-    /// All rows of limits, by account and asset. O(rows × log).
+    /// The limits that count for accounts of a tier that have no row of their own.
+    public borrowing func withdrawalLimits(
+        tier: UInt16, _ asset: AssetID
+    ) -> WithdrawalLimitsView? { withdrawalRules.limits(0, tier: tier, asset.number) }
+
+    /// All rows of limits, by account, tier and asset. O(rows × log).
     public borrowing func forEachWithdrawalLimits(_ body: (WithdrawalLimitsView) -> Void) {
         for row in withdrawalRules.limits.sorted(by: { $0.key < $1.key }) { body(row.value) }
     }

@@ -26,7 +26,7 @@ extension Engine {
         for (_, view) in withdrawalRules.limits.sorted(by: { $0.key < $1.key }) {
             out.writer.integer(view.account.number)
             out.writer.integer(view.asset.number)
-            out.writer.reserved(2)
+            out.writer.integer(view.tier.map { $0 + 1 } ?? 0)
             out.writer.integer(UInt64(view.dayCountMax))
             out.writer.integer(view.amountMax.units)
             out.writer.integer(view.dayAmountMax.units)
@@ -110,18 +110,19 @@ extension Engine {
     private mutating func readLimits(_ r: inout WireReader) -> Bool {
         let account = AccountID(r.integer())
         let asset = AssetID(r.integer())
-        r.reserved(2)
+        let tier: UInt16 = r.integer()
         let count: UInt64 = r.integer()
         let terms = SetWithdrawalLimits(
-            account: account, asset: asset, dayCountMax: UInt32(clamping: count),
+            account: account, tier: tier > 0 ? tier - 1 : nil, asset: asset,
+            dayCountMax: UInt32(clamping: count),
             amountMax: r.owned(), dayAmountMax: r.owned(), monthAmountMax: r.owned(),
             audit: Audit(operatorName: Text40(), reason: ""))
         r.endPart()
         guard r.isValid, account.number == 0 || hasAccount(account), self.asset(asset) != nil,
-            !terms.isEmpty
+            !terms.isEmpty, areLimitsValid(terms)
         else { return false }
         withdrawalRules.set(
-            WithdrawalRow(account: account.number, asset: asset.number),
+            LimitsRow(account: account.number, tier: terms.tier, asset: asset.number),
             WithdrawalLimitsView(terms))
         return true
     }

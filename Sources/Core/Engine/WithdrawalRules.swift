@@ -32,6 +32,8 @@ public struct BookEntryView: Hashable, Sendable {
 public struct WithdrawalLimitsView: Hashable, Sendable {
     /// Whose; 0: of each account without a row of its own.
     public var account: AccountID
+    /// Of each account of this tier without a row of its own; nil: not of a tier.
+    public var tier: UInt16?
     /// The asset.
     public var asset: AssetID
     /// Requests within 24 hours.
@@ -45,7 +47,8 @@ public struct WithdrawalLimitsView: Hashable, Sendable {
 
     /// All fields, for projections and tests in this package.
     package init(_ c: SetWithdrawalLimits) {
-        (account, asset, dayCountMax, amountMax) = (c.account, c.asset, c.dayCountMax, c.amountMax)
+        (account, tier, asset) = (c.account, c.tier, c.asset)
+        (dayCountMax, amountMax) = (c.dayCountMax, c.amountMax)
         (dayAmountMax, monthAmountMax) = (c.dayAmountMax, c.monthAmountMax)
     }
 
@@ -76,7 +79,18 @@ public struct WithdrawalCountView: Hashable, Sendable {
     }
 }
 
-/// An account, or 0 for all, and an asset.
+/// An account, else a tier, or neither for all, and an asset.
+struct LimitsRow: Hashable, Comparable {
+    var account: UInt32 = 0
+    var tier: UInt16?
+    let asset: UInt16
+
+    static func < (a: LimitsRow, b: LimitsRow) -> Bool { a.order < b.order }
+
+    private var order: (UInt32, Int, UInt16) { (account, tier.map(Int.init) ?? -1, asset) }
+}
+
+/// An account and an asset.
 struct WithdrawalRow: Hashable, Comparable {
     let account: UInt32
     let asset: UInt16
@@ -188,7 +202,7 @@ struct WithdrawalRules: ~Copyable {
     private(set) var entryCount = 0
     /// When a key of an account was last added or revoked.
     var keyChanges: [UInt32: Int64] = [:]
-    private(set) var limits: [WithdrawalRow: WithdrawalLimitsView] = [:]
+    private(set) var limits: [LimitsRow: WithdrawalLimitsView] = [:]
     private(set) var counted: [WithdrawalRow: CountedHours] = [:]
     /// The rows of `counted`, ascending.
     private(set) var order: [WithdrawalRow] = []
@@ -203,7 +217,8 @@ struct WithdrawalRules: ~Copyable {
         let row = 3 * (MemoryLayout<WithdrawalRow>.stride + MemoryLayout<Int>.stride)
         let entries = Limits.bookEntriesMax * (2 * MemoryLayout<BookEntryView>.stride + row)
         let limits =
-            Limits.withdrawalLimitsMax * (row + 3 * MemoryLayout<WithdrawalLimitsView>.stride)
+            Limits.withdrawalLimitsMax
+            * (3 * MemoryLayout<LimitsRow>.stride + 3 * MemoryLayout<WithdrawalLimitsView>.stride)
         let counts =
             Limits.withdrawalCountsMax
             * (row + CountedHours.most * MemoryLayout<CountedHour>.stride
@@ -237,13 +252,14 @@ struct WithdrawalRules: ~Copyable {
 
     // MARK: Limits
 
-    /// The row that counts for an account: its own, else that of all.
-    func limits(_ account: UInt32, _ asset: UInt16) -> WithdrawalLimitsView? {
-        limits[WithdrawalRow(account: account, asset: asset)]
-            ?? limits[WithdrawalRow(account: 0, asset: asset)]
+    /// The row that counts for an account: its own, else its tier's, else that of all.
+    func limits(_ account: UInt32, tier: UInt16?, _ asset: UInt16) -> WithdrawalLimitsView? {
+        limits[LimitsRow(account: account, asset: asset)]
+            ?? tier.flatMap { limits[LimitsRow(tier: $0, asset: asset)] }
+            ?? limits[LimitsRow(asset: asset)]
     }
 
-    mutating func set(_ row: WithdrawalRow, _ view: WithdrawalLimitsView?) { limits[row] = view }
+    mutating func set(_ row: LimitsRow, _ view: WithdrawalLimitsView?) { limits[row] = view }
 
     /// What is counted of a row at an hour.
     func count(_ row: WithdrawalRow, at hour: Int64) -> WithdrawalCountView {

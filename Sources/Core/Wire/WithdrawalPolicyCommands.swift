@@ -36,10 +36,10 @@ public struct SetWithdrawalPolicy: CommandPayload {
     }
 }
 
-/// Sets how much of an asset leaves, for an account or for all that have no row of their own. A
+/// Sets how much of an asset leaves: for an account, else for a tier's accounts, else for all. A
 /// limit of 0 is none; without any the row is removed.
 ///
-///      0  u32  account     4  u16 asset    6  2 reserved
+///      0  u32  account     4  u16 asset    6  u16 1 + tier; 0: none
 ///      8  u32  count of a day             12  4 reserved
 ///     16  i128 of one withdrawal
 ///     32  i128 of a day
@@ -48,6 +48,8 @@ public struct SetWithdrawalLimits: CommandPayload {
     public static var kind: CommandKind { .setWithdrawalLimits }
     /// Whose; 0: of each account without a row of its own.
     public var account: AccountID
+    /// Of each account of this tier, up to 65,534, without a row of its own; `account` is 0 then.
+    public var tier: UInt16?
     /// The asset.
     public var asset: AssetID
     /// Maximum requests of an account within 24 hours.
@@ -63,10 +65,11 @@ public struct SetWithdrawalLimits: CommandPayload {
 
     /// These limits.
     public init(
-        account: AccountID, asset: AssetID, dayCountMax: UInt32, amountMax: Amount,
-        dayAmountMax: Amount, monthAmountMax: Amount, audit: Audit
+        account: AccountID, tier: UInt16? = nil, asset: AssetID, dayCountMax: UInt32,
+        amountMax: Amount, dayAmountMax: Amount, monthAmountMax: Amount, audit: Audit
     ) {
-        (self.account, self.asset, self.dayCountMax) = (account, asset, dayCountMax)
+        (self.account, self.tier, self.asset) = (account, tier, asset)
+        self.dayCountMax = dayCountMax
         (self.amountMax, self.dayAmountMax) = (amountMax, dayAmountMax)
         (self.monthAmountMax, self.audit) = (monthAmountMax, audit)
     }
@@ -79,7 +82,7 @@ public struct SetWithdrawalLimits: CommandPayload {
     public func encode(into w: inout WireWriter) {
         w.integer(account.number)
         w.integer(asset.number)
-        w.reserved(2)
+        w.integer(tier.map { UInt16(clamping: Int($0) + 1) } ?? 0)
         w.integer(dayCountMax)
         w.reserved(4)
         w.integer(amountMax.units)
@@ -91,7 +94,8 @@ public struct SetWithdrawalLimits: CommandPayload {
     public init(from r: inout WireReader) {
         account = AccountID(r.integer())
         asset = AssetID(r.integer())
-        r.reserved(2)
+        let tier: UInt16 = r.integer()
+        self.tier = tier > 0 ? tier - 1 : nil
         dayCountMax = r.integer()
         r.reserved(4)
         amountMax = Amount(units: r.integer())

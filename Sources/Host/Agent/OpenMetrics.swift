@@ -181,6 +181,7 @@ extension OpenMetrics {
             ("cold_units", "What is in cold storage, in base units of the asset.", { $0.cold }),
             ("ceiling_units", "Above this hot coins go to cold storage.", { $0.ceiling }),
             ("target_units", "What stays hot when they do.", { $0.target }),
+            ("hot_percent", "Hot coins in percent of the ceiling.", { $0.hotPercent }),
         ]
         for (name, help, value) in gauges {
             begin("bourse_chain_\(name)", .gauge, help)

@@ -68,15 +68,17 @@ public struct HostTables: Hashable, Sendable {
         /// What is in cold storage, above what the host's coins are too many, and what it keeps
         /// then, in base units, where that is known.
         public var cold, ceiling, target: Int64?
+        /// What the host's keys have in percent of the ceiling, where that is known.
+        public var hotPercent: Int64?
 
         /// A chain of these.
         public init(
             network: UInt16, name: String, asset: String, condition: String, text: String,
             isSound: Bool, tip: Int64?, read: Int64?, credited: Int64, pending: Int64,
             approved: Int64?, open: Int64?, free: Int64?, total: Int64?, cold: Int64? = nil,
-            ceiling: Int64? = nil, target: Int64? = nil
+            ceiling: Int64? = nil, target: Int64? = nil, hotPercent: Int64? = nil
         ) {
-            self.network = network
+            (self.network, self.hotPercent) = (network, hotPercent)
             (self.cold, self.ceiling, self.target) = (cold, ceiling, target)
             (self.approved, self.open, self.free, self.total) = (approved, open, free, total)
             (self.name, self.asset, self.condition, self.text) = (name, asset, condition, text)
@@ -229,6 +231,7 @@ extension HostTables.Chain {
             "pending": .number(pending), "approved": .orNull(approved), "open": .orNull(open),
             "free": .orNull(free), "total": .orNull(total), "cold": .orNull(cold),
             "ceiling": .orNull(ceiling), "target": .orNull(target),
+            "hotPercent": .orNull(hotPercent),
         ]
     }
 
@@ -245,7 +248,7 @@ extension HostTables.Chain {
             credited: credited, pending: pending, approved: json["approved"]?.whole,
             open: json["open"]?.whole, free: json["free"]?.whole, total: json["total"]?.whole,
             cold: json["cold"]?.whole, ceiling: json["ceiling"]?.whole,
-            target: json["target"]?.whole)
+            target: json["target"]?.whole, hotPercent: json["hotPercent"]?.whole)
     }
 }
 

@@ -322,6 +322,9 @@ extension MIBRows {
                     .text(chain.condition, max: 40), chain.tip.map { .wide($0) },
                     .wide(chain.credited), .wide(chain.pending), chain.approved.map { .wide($0) },
                     chain.open.map { .wide($0) }, chain.free.map { .wide($0) },
+                    chain.total.map { .wide($0) }, chain.cold.map { .wide($0) },
+                    chain.ceiling.map { .wide($0) }, chain.target.map { .wide($0) },
+                    chain.hotPercent.map { .gauge(closest: $0) },
                 ])
         }
     }

@@ -72,6 +72,14 @@ public struct BooksReport: Hashable, Sendable {
         return band.remark(hot: hot, cold: cold ?? 0)
     }
 
+    /// What is hot in percent of the ceiling, rounded up; nil: not known, or there is none.
+    public var hotPercent: Int64? {
+        guard let band, let hot, band.ceiling > 0 else { return nil }
+        let (hundred, isOver) = hot.multipliedReportingOverflow(by: 100)
+        guard !isOver else { return .max }
+        return Int64(clamping: hundred / band.ceiling + (hundred % band.ceiling > 0 ? 1 : 0))
+    }
+
     /// As JSON. Amounts are strings of base units.
     public var json: JSONValue {
         func units(_ value: Int128?) -> JSONValue { .orNull(value.map { "\($0)" }) }
@@ -83,7 +91,8 @@ public struct BooksReport: Hashable, Sendable {
             "elsewhere": units(sides?.elsewhere), "overcharged": units(sides?.overcharged),
             "difference": units(sides?.difference),
             "hot": units(hot), "cold": units(cold), "ceiling": units(band?.ceiling),
-            "target": units(band?.target), "remark": .orNull(remark),
+            "target": units(band?.target), "hotPercent": .orNull(hotPercent),
+            "remark": .orNull(remark),
             "coins": .number(coins), "coinsVanished": .number(vanished),
             "block": .orNull(block.map { Int64(clamping: $0) }),
         ]

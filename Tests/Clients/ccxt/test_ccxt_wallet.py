@@ -188,6 +188,23 @@ def test_a_key_withdraws_to_the_address_book_within_limits(venue, wallet):
     assert free(client) == before - 2
     refuse(venue, wallet.withdraw("BTC", 2.5, TO))  # another's own limits
 
+    # A tier's limits stand in the place of those of each account.
+    ctl("wallet", "limits", "set", "BTC", "--tier", 1, "--each", 4, "--day", "none",
+        "--day-count", 0)
+    ctl("fees", "tier", "demo2", 1)
+    most = client.fetch_currencies()["BTC"]["networks"]["BTC"]["limits"]["withdraw"]["max"]
+    assert exact(most) == Decimal("4.00001")
+    shown = venue.exchange.ctl_json("wallet", "limits", "show", "BTC", "--account", "demo2")
+    row, = shown["limits"]
+    assert (row["account"], row["tier"], exact(row["each"])) == (None, 1, 4)
+    client.withdraw("BTC", 1.1, TO)
+    with pytest.raises(Refused, match="there is no tier 99"):
+        ctl("wallet", "limits", "set", "BTC", "--tier", 99, "--each", 4)
+    ctl("wallet", "limits", "remove", "BTC", "--tier", 1)
+    with denied(client, -4023):
+        client.withdraw("BTC", 1.1, TO)
+    ctl("fees", "tier", "demo2", 0)
+
     ctl("wallet", "limits", "remove", "BTC")
     ctl("wallet", "policy", "set", "--key-freeze", "48h")
     added = venue.exchange.add_key("demo2", "read")

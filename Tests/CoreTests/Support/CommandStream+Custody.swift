@@ -161,9 +161,12 @@ extension CommandStream {
                         ? random.pick([-1, .max, 1 << 120 + 1]) : random.pick(amounts))
             }
             let isNone = random.once(in: 3)
+            let isOfAll = random.once(in: 2)
+            let tiers: [UInt16] = [0, 1, 1, 2, 7, 8]
+            let tier = random.once(in: isOfAll ? 2 : 40) ? random.pick(tiers) : nil
             return .setWithdrawalLimits(
                 SetWithdrawalLimits(
-                    account: random.once(in: 2) ? AccountID(0) : account(), asset: assetID(),
+                    account: isOfAll ? AccountID(0) : account(), tier: tier, asset: assetID(),
                     dayCountMax: isNone ? 0 : random.pick([0, 1, 3, 9, .max]),
                     amountMax: isNone ? .zero : amount(&random),
                     dayAmountMax: isNone ? .zero : amount(&random),

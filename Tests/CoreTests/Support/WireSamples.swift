@@ -179,7 +179,7 @@ struct WireSamples {
         case .setWithdrawalLimits:
             .setWithdrawalLimits(
                 SetWithdrawalLimits(
-                    account: AccountID(integer()), asset: AssetID(integer()),
+                    account: AccountID(integer()), tier: integer() / 2, asset: AssetID(integer()),
                     dayCountMax: integer(), amountMax: Amount(units: wide()),
                     dayAmountMax: Amount(units: wide()), monthAmountMax: Amount(units: wide()),
                     audit: audit()))

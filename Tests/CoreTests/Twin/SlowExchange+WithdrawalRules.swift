@@ -47,7 +47,12 @@ extension SlowExchange {
         if amounts.contains(where: { $0.units < 0 || !isWithinRange($0.units) }) {
             return .refused(.termsInvalid)
         }
-        let others = withdrawalLimits.filter { $0.account != c.account || $0.asset != c.asset }
+        if let tier = c.tier, c.account.number != 0 || UInt32(tier) >= limits.feeTiers {
+            return .refused(.termsInvalid)
+        }
+        let others = withdrawalLimits.filter {
+            $0.account != c.account || $0.tier != c.tier || $0.asset != c.asset
+        }
         let isNone = c.dayCountMax == 0 && amounts.allSatisfy { $0.units == 0 }
         if !isNone, others.count == withdrawalLimits.count, others.count >= 16_384 {
             return .refused(.tableFull)
@@ -158,7 +163,10 @@ extension SlowExchange {
 
     private func limits(_ account: AccountID, _ asset: AssetID) -> WithdrawalLimitsView? {
         let rows = withdrawalLimits.filter { $0.asset == asset }
-        return rows.first { $0.account == account } ?? rows.first { $0.account.number == 0 }
+        let tier = flaw == .everyTierIsTheFirst ? 0 : self.account(account)?.view.tier
+        return rows.first { $0.account == account && $0.tier == nil }
+            ?? rows.first { $0.tier == tier && tier != nil }
+            ?? rows.first { $0.account.number == 0 && $0.tier == nil }
     }
 
     private func isAbove(_ limits: WithdrawalLimitsView, _ c: RequestWithdrawal) -> Bool {

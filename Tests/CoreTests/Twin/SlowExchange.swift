@@ -135,6 +135,7 @@ enum Flaw: String, CaseIterable, Sendable {
     case feesOfOne, keyOfOne
     case newAddressAtOnce, bookOfAnybody, bookOfAnyChain, firstChangeFreezes, keyOfAnother
     case dayIsShort, requestIsNotCounted, anywhereUnasked, coldForNobody, coldIsKept
+    case everyTierIsTheFirst
     case canceledStillCounts, onlyThisHourIsGivenBack
 }
 

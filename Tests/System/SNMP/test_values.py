@@ -92,7 +92,8 @@ def expected():
         "InodesFree": 900})
     all_values |= columns("bourseChain", "1", {
         "Name": "bitcoin", "Asset": "BTC", "Condition": "in step", "Tip": 914_220,
-        "Credited": 914_214, "Pending": 2, "Approved": 4, "Open": 3, "Free": 2**40})
+        "Credited": 914_214, "Pending": 2, "Approved": 4, "Open": 3, "Free": 2**40,
+        "Total": 2**41, "Cold": 2**42, "Ceiling": 2**43, "Target": 2**39, "Hot": 25})
     all_values |= columns("bourseChain", "7", {
         "Name": "litecoin", "Asset": "", "Condition": "no node", "Credited": 0, "Pending": 0})
     return all_values

@@ -352,10 +352,12 @@ def host_state():
         "chains": [
             {"network": 1, "name": "bitcoin", "asset": "BTC", "condition": "in step", "text": "",
              "isSound": True, "tip": 914_220, "read": 914_220, "credited": 914_214, "pending": 2,
-             "approved": 4, "open": 3, "free": 2**40, "total": 2**41},
+             "approved": 4, "open": 3, "free": 2**40, "total": 2**41, "cold": 2**42,
+             "ceiling": 2**43, "target": 2**39, "hotPercent": 25},
             {"network": 7, "name": "litecoin", "asset": "", "condition": "no node", "text": "gone",
              "isSound": False, "tip": None, "read": None, "credited": 0, "pending": 0,
-             "approved": None, "open": None, "free": None, "total": None},
+             "approved": None, "open": None, "free": None, "total": None, "cold": None,
+             "ceiling": None, "target": None, "hotPercent": None},
         ],
         "checks": [
             check(101, "cpu.thread-affinity", "engine"),

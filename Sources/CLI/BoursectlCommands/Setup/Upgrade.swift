@@ -36,6 +36,9 @@ struct UpgradeCommand: ParsableCommand {
     private static let matchd = "bourse-matchd.service"
     /// How long a matchd that was restarted may take until both hosts are in sync.
     private static let syncNanosMax: Int64 = 600_000_000_000
+    /// How long two agents, of which one may have just been restarted, may take until this one
+    /// knows what the other host runs; after that it counts as not known.
+    private static let peerNanosMax: Int64 = 15_000_000_000
 
     @OptionGroup var common: CommonOptions
     @Flag(
@@ -63,7 +66,9 @@ struct UpgradeCommand: ParsableCommand {
                 settings: settings, agent: HostAgent(socket: settings.agent.socket), user: "root",
                 waitNanos: Self.syncNanosMax)
         }
-        let before = try order?.document()
+        // Without an agent there is nothing to wait for.
+        _ = try order?.document()
+        let before = try order.map { try Self.document($0) }
         if let before {
             // What an interrupted upgrade left is restarted on either host.
             switch PairUpgrade(before, isOld: isMatchdOld).step {
@@ -80,11 +85,8 @@ struct UpgradeCommand: ParsableCommand {
         try restart(old)
         var next: String?
         if let order {
-            // The agent, which was restarted, has heard of the other host's again.
-            let now = try order.await("Asking both agents") { now in
-                now.isPeerReachable == true || before?.isPeerReachable != true ? now : nil
-            }
-            if case .nothing(let words) = PairUpgrade(now, isOld: false).step { next = words ?? "" }
+            let now = PairUpgrade(try Self.document(order), isOld: false)
+            if case .nothing(let words) = now.step { next = words ?? "" }
         }
         give(report, next: next, isUpgraded: true)
     }
@@ -117,6 +119,15 @@ struct UpgradeCommand: ParsableCommand {
         }
         announce("comparing the state it reached")
         return try Rehearsal(settings: settings).run()
+    }
+
+    /// The agent's document, once it says what the other host runs or that does not come.
+    private static func document(_ order: ClusterOrder) throws -> ClusterDocument {
+        let begin = Clock.monotonicNanos()
+        return try order.await("Asking both agents") { now in
+            let isKnown = PairUpgrade(now, isOld: false).peerRuns != nil
+            return isKnown || Clock.monotonicNanos() - begin > peerNanosMax ? now : nil
+        }
     }
 
     /// Restarts those of these units that are started.

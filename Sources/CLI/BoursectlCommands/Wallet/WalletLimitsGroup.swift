@@ -10,13 +10,15 @@ struct WalletLimitsGroup: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "limits", abstract: "How much of an asset customers withdraw.",
         discussion: """
-            An asset has limits for each account, and an account may have its own in their place. \
+            An asset has limits for each account; a tier's accounts may have others in their \
+            place, and an account its own. The tier is that of `boursectl fees tier`. \
             The amount is what arrives. A day is the last 24 hours, a month the last 30 days, each \
             up to an hour or a day longer. What is requested counts, but for what is refused or \
             canceled, from when there is a limit of a day or a month.
 
             EXAMPLE
               boursectl wallet limits set LTC --each 50 --day 100 --month 1000 --day-count 20
+              boursectl wallet limits set LTC --tier 1 --month 5000
               boursectl wallet limits set LTC --account alice --each 500 --day none
               boursectl wallet limits show LTC --account alice
             """,
@@ -26,7 +28,7 @@ struct WalletLimitsGroup: ParsableCommand {
         ], defaultSubcommand: WalletLimitsShowCommand.self)
 }
 
-/// The limits of an account, or of all, as commands show them.
+/// The limits of an account, of a tier or of all, as commands show them.
 struct WithdrawalLimitsRow {
     let view: WithdrawalLimitsView
     let replica: ExchangeReplica
@@ -43,7 +45,10 @@ struct WithdrawalLimitsRow {
     }
 
     /// Whose it is.
-    var owner: String { view.account.number == 0 ? "each account" : replica.name(view.account) }
+    var owner: String {
+        if let tier = view.tier { return "tier \(tier)" }
+        return view.account.number == 0 ? "each account" : replica.name(view.account)
+    }
 
     /// The columns of a table.
     var cells: [String] {
@@ -63,12 +68,13 @@ struct WithdrawalLimitsRow {
         return [
             "asset": .string(replica.code(view.asset)),
             "account": view.account.number == 0 ? .null : .string(replica.name(view.account)),
-            "each": text(view.amountMax), "day": text(view.dayAmountMax),
+            "tier": .orNull(view.tier.map { Int64($0) }), "each": text(view.amountMax),
+            "day": text(view.dayAmountMax),
             "month": text(view.monthAmountMax), "dayCount": count.map { .number($0) } ?? .null,
         ]
     }
 
-    static let fields = #"{"asset", "account", "each", "day", "month", "dayCount"}"#
+    static let fields = #"{"asset", "account", "tier", "each", "day", "month", "dayCount"}"#
 
     /// A table without rows.
     static var table: Table {
@@ -84,7 +90,8 @@ struct WalletLimitsShowCommand: ParsableCommand {
         commandName: "show", abstract: "Shows the limits, and what an account has used of them.",
         discussion: """
             JSON: {"limits", "used"}; limits is an array of \(WithdrawalLimitsRow.fields), where \
-            null is no limit, and an account of null all those without limits of their own; used \
+            null is no limit; without an account they are those of each account of the tier, \
+            without a tier as well those of all, but for those with limits of their own; used \
             is {"day", "month", "dayCount"}, or null without --account.
             """)
 

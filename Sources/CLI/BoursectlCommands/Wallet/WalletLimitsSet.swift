@@ -42,6 +42,17 @@ struct LimitsTarget: ParsableArguments {
     @Argument(help: "The asset's code.") var asset: String
     @Option(help: "Only this account's: its name, or id:NUMBER. Default: of each account.")
     var account: String?
+    @Option(
+        help: ArgumentHelp(
+            "Only this tier's accounts', as `boursectl fees tier` sets it.", valueName: "number")
+    )
+    var tier: UInt16?
+
+    func validate() throws {
+        guard account == nil || tier == nil else {
+            throw ValidationError("Give --account or --tier, not both.")
+        }
+    }
 
     /// Submits the limits that `make` gives from those that count now.
     fileprivate func run(
@@ -52,19 +63,27 @@ struct LimitsTarget: ParsableArguments {
         let replica = session.replica
         try WithdrawalRulesNeeded.check(replica)
         let asset = try replica.asset(asset)
+        let tiers = replica.engine.limits.feeTiers
+        if let tier, UInt32(tier) >= tiers {
+            throw CommandError(
+                "there is no tier \(tier): tiers go from 0 to \(tiers - 1)", code: .usage)
+        }
         let id = try account.map { try replica.account($0).id } ?? AccountID(0)
         var command = SetWithdrawalLimits(
-            account: id, asset: asset.id, dayCountMax: 0, amountMax: .zero, dayAmountMax: .zero,
-            monthAmountMax: .zero, audit: audit)
-        try make(replica.engine.withdrawalLimits(id, asset.id), asset, &command)
+            account: id, tier: tier, asset: asset.id, dayCountMax: 0, amountMax: .zero,
+            dayAmountMax: .zero, monthAmountMax: .zero, audit: audit)
+        func counting() -> WithdrawalLimitsView? {
+            tier.map { replica.engine.withdrawalLimits(tier: $0, asset.id) }
+                ?? replica.engine.withdrawalLimits(id, asset.id)
+        }
+        try make(counting(), asset, &command)
         let receipt = try session.submit(
             command,
             meanings: [
                 .tableFull: "there are \(Limits.withdrawalLimitsMax) rows of limits, which is the "
                     + "most: remove one of an account"
             ])
-        let row = replica.engine.withdrawalLimits(id, asset.id)
-            .map { WithdrawalLimitsRow(view: $0, replica: replica) }
+        let row = counting().map { WithdrawalLimitsRow(view: $0, replica: replica) }
         var table = WithdrawalLimitsRow.table
         if let row { table.add(row.cells) }
         common.out.give(
@@ -83,8 +102,9 @@ struct WalletLimitsSetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "set", abstract: "Limits the withdrawals of an asset.",
         discussion: """
-            Limits that are not given stay unchanged; an account's own begin with those of each \
-            account, and then no longer follow them. Where operators have keys, this takes two.
+            Limits that are not given stay unchanged; an account's or a tier's own begin with \
+            those that counted for it, and then no longer follow them. Where operators have \
+            keys, this takes two.
 
             \(LimitsTarget.json)
 
@@ -113,7 +133,7 @@ struct WalletLimitsSetCommand: ParsableCommand {
             command.monthAmountMax = try amount(month, before?.monthAmountMax, asset)
             command.dayCountMax = dayCount?.number ?? before?.dayCountMax ?? 0
             // A row of nothing would be removed, and the general limits would count again.
-            if command.account.number != 0, command.isEmpty {
+            if command.account.number != 0 || command.tier != nil, command.isEmpty {
                 command.amountMax = Amount(units: Limits.amountUnitsMax)
             }
         }
@@ -129,9 +149,11 @@ struct WalletLimitsSetCommand: ParsableCommand {
 
 struct WalletLimitsRemoveCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "remove", abstract: "Removes an asset's limits, or an account's own.",
+        commandName: "remove",
+        abstract: "Removes an asset's limits, or a tier's or an account's own.",
         discussion: """
-            Without its own limits an account has those of each account again.
+            Without its own limits an account has those of its tier again, and a tier those of \
+            each account.
 
             \(LimitsTarget.json)
 
@@ -143,7 +165,7 @@ struct WalletLimitsRemoveCommand: ParsableCommand {
 
     func run() throws {
         try target.run { before, asset, command in
-            guard before != nil, before?.account == command.account else {
+            guard before?.account == command.account, before?.tier == command.tier else {
                 throw CommandError(
                     "\(asset.code) has no such limits", repair: "see `boursectl wallet limits show`"
                 )

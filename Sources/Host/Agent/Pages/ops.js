@@ -261,12 +261,13 @@ function showRest(state) {
   table("chains",
     [["chain"], ["asset"], ["condition"], ["tip", "number"], ["credited", "number"],
       ["pending", "number"], ["approved", "number"], ["open", "number"], ["free", "number"],
-      ["total", "number"], ["ceiling", "number"], ["cold", "number"], ["status"]],
+      ["total", "number"], ["hot", "number"], ["ceiling", "number"], ["cold", "number"], ["status"]],
     state.chains.map((chain) => [
       chain.name, chain.asset, [chain.condition, chain.isSound ? "good" : "bad"],
       count(chain.tip), chain.credited ? count(chain.credited) : "–", count(chain.pending),
       count(chain.approved), count(chain.open), count(chain.free), count(chain.total),
-      count(chain.ceiling), count(chain.cold), chain.text,
+      chain.hotPercent === null ? "–" : `${chain.hotPercent} %`, count(chain.ceiling),
+      count(chain.cold), chain.text,
     ]), "no chain is set");
   table("threads",
     [["thread"], ["unit"], ["CPU", "number"], ["allowed"], ["declared", "number"],

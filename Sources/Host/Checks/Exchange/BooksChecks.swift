@@ -7,6 +7,9 @@ extension CheckKind {
     static let books = CheckKind(
         637, "wallet.books",
         why: "What customers are owed has to be there: on the chain, or where the owner says.")
+    static let hot = CheckKind(
+        638, "wallet.hot",
+        why: "Too many coins at the host's own keys are at risk; too few do not pay withdrawals.")
 }
 
 /// What is wrong between the ledger and what there is of a chain's asset.
@@ -17,7 +20,32 @@ struct BooksCheck {
     let source: String
 
     /// What was found.
-    var finding: Finding {
+    var findings: [Finding] { [balance] + (books.hotPercent.map { [hot($0)] } ?? []) }
+
+    /// The hot coins against their band.
+    private func hot(_ percent: Int64) -> Finding {
+        let name = chain.subject
+        let text = "of \(chain.asset) on \(name) \(percent) % of the ceiling are hot"
+        guard let remark = books.remark, !isStandby else {
+            return Finding(.hot, name, .ok, text, source: source)
+        }
+        return Finding(
+            .hot, name, .warning, "\(text): \(remark)", source: source,
+            fix: .advice(
+                percent > 100
+                    ? [
+                        "boursectl wallet cold list: what walletd, which moves them, waits for",
+                        "journalctl -u \(HostPlan.walletUnit) -n 50",
+                    ]
+                    : [
+                        "boursectl wallet cold export --help: from cold storage",
+                        "a lower target: boursectl wallet cold set",
+                    ]))
+    }
+
+    private var isStandby: Bool { input.now.exchange?[.role] == "standby" }
+
+    private var balance: Finding {
         let name = chain.subject
         if books.isSound {
             return Finding(
@@ -25,7 +53,7 @@ struct BooksCheck {
                 source: source)
         }
         // Its replica may lack a payment that its node has already.
-        guard input.now.exchange?[.role] != "standby" else {
+        guard !isStandby else {
             return Finding(
                 .books, name, .ok, "ledger and chain of \(name) are compared at the primary",
                 source: source)

@@ -21,7 +21,8 @@ extension CheckKind {
 extension CheckGroup {
     /// walletd.
     static let wallet = CheckGroup(
-        "wallet", seconds: 5, kinds: [.scanner, .node, .walletAnswers, .chain, .payouts, .books],
+        "wallet", seconds: 5,
+        kinds: [.scanner, .node, .walletAnswers, .chain, .payouts, .books, .hot],
         sources: ["{wallet}", ClockReading.path, ExchangeReading.path]
     ) { input in
         let unit = HostPlan.walletUnit
@@ -66,11 +67,12 @@ private struct WalletCheck {
     private func kinds(_ chain: WalletReading.Chain) -> [CheckKind] {
         [.scanner, .node, .chain] + (chain.payouts == nil ? [] : [.payouts])
             + (chain.books == nil ? [] : [.books])
+            + (chain.books?.hotPercent == nil ? [] : [.hot])
     }
 
     private func books(_ chain: WalletReading.Chain) -> [Finding] {
         chain.books.map {
-            [BooksCheck(input: input, chain: chain, books: $0, source: source).finding]
+            BooksCheck(input: input, chain: chain, books: $0, source: source).findings
         } ?? []
     }
 

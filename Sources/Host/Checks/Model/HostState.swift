@@ -94,7 +94,8 @@ public struct HostState: Sendable {
                 credited: chain.credited, pending: chain.pending,
                 approved: chain.payouts?.approved, open: chain.payouts?.open,
                 free: chain.payouts?.free, total: chain.payouts?.total, cold: chain.books?.cold,
-                ceiling: chain.books?.ceiling, target: chain.books?.target)
+                ceiling: chain.books?.ceiling, target: chain.books?.target,
+                hotPercent: chain.books?.hotPercent)
         }
     }
 

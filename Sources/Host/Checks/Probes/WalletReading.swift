@@ -58,6 +58,9 @@ package struct WalletReading: Hashable, Sendable {
         /// What is in cold storage, above what hot coins are too many, and what is kept then, in
         /// base units; nil: not known, or above 64 bits.
         package var cold, ceiling, target: Int64?
+        /// What is hot in percent of the ceiling, and what is to be known of that; nil: nothing.
+        package var hotPercent: Int64?
+        package var remark: String?
     }
 
     /// When it was written, in nanoseconds since 1970.
@@ -164,7 +167,9 @@ extension WalletReading.Books {
         func units(_ member: String) -> Int64? { json[member]?.text.flatMap { Int64($0) } }
         self.init(
             condition: condition, isSound: isSound, text: WalletReading.line(text),
-            cold: units("cold"), ceiling: units("ceiling"), target: units("target"))
+            cold: units("cold"), ceiling: units("ceiling"), target: units("target"),
+            hotPercent: json["hotPercent"]?.count.map { Int64(clamping: $0) },
+            remark: json["remark"]?.text.map(WalletReading.line))
     }
 }
 
