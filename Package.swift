@@ -350,7 +350,7 @@ let package = Package(
             [
                 "Terms", "JSON", "Slabs", "Wire", "Engine", "Platform", "Secrets", "Requests",
                 "Addresses", "Keys", "Liabilities", "Nodes", "Deposits", "EVM", "UTXO", "Payments",
-                "Custodian",
+                "Custodian", "BoursectlCommands",
             ]),
         tests(
             "SigningTests",

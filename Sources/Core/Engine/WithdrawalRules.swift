@@ -252,9 +252,10 @@ struct WithdrawalRules: ~Copyable {
 
     // MARK: Limits
 
-    /// The row that counts for an account: its own, else its tier's, else that of all.
+    /// The row that counts for an account: its own, else its tier's, else that of all. Account 0:
+    /// one without a row of its own.
     func limits(_ account: UInt32, tier: UInt16?, _ asset: UInt16) -> WithdrawalLimitsView? {
-        limits[LimitsRow(account: account, asset: asset)]
+        (account == 0 ? nil : limits[LimitsRow(account: account, asset: asset)])
             ?? tier.flatMap { limits[LimitsRow(tier: $0, asset: asset)] }
             ?? limits[LimitsRow(asset: asset)]
     }

@@ -132,10 +132,13 @@ extension Custodian {
         _ terms: NetworkView, _ known: ChainCoins, _ chain: FollowedChain<Node>
     ) throws(NodeError) -> TransferProposal {
         var conditions = PaymentConditions(feeRate: try chain.payouts.feeRate(chain.node), seed: 0)
-        // What was dropped was too slow: nodes that have it take only what pays more.
+        // What was dropped was too slow. Nodes that have it take only what pays as much more as
+        // they want for relaying it (BIP125, rule 4), which at low rates is more than a quarter.
         if let paid = chain.payouts.transferPaid, known.isDropped(paid.id) {
+            let relayFee = Int128(try chain.node.relayFeePerKilobyte())
             let more = min(
-                paid.perKilobyte * 5 / 4 + 1, Int128(PaymentProposal.feePerKilobyteMax))
+                max(paid.perKilobyte * 5 / 4, paid.perKilobyte + relayFee) + 1,
+                Int128(PaymentProposal.feePerKilobyteMax))
             if more > Int128(conditions.feeRate.perKilobyte),
                 let rate = UTXOFeeRate(perKilobyte: Int64(more))
             {
@@ -311,20 +314,13 @@ extension Custodian {
         _ report: inout PayoutReport, _ terms: NetworkView, _ known: ChainCoins,
         _ chain: FollowedChain<Node>, isAnyPayable: Bool
     ) {
-        guard report.condition != .stopped, known.transfers.isEmpty, isAbove(terms, chain) else {
-            chain.payouts.aboveSince = nil
-            return
-        }
-        let now = Clock.monotonicNanos()
-        let since = chain.payouts.aboveSince ?? now
-        chain.payouts.aboveSince = since
-        guard now - since >= Payouts.aboveNanos else { return }
-        let why =
-            isAnyPayable
-            ? "withdrawals that are approved are paid first"
-            : chain.payouts.transferFault?.1 ?? "what is above the target is worth no transaction"
-        report.remark =
-            "for an hour more is here than the ceiling of cold storage, and is not moved: \(why)"
+        let remark = chain.payouts.ceilingWatch.remark(
+            isAbove: report.condition != .stopped && known.transfers.isEmpty
+                && isAbove(terms, chain),
+            isAnyPayable: isAnyPayable, fault: chain.payouts.transferFault?.1,
+            at: Clock.monotonicNanos())
+        guard let remark else { return }
+        report.remark = remark
         if report.condition.isSound {
             (report.condition, report.text) = (.notMoved, report.remark)
         }

@@ -314,13 +314,16 @@ extension EVMCustodian {
                 continue
             }
             let holding = EVMHolding(sweep)
-            let same = account.sweeps.values.count { $0.coin == sweep.coin }
-            guard same <= Limits.replacementsMax, let transaction = dearer(sweep, fee) else {
+            let same = account.sweeps.filter { $0.value.coin == sweep.coin }
+            guard same.count <= Limits.replacementsMax, let transaction = dearer(sweep, fee) else {
+                // In the place of the newest the same one would be signed again.
+                let oldest = same.min { $0.value.sequence < $1.value.sequence }?.key ?? id
                 chain.sweeping.fail(
                     holding,
                     "its sweep 0x\(id.hex) waits for a block at its last fee. It is final once "
-                        + "blocks take that; for a higher fee, boursectl wallet drop and "
-                        + "bourse-signerd --forget one of those with its nonce")
+                        + "blocks take that; for a higher fee, boursectl wallet drop "
+                        + "\(oldest.hex) --force and bourse-signerd --forget \(oldest.hex), "
+                        + "the cheapest with its nonce")
                 continue
             }
             let old = sweep.signed.transaction

@@ -32,8 +32,6 @@ struct Payouts {
     static let transferRestNanos: Int64 = 300_000_000_000
     /// How long it is believed what the signer's limit has room for.
     static let transferMostNanos: Int64 = 3_600_000_000_000
-    /// How long more than the ceiling may be here until that is told.
-    static let aboveNanos: Int64 = 3_600_000_000_000
     /// How long the log rests after it refused a payment: each try is a record.
     static let refusedNanos: Int64 = 30_000_000_000
     /// How long a coin is believed to be absent.
@@ -93,8 +91,8 @@ struct Payouts {
     var transferMost: (units: Int64, until: Int64)?
     /// The last transfer that was open, and what it paid for 1,000 virtual bytes.
     var transferPaid: (id: TransactionID, perKilobyte: Int128)?
-    /// Since when more is here than the ceiling of cold storage, and nothing moves, monotonic.
-    var aboveSince: Int64?
+    /// How long more is here than the ceiling of cold storage, and nothing moves.
+    var ceilingWatch = CeilingWatch()
     /// When a transfer that can never be final may be dropped again, monotonic.
     var endTime: Int64 = 0
     /// What the wallet can spend that is no change of an open payment, in base units, and how many

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import exchange as tools
@@ -20,7 +21,9 @@ from agent import Agent  # noqa: E402
 
 PROFILES = ROOT / "packaging" / "apparmor"
 NAMES = ("matchd", "auditd", "gatewayd", "walletd", "signerd", "agentd", "helper", "poller", "snmp")
-TRACED = ("matchd", "auditd", "gatewayd", "agentd")
+TRACED = ("matchd", "auditd", "gatewayd", "walletd", "agentd")
+# What operators ask bourse-walletd for, each by a file of root's, and what stands in it.
+REQUESTS = {"bump": "1", "adopt": f"1 {'00' * 32}", "cold": "1 02f8"}
 
 
 def profile(name):
@@ -78,9 +81,10 @@ def expand(glob):
 
 
 class Rules:
-    """The file rules of a profile: may this path be opened so?"""
+    """The file rules of a profile: may this path be opened so? Of a file that is another user's
+    only those hold that do not say `owner`."""
 
-    def __init__(self, text):
+    def __init__(self, text, is_owner=True):
         # The first profile of the file: others are of programs that it runs.
         lines, body, opened = flat(text).splitlines(), [], 0
         values = {}
@@ -94,7 +98,7 @@ class Rules:
         self.rules = []
         for line in body:
             found = re.match(r"\s*(?:owner\s+)?(\"?[/@]\S*)\s+([rwkmaixPpUuCcl]+)\s*(?:->.*)?,", line)
-            if not found:
+            if not found or not is_owner and line.split()[0] == "owner":
                 continue
             glob = found[1].strip('"')
             while name := re.search(r"@\{\w+\}", glob):
@@ -134,15 +138,36 @@ def opened(trace, places):
         if kind == "execve":
             continue
         write = kind != "openat" or "O_WRONLY" in rest or "O_RDWR" in rest
-        read = kind in ("connect", "bind") or "O_WRONLY" not in rest and kind == "openat"
-        for here, there in places:
-            if path.startswith(here):
-                path = there + path[len(here):]
-                break
+        # A file that gets another name is looked at as well.
+        read = kind in ("connect", "bind", "rename") or "O_WRONLY" not in rest and kind == "openat"
+        path = installed(path, places)
         if "O_DIRECTORY" in rest and not path.endswith("/"):
             path += "/"
         found.add((path, "r" * read + "w" * write))
+        if kind == "rename":
+            found.add((installed(rest.split('"')[1], places), "w"))
     return found
+
+
+def installed(path, places):
+    """A path of the run, as it is on an installed host."""
+    for here, there in places:
+        if path.startswith(here):
+            return there + path[len(here):]
+    return path
+
+
+def ask_wallet(folder, seconds_max=30):
+    """Asks bourse-walletd for everything that operators may ask it for, and waits until it has
+    taken it."""
+    for word, text in REQUESTS.items():
+        aside = folder / f"aside.{word}"
+        aside.write_text(f"{text} {time.time_ns()}\n")
+        aside.rename(folder / f"walletd.{word}")
+    deadline = time.monotonic() + seconds_max
+    while any((folder / f"walletd.{word}").exists() for word in REQUESTS):
+        assert time.monotonic() < deadline, "the requests are not taken"
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -164,10 +189,12 @@ def traces(tmp_path_factory):
             (programs / file.name).chmod(0o755)
         else:
             (programs / file.name).symlink_to(file)
-    state, gateway = folder / "state", folder / "gateway"
+    state, gateway, wallet = folder / "state", folder / "gateway", folder / "wallet"
     gateway.mkdir()
+    wallet.mkdir(mode=0o700)
     tools.BIN = agents.BIN = programs
-    exchange = Exchange(state, settings={("gatewayd", "state"): str(gateway)}).init()
+    exchange = Exchange(state, settings={
+        ("gatewayd", "state"): str(gateway), ("walletd", "state"): str(wallet)}).init()
     # As systemd makes it, StateDirectory=.
     (state / "agent").mkdir(mode=0o700)
     try:
@@ -176,6 +203,9 @@ def traces(tmp_path_factory):
         exchange.demo()
         agent.until(lambda: agent.state()["exchange"].get("released", 0) > 10, "sees matchd", 20)
         agent.get("/metrics")
+        exchange.spawn("walletd")
+        ask_wallet(wallet)
+        exchange.stop("walletd")
         exchange.stop("agentd")
         exchange.stop_all()
     finally:
@@ -185,7 +215,7 @@ def traces(tmp_path_factory):
         ["ldd", str(real / "bourse-matchd")], capture_output=True, text=True).stdout
     libraries = re.search(r"=> (/\S*/)libswiftCore\.so", swift)[1]
     socket = "/run/bourse/match/match.sock"
-    own = {"agentd": "/run/bourse-agent/"}
+    own = {"agentd": "/run/bourse-agent/", "walletd": "/run/bourse-wallet"}
     return {
         name: opened(folder / name, [
             (str(state / "bourse.toml"), "/etc/bourse/bourse.toml"),
@@ -197,6 +227,7 @@ def traces(tmp_path_factory):
             (str(state / "secrets"), "/run/credentials/bourse-gatewayd.service"
              if name == "gatewayd" else "/etc/bourse/secrets"),
             (str(gateway), "/var/lib/bourse-gateway"),
+            (str(wallet), "/var/lib/bourse-wallet"),
             (str(state), "/var/lib/bourse"), (libraries, "/usr/lib/bourse/"),
             # A link, which the kernel has followed before it asks.
             ("/proc/self/", "/proc/1/"),
@@ -214,7 +245,7 @@ def test_what_it_opens_is_in_its_profile(traces, name):
 
 @pytest.mark.parametrize("name,state", [
     ("matchd", "bourse"), ("auditd", "bourse"), ("gatewayd", "bourse-gateway"),
-    ("agentd", "bourse-agent"),
+    ("walletd", "bourse-wallet"), ("agentd", "bourse-agent"),
 ])
 def test_without_a_rule_it_is_seen(traces, name, state):
     text = profile(name)
@@ -222,3 +253,20 @@ def test_without_a_rule_it_is_seen(traces, name, state):
         assert rule in text
         rules = Rules(text.replace(rule, ""))
         assert [use for use in traces[name] if not rules.allow(*use)], rule
+
+
+@pytest.mark.parametrize("word", REQUESTS)
+def test_what_root_asks_the_wallet_for_it_may_take(traces, word):
+    """boursectl makes these files as root: no rule holds for them that is for an owner's files."""
+    file = f"/var/lib/bourse-wallet/walletd.{word}"
+    used = {use for use in traces["walletd"] if use[0].startswith(file)}
+    # It renames, reads and removes it.
+    assert {(file, "rw"), (f"{file}.taken", "r"), (f"{file}.taken", "w")} <= used, used
+    text = profile("walletd")
+    rules = Rules(text, is_owner=False)
+    assert [use for use in sorted(used) if not rules.allow(*use)] == []
+    # Without these rules it is seen.
+    without = "".join(
+        line for line in text.splitlines(keepends=True) if "/var/lib/bourse-wallet/w" not in line)
+    rules = Rules(without, is_owner=False)
+    assert all(not rules.allow(*use) for use in used)

@@ -5,21 +5,29 @@ import os
 import pty
 import select
 import shutil
+import struct
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from exchange import BIN, Exchange
 from journal import Journal
+from linkwire import Link, padded, text
 
 TPUB = (
     "tpubDC8msFGeGuwnKG9Upg7DM2b4DaRqg3CUZa5g8v2SRQ6K4NSkxUgd7HsL2XVWbVm39yBA4LAxysQAm397zwQSQoQge"
     "wGiYZqrA9DsP4zbQ1M")
 CUSTOMER = "rltc1q7qjjh3a33jhsmxwxxs5pdm9nralyr68rnna754"
 PASSPHRASE = "correct horse battery"
+# Another account's, whose keys an office might keep offline.
+COLD = (
+    "tpubDCWivZp6qaqCALCt8MyLqAb3awnWm4hfbBPjdZqirYFXYeZ5YsfbWVaPacULZTGtK1RPBSZ92UWNjnhL4fB9UVrF2"
+    "FjgW8cgmBjxPBmB4iB")
 PROPOSED = 75
+PROPOSE, SET_COLD_STORAGE = 62, 74
 SECONDS_MAX = 60
 
 
@@ -239,3 +247,68 @@ def test_the_audit_finds_what_was_altered(office):
     # A booking before the first signature: who signed after it saw another chain.
     sequence, found = altered(28, 8)
     assert not found["ok"] and found["record"] > sequence, found
+
+
+def propose_cold(office, key, number, descriptor):
+    """An operator named oleg proposes cold storage by a program of its own, which checks nothing;
+    the engine's refusal."""
+    venue = office.venue
+    asset = next(row["id"] for row in venue.ctl_json("asset", "list") if row["code"] == "LTC")
+    count, head = office.verify()["head"].split(":")
+    words = descriptor.encode()
+    wanted = padded(
+        struct.pack("<HH12x", asset, 1) + (3 * 10**8).to_bytes(16, "little")
+        + (10**8).to_bytes(16, "little") + struct.pack("<H", len(words)) + words + text("oleg")
+        + struct.pack("<H", 4) + b"test")
+    deadline = time.time_ns() + 3_600 * 10**9
+    signed = number.to_bytes(16, "little") + struct.pack(
+        "<qHH4x", deadline, SET_COLD_STORAGE, len(wanted)) + wanted
+    signed += text("oleg") + key.public_key().public_bytes_raw()
+    signed += struct.pack("<Q", int(count)) + bytes.fromhex(head)
+    purpose = b"bourse-operator1" + struct.pack("<QQQ", *Journal(venue.state).identity, PROPOSE)
+    link = Link(str(venue.state / "run" / "match.sock"), "operator/oleg")
+    try:
+        session = link.open("operator/oleg")[3]
+        link.submit(session, [(1, PROPOSE, padded(signed + key.sign(purpose + signed)))])
+        acks = []
+        while not acks:
+            acks = link.acks(10)
+        return acks[0][4]
+    finally:
+        link.close()
+
+
+def test_who_endorses_cold_storage_sees_that_nothing_could_come_back(office):
+    """The engine takes any words for a descriptor: what is wrong with them sees the second one."""
+    key = Ed25519PrivateKey.generate()
+    office.signed("olga", "operator", "add", "oleg", "--public-key",
+                  key.public_key().public_bytes_raw().hex(), "--administers", code=PROPOSED)
+    office.endorse("otto")
+    bad = {
+        "wpkh(nobody reads this)": "the descriptor is not taken",
+        f"wpkh({TPUB}/0/*)": "the wallet's own",
+        "ltc1q7qjjh3a33jhsmxwxxs5pdm9nralyr68rvujj3j": "the descriptor is not taken",
+        "": "none any more",
+        f"wpkh({COLD}/0/*)": "one key",
+    }
+    for number, (descriptor, said) in enumerate(bad.items(), 1):
+        # boursectl itself proposes none of these.
+        is_good = said in ("none any more", "one key")
+        if not is_good:
+            words = ("wallet", "cold", "set", "LTC", 1, "--descriptor", descriptor, "--ceiling", 3,
+                     "--target", 1, "--yes", "--operator-key", office.key("olga"))
+            assert said in office.venue.ctl(*words, check=False).stderr
+        assert propose_cold(office, key, number, descriptor) == 0
+        (made,) = [row["id"] for row in office.proposals() if row["proposer"] == "oleg"
+                   and row["fields"]["descriptor"] == descriptor]
+        # Before the passphrase, which is not given here.
+        code, typed = office.typed("proposal", "approve", made, "--operator-key",
+                                   office.key("otto"), lines=("another passphrase",))
+        assert code == 1
+        for shown in (office.venue.ctl("proposal", "show", made).stdout, typed):
+            (line,) = [one for one in shown.splitlines() if one.strip().startswith("cold storage")]
+            assert said in line and ("UNREADABLE" in line) != is_good, shown
+            assert "3 LTC" in shown and descriptor in shown, shown
+            assert ("first addresses" in shown) == (said == "one key"), shown
+    assert office.venue.ctl_json("wallet", "cold", "list") == []
+    assert office.verify()["ok"]
