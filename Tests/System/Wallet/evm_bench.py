@@ -277,6 +277,15 @@ class EVMWalletBench(EVMAccounts, WalletBench):
             token = self.tokens.get(code)
             assert self.node.balance(address, token) == units * (UNIT if code == "ETH" else 1)
 
+    def check_others(self, answers):
+        """Of what the signer signed all that the chain has not has the nonce of what it has."""
+        paid = {one["hash"] for one, _ in self.node.transactions()}
+        for answer in answers:
+            signed = json.loads(answer).get("signed")
+            if signed and "0x" + signed["transaction"] not in paid:
+                why = self.node.refusal("eth_sendRawTransaction", "0x" + signed["bytes"])
+                assert "nonce" in why
+
     def await_payouts(self, condition):
         return self.await_(condition, lambda: self.payouts.get("condition") == condition
                            and self.payouts)

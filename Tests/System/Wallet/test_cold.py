@@ -2,18 +2,17 @@
 and many small coins become one."""
 import copy
 import json
-import signal
 import struct
 from collections import Counter
 
 import pytest
+from kills import killed_around_signature, killed_at
 from linkwire import Link
-from link_watch import PAYMENT_COMMANDS, LinkWatch
+from link_watch import PAYMENT_COMMANDS
 from proxies import ask_signer
 from red_judge import captured_request
 from red_keys import ACCOUNT, Thief
 from red_team import Output, Transaction, messages, transactions
-from signer_watch import SignerWatch
 from wallet_bench import CONFIRMATIONS, FEE, KEY, WORDS, WalletBench
 from wallet_keys import secret, text
 
@@ -142,17 +141,10 @@ def test_walletd_killed_at_each_command_moves_once(bench, tmp_path, point, when)
     bench.fund("ann", 2 * COIN, 2 * COIN)
     bench.kill("walletd")
     bench.set_cold(2 * COIN, COIN)
-    watch = LinkWatch(tmp_path / "watch", bench.state / "run" / "match.sock", point, when,
-                      lambda: bench.running["walletd"].send_signal(signal.SIGKILL))
-    try:
-        bench.start_wallet(tmp_path / "watch")
+    with killed_at(bench, tmp_path, point, when):
         if point in ("final block", "settle"):
             bench.await_("in the pool", lambda: bench.node.call("getrawmempool"))
             bench.node.mine(CONFIRMATIONS)
-        assert watch.has_struck.wait(60), bench.log_tail("walletd")
-        assert bench.running.pop("walletd").wait(60) == -signal.SIGKILL
-    finally:
-        watch.close()
     bench.start_wallet()
     bench.await_cold(COIN)
     check_once(bench, 3 * COIN)
@@ -165,21 +157,8 @@ def test_killed_around_the_signature_it_moves_once(bench, tmp_path, victim, when
     bench.fund("ann", 2 * COIN, 2 * COIN)
     bench.kill("walletd")
     bench.set_cold(2 * COIN, COIN)
-    watch = SignerWatch(tmp_path / "sign", bench.state / "run" / "signer.sock", when,
-                        lambda: bench.running[victim].send_signal(signal.SIGKILL))
-    try:
-        bench.start_wallet(signer=tmp_path / "sign")
-        assert watch.has_struck.wait(60), bench.log_tail("walletd")
-        bench.running.pop(victim).wait(60)
-        if victim == "walletd":
-            bench.start_wallet(signer=tmp_path / "sign")
-        elif victim == "signerd":
-            bench.start_signer()
-        else:
-            bench.start("matchd")
+    with killed_around_signature(bench, tmp_path, victim, when) as watch:
         bench.await_cold(COIN)
-    finally:
-        watch.close()
     check_once(bench, 3 * COIN)
     # All that was signed is one transaction.
     signed = {json.loads(line).get("signed", {}).get("transaction") for line in watch.answers}

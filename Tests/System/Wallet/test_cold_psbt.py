@@ -1,7 +1,6 @@
 """Cold storage: set with its descriptor, and brought back by PSBTs that its devices (embit) sign.
 Whatever is changed on the way is refused, and whatever is killed, coins come back once."""
 import base64
-import signal
 import subprocess
 import time
 
@@ -10,7 +9,7 @@ from cold_devices import REGTEST, ColdDevices
 from embit import bip32, psbt, script
 from embit.finalizer import finalize_psbt
 from exchange import BIN
-from link_watch import LinkWatch
+from kills import killed_at
 from litecoin import COIN
 from wallet_bench import KEY, WalletBench
 
@@ -361,19 +360,12 @@ def test_walletd_killed_around_the_log_brings_it_once(bench, tmp_path, when):
     signed = devices.sign(file, tmp_path / "signed.psbt")
     hot = int(cold(bench)["hot"])
     bench.kill("walletd")
-    watch = LinkWatch(tmp_path / "watch", bench.state / "run" / "match.sock", "sign", when,
-                      lambda: bench.running["walletd"].send_signal(signal.SIGKILL))
-    try:
-        bench.start_wallet(tmp_path / "watch")
+    with killed_at(bench, tmp_path, "sign", when):
         bench.await_in_step()
         importer = subprocess.Popen(
             [str(BIN / "boursectl"), "--state", str(bench.state), "wallet", "cold", "import",
              str(signed), "--yes"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
-        assert watch.has_struck.wait(60), bench.log_tail("walletd")
-        assert bench.running.pop("walletd").wait(60) == -signal.SIGKILL
-    finally:
-        watch.close()
     assert bench.node.call("getrawmempool") == []
     importer.kill()
     importer.wait(10)

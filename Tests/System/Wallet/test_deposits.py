@@ -1,10 +1,10 @@
 """Deposits on a real Litecoin node: each is credited once, whatever is killed and wherever."""
 import os
 import random
-import signal
 
 import pytest
-from link_watch import DEPOSIT_COMMANDS, LinkWatch
+from kills import killed_at
+from link_watch import DEPOSIT_COMMANDS
 from wallet_bench import CONFIRMATIONS, KEY, NAMES, WalletBench
 
 ROUNDS = int(os.environ.get("BOURSE_WALLET_ROUNDS", "12"))
@@ -49,17 +49,10 @@ def test_killed_at_each_command_it_credits_once(bench, tmp_path, point, when):
     for name in NAMES:
         bench.node.pay(bench.addresses[name], 1_000_000)
     bench.node.mine()
-    watch = LinkWatch(tmp_path / "watch", bench.state / "run" / "match.sock", point, when,
-                      lambda: bench.running["walletd"].send_signal(signal.SIGKILL))
-    try:
-        bench.start_wallet(tmp_path / "watch")
+    with killed_at(bench, tmp_path, point, when) as watch:
         if point == "note":
             assert watch.has_struck.wait(60)
         bench.node.mine(CONFIRMATIONS)
-        assert watch.has_struck.wait(60), bench.log_tail("walletd")
-        assert bench.running.pop("walletd").wait(60) == -signal.SIGKILL
-    finally:
-        watch.close()
     bench.start_wallet()
     assert set(bench.check().values()) == {1_000_000}
 

@@ -5,7 +5,8 @@ import random
 import signal
 
 import pytest
-from link_watch import PAYMENT_COMMANDS, LinkWatch
+from kills import killed_around_signature, killed_at
+from link_watch import PAYMENT_COMMANDS
 from signer_watch import SignerWatch
 from wallet_bench import CONFIRMATIONS, FEE, NAMES, WalletBench
 
@@ -76,17 +77,10 @@ def test_walletd_killed_at_each_command_pays_once(bench, tmp_path, point, when):
     bench.kill("walletd")
     there = bench.node.call("getnewaddress")
     bench.withdraw("ann", there, COIN // 2)
-    watch = LinkWatch(tmp_path / "watch", bench.state / "run" / "match.sock", point, when,
-                      lambda: bench.running["walletd"].send_signal(signal.SIGKILL))
-    try:
-        bench.start_wallet(tmp_path / "watch")
+    with killed_at(bench, tmp_path, point, when):
         if point in ("final block", "settle"):
             bench.await_("in the pool", lambda: bench.node.call("getrawmempool"))
             bench.node.mine(CONFIRMATIONS)
-        assert watch.has_struck.wait(60), bench.log_tail("walletd")
-        assert bench.running.pop("walletd").wait(60) == -signal.SIGKILL
-    finally:
-        watch.close()
     bench.start_wallet()
     bench.await_paid()
     bench.check_paid([(there, COIN // 2)])
@@ -101,21 +95,8 @@ def test_killed_around_the_signature_it_pays_once(bench, tmp_path, victim, when)
     bench.kill("walletd")
     there = bench.node.call("getnewaddress")
     bench.withdraw("ann", there, COIN // 2)
-    watch = SignerWatch(tmp_path / "sign", bench.state / "run" / "signer.sock", when,
-                        lambda: bench.running[victim].send_signal(signal.SIGKILL))
-    try:
-        bench.start_wallet(signer=tmp_path / "sign")
-        assert watch.has_struck.wait(60), bench.log_tail("walletd")
-        bench.running.pop(victim).wait(60)
-        if victim == "walletd":
-            bench.start_wallet(signer=tmp_path / "sign")
-        elif victim == "signerd":
-            bench.start_signer()
-        else:
-            bench.start("matchd")
+    with killed_around_signature(bench, tmp_path, victim, when) as watch:
         bench.await_paid()
-    finally:
-        watch.close()
     bench.check_paid([(there, COIN // 2)])
     # Whatever else was signed can never be final beside it.
     signed = [json.loads(answer)["signed"] for answer in watch.answers if b'"signed"' in answer]

@@ -2,7 +2,6 @@
 and wherever."""
 import os
 import random
-import signal
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +10,8 @@ import ccxt
 import pytest
 from evm_bench import KIND, UNIT, WEI, EVMWalletBench
 from exchange import Refused
-from link_watch import DEPOSIT_COMMANDS, LinkWatch
+from kills import killed_at
+from link_watch import DEPOSIT_COMMANDS
 from wallet_bench import CONFIRMATIONS, NAMES
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "Clients" / "ccxt"))
@@ -65,17 +65,10 @@ def test_killed_at_each_command_it_credits_once(bench, tmp_path, point, when):
         bench.pay(name, 1_000_000)
         bench.pay(name, 2_000_000, "TST")
     bench.node.mine()
-    watch = LinkWatch(tmp_path / "watch", bench.state / "run" / "match.sock", point, when,
-                      lambda: bench.running["walletd"].send_signal(signal.SIGKILL))
-    try:
-        bench.start_wallet(tmp_path / "watch")
+    with killed_at(bench, tmp_path, point, when) as watch:
         if point == "note":
             assert watch.has_struck.wait(60)
         bench.node.mine(CONFIRMATIONS)
-        assert watch.has_struck.wait(60), bench.log_tail("walletd")
-        assert bench.running.pop("walletd").wait(60) == -signal.SIGKILL
-    finally:
-        watch.close()
     # The node goes as well.
     bench.node.kill()
     bench.node.start()

@@ -2,14 +2,12 @@
 whatever is killed; what comes back is signed by another program; and what leaves it otherwise stops
 withdrawals. The checker reads the chain itself."""
 import json
-import signal
 import time
 
 import pytest
 from evm_bench import KIND, UNIT, WEI, EVMWalletBench
-from link_watch import LinkWatch
+from kills import killed_around_signature, killed_at, mine_until_struck
 from proxies import NodeProxy
-from signer_watch import SignerWatch
 from wallet_bench import CONFIRMATIONS
 
 COIN = 10**8
@@ -181,17 +179,8 @@ def test_killed_at_each_command_it_moves_once(bench, tmp_path, point, when):
     bench.fill(tokens=0)
     bench.kill("walletd")
     bench.name()
-    watch = LinkWatch(tmp_path / "watch", bench.state / "run" / "match.sock", point, when,
-                      lambda: bench.running["walletd"].send_signal(signal.SIGKILL))
-    try:
-        bench.start_wallet(tmp_path / "watch")
-        deadline = time.monotonic() + 60
-        while not watch.has_struck.wait(0.3):
-            assert time.monotonic() < deadline, bench.log_tail("walletd")
-            bench.node.mine()
-        assert bench.running.pop("walletd").wait(60) == -signal.SIGKILL
-    finally:
-        watch.close()
+    with killed_at(bench, tmp_path, point, when) as watch:
+        mine_until_struck(bench, watch)
     # What waited at the node is gone as well.
     bench.node.kill()
     bench.node.start()
@@ -212,32 +201,16 @@ def test_killed_around_the_signature_it_moves_once(bench, tmp_path, victim, when
     bench.fill(ether=0)
     bench.kill("walletd")
     bench.name("TST", 1_000, 500)
-    watch = SignerWatch(tmp_path / "sign", bench.state / "run" / "signer.sock", when,
-                        lambda: bench.running[victim].send_signal(signal.SIGKILL))
-    try:
-        bench.start_wallet(signer=tmp_path / "sign")
-        assert watch.has_struck.wait(60), bench.log_tail("walletd")
-        bench.running.pop(victim).wait(60)
-        if victim == "walletd":
-            bench.start_wallet(signer=tmp_path / "sign")
-        else:
-            bench.start_signer()
+    with killed_around_signature(bench, tmp_path, victim, when) as watch:
         # What the signer does not answer is asked again after a minute.
         deadline = time.monotonic() + 120
         while not bench.in_cold("TST"):
             assert time.monotonic() < deadline, bench.log_tail("walletd")
             bench.node.mine()
             time.sleep(0.3)
-    finally:
-        watch.close()
     bench.settle()
     assert bench.to_cold() == [(4_500 * TOKEN, "TST")]
-    # Whatever else was signed has the same nonce.
-    paid = {one["hash"] for one, _ in bench.node.transactions()}
-    for answer in watch.answers:
-        signed = json.loads(answer).get("signed")
-        if signed and "0x" + signed["transaction"] not in paid:
-            assert "nonce" in bench.node.refusal("eth_sendRawTransaction", "0x" + signed["bytes"])
+    bench.check_others(watch.answers)
     bench.check_sums(given=WEI)
 
 
@@ -423,16 +396,9 @@ def test_killed_at_the_log_it_comes_back_once(bench, tmp_path, when):
     raw, _ = bench.bring("ETH", 3, tmp_path)
     bench.kill("walletd")
     before = bench.node.balance(bench.hot)
-    watch = LinkWatch(tmp_path / "watch", bench.state / "run" / "match.sock", "sign", when,
-                      lambda: bench.running["walletd"].send_signal(signal.SIGKILL))
-    try:
-        bench.start_wallet(tmp_path / "watch")
+    with killed_at(bench, tmp_path, "sign", when):
         bench.await_in_step()
         bench.take(raw, tmp_path)
-        assert watch.has_struck.wait(60), bench.log_tail("walletd")
-        assert bench.running.pop("walletd").wait(60) == -signal.SIGKILL
-    finally:
-        watch.close()
     # Nothing is sent that the log does not have.
     if when == "before":
         assert bench.node.call("eth_getTransactionCount", COLD, "pending") == "0x0"

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from evm_bench import KIND, UNIT, WEI, EVMWalletBench
-from link_watch import LinkWatch
+from kills import killed_at, mine_until_struck
 from signer_watch import SignerWatch
 from wallet_bench import CONFIRMATIONS, NAMES
 
@@ -120,17 +120,8 @@ def test_killed_at_each_command_it_sweeps_once(bench, tmp_path, point, when):
     bench.supply(ether=1, tokens=0)
     bench.fund("ben", 50 * TOKEN, code="TST")
     bench.kill("walletd")
-    watch = LinkWatch(tmp_path / "watch", bench.state / "run" / "match.sock", point, when,
-                      lambda: bench.running["walletd"].send_signal(signal.SIGKILL))
-    try:
-        bench.start_wallet(tmp_path / "watch")
-        deadline = time.monotonic() + 60
-        while not watch.has_struck.wait(0.3):
-            assert time.monotonic() < deadline, bench.log_tail("walletd")
-            bench.node.mine()
-        assert bench.running.pop("walletd").wait(60) == -signal.SIGKILL
-    finally:
-        watch.close()
+    with killed_at(bench, tmp_path, point, when) as watch:
+        mine_until_struck(bench, watch)
     # What waited at the node is gone as well.
     bench.node.kill()
     bench.node.start()

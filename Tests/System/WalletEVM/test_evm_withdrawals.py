@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import ccxt
 import pytest
 from evm_bench import KIND, EVMWalletBench
-from link_watch import PAYMENT_COMMANDS, LinkWatch
+from kills import killed_around_signature, killed_at
+from link_watch import PAYMENT_COMMANDS
 from signer_watch import SignerWatch
 from wallet_bench import CONFIRMATIONS, NAMES
 
@@ -85,19 +86,12 @@ def test_walletd_killed_at_each_command_pays_once(bench, tmp_path, point, when):
     there = [bench.address(), bench.address()]
     bench.withdraw("ann", there[0], COIN // 2)
     bench.withdraw("ben", there[1], 5 * TOKEN, "TST")
-    watch = LinkWatch(tmp_path / "watch", bench.state / "run" / "match.sock", point, when,
-                      lambda: bench.running["walletd"].send_signal(signal.SIGKILL))
-    try:
-        bench.start_wallet(tmp_path / "watch")
+    with killed_at(bench, tmp_path, point, when):
         if point in ("final block", "settle"):
             bench.await_("signed", lambda: all(
                 one["status"] == "signed" for one in bench.withdrawals.values()))
             time.sleep(1)
             bench.node.mine(CONFIRMATIONS)
-        assert watch.has_struck.wait(60), bench.log_tail("walletd")
-        assert bench.running.pop("walletd").wait(60) == -signal.SIGKILL
-    finally:
-        watch.close()
     # What waited at the node is gone as well.
     bench.node.kill()
     bench.node.start()
@@ -115,28 +109,10 @@ def test_killed_around_the_signature_it_pays_once(bench, tmp_path, victim, when)
     bench.kill("walletd")
     there = bench.address()
     bench.withdraw("ann", there, COIN // 2)
-    watch = SignerWatch(tmp_path / "sign", bench.state / "run" / "signer.sock", when,
-                        lambda: bench.running[victim].send_signal(signal.SIGKILL))
-    try:
-        bench.start_wallet(signer=tmp_path / "sign")
-        assert watch.has_struck.wait(60), bench.log_tail("walletd")
-        bench.running.pop(victim).wait(60)
-        if victim == "walletd":
-            bench.start_wallet(signer=tmp_path / "sign")
-        elif victim == "signerd":
-            bench.start_signer()
-        else:
-            bench.start("matchd")
+    with killed_around_signature(bench, tmp_path, victim, when) as watch:
         bench.await_paid()
-    finally:
-        watch.close()
     bench.check_sent([(there, COIN // 2, "ETH")])
-    # Whatever else was signed has the same nonce.
-    paid = {one["hash"] for one, _ in bench.node.transactions()}
-    for answer in watch.answers:
-        signed = json.loads(answer).get("signed")
-        if signed and "0x" + signed["transaction"] not in paid:
-            assert "nonce" in bench.node.refusal("eth_sendRawTransaction", "0x" + signed["bytes"])
+    bench.check_others(watch.answers)
 
 
 def test_cancelled_between_signature_and_log_its_nonce_goes_to_another(bench, tmp_path):
