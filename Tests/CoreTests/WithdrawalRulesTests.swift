@@ -300,6 +300,12 @@ import Wire
         #expect(limit(Venue.ann, each: 9) == .none && request(10) == .withdrawalLimit)
         #expect(limit(Venue.ann) == .none && limit(tier: 1) == .none)
         #expect(request(51) == .withdrawalLimit && request(50) == .none, "as of all again")
+        // Only what was requested while it counted counts.
+        #expect(limit(tier: 1, count: 2) == .none && limit(count: 1) == .none)
+        #expect(request() == .none && request() == .none && request() == .withdrawalLimit)
+        let first = SetAccountTier(account: Venue.ann, tier: 2, audit: Venue.audit)
+        #expect(venue.apply(.setAccountTier(first)).refusal == .none)
+        #expect(request() == .withdrawalLimit, "what one tier has counted counts for the next")
         #expect(limit(tier: 8, each: 1) == .termsInvalid, "there are eight")
         #expect(limit(Venue.ann, tier: 1, each: 1) == .termsInvalid)
     }

@@ -72,6 +72,12 @@ public struct BooksReport: Hashable, Sendable {
         return band.remark(hot: hot, cold: cold ?? 0)
     }
 
+    /// Whether less than half the target is hot.
+    public var isHotLow: Bool {
+        guard let band, let hot else { return false }
+        return hot < band.target / 2
+    }
+
     /// What is hot in percent of the ceiling, rounded up; nil: not known, or there is none.
     public var hotPercent: Int64? {
         guard let band, let hot, band.ceiling > 0 else { return nil }
@@ -92,6 +98,7 @@ public struct BooksReport: Hashable, Sendable {
             "difference": units(sides?.difference),
             "hot": units(hot), "cold": units(cold), "ceiling": units(band?.ceiling),
             "target": units(band?.target), "hotPercent": .orNull(hotPercent),
+            "isHotLow": .bool(isHotLow),
             "remark": .orNull(remark),
             "coins": .number(coins), "coinsVanished": .number(vanished),
             "block": .orNull(block.map { Int64(clamping: $0) }),

@@ -315,15 +315,25 @@ extension EVMCustodian {
             }
             let holding = EVMHolding(sweep)
             let same = account.sweeps.filter { $0.value.coin == sweep.coin }
-            guard same.count <= Limits.replacementsMax, let transaction = dearer(sweep, fee) else {
+            guard same.count <= Limits.replacementsMax else {
                 // In the place of the newest the same one would be signed again.
-                let oldest = same.min { $0.value.sequence < $1.value.sequence }?.key ?? id
+                let cheapest = same.min {
+                    $0.value.signed.transaction.feeMax < $1.value.signed.transaction.feeMax
+                }
+                let name = (cheapest?.key ?? id).hex
                 chain.sweeping.fail(
                     holding,
                     "its sweep 0x\(id.hex) waits for a block at its last fee. It is final once "
                         + "blocks take that; for a higher fee, boursectl wallet drop "
-                        + "\(oldest.hex) --force and bourse-signerd --forget \(oldest.hex), "
-                        + "the cheapest with its nonce")
+                        + "\(name) --force and, while the signer is stopped, bourse-signerd "
+                        + "--forget \(name), the cheapest with its nonce")
+                continue
+            }
+            guard let transaction = dearer(sweep, fee) else {
+                chain.sweeping.fail(
+                    holding,
+                    "its sweep 0x\(id.hex) waits for a block at the highest fee that is signed: "
+                        + "it is final once blocks take that")
                 continue
             }
             let old = sweep.signed.transaction

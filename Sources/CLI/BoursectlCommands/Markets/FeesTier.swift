@@ -9,7 +9,12 @@ import Wire
 struct FeesTierCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tier", abstract: "Assigns an account to a tier.",
-        discussion: #"JSON: {"sequence", "account", "tier"}"#)
+        discussion: """
+            The tier's fees count for it from then on, and its limits of withdrawals (`boursectl \
+            wallet limits`).
+
+            JSON: {"sequence", "account", "tier"}
+            """)
 
     @OptionGroup var common: CommonOptions
     @OptionGroup var signature: SignatureOptions

@@ -75,6 +75,8 @@ package struct SignedText {
             var text = field.value.text ?? field.value.compact
             var name = field.name
             switch (name, value) {
+            case ("account", 0?) where fields.contains { $0.name == "tier" }:
+                text = "each of the tier"
             case ("account", let value?):
                 text =
                     value == 0 ? "all" : Self.account(AccountID(UInt32(clamping: value)), engine)

@@ -123,10 +123,14 @@ struct UpgradeCommand: ParsableCommand {
 
     /// The agent's document, once it says what the other host runs or that does not come.
     private static func document(_ order: ClusterOrder) throws -> ClusterDocument {
-        let begin = Clock.monotonicNanos()
+        // The agent may not answer at first: its own start is not of that time.
+        var first: Int64?
         return try order.await("Asking both agents") { now in
+            let time = Clock.monotonicNanos()
+            let begin = first ?? time
+            first = begin
             let isKnown = PairUpgrade(now, isOld: false).peerRuns != nil
-            return isKnown || Clock.monotonicNanos() - begin > peerNanosMax ? now : nil
+            return isKnown || time - begin > peerNanosMax ? now : nil
         }
     }
 

@@ -11,10 +11,10 @@ struct WalletLimitsGroup: ParsableCommand {
         commandName: "limits", abstract: "How much of an asset customers withdraw.",
         discussion: """
             An asset has limits for each account; a tier's accounts may have others in their \
-            place, and an account its own. The tier is that of `boursectl fees tier`. \
-            The amount is what arrives. A day is the last 24 hours, a month the last 30 days, each \
-            up to an hour or a day longer. What is requested counts, but for what is refused or \
-            canceled, from when there is a limit of a day or a month.
+            place, and an account its own. The tier is that of `boursectl fees tier`. The amount \
+            is what arrives. A day is the last 24 hours, a month the last 30 days, each up to an \
+            hour or a day longer. What is requested while a limit of a day or a month is that of \
+            the account counts, but for what is refused or canceled.
 
             EXAMPLE
               boursectl wallet limits set LTC --each 50 --day 100 --month 1000 --day-count 20

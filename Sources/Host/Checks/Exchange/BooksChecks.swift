@@ -9,7 +9,7 @@ extension CheckKind {
         why: "What customers are owed has to be there: on the chain, or where the owner says.")
     static let hot = CheckKind(
         638, "wallet.hot",
-        why: "Too many coins at the host's own keys are at risk; too few do not pay withdrawals.")
+        why: "Where fewer than half of the target are hot, withdrawals soon wait for cold storage.")
 }
 
 /// What is wrong between the ledger and what there is of a chain's asset.
@@ -20,32 +20,7 @@ struct BooksCheck {
     let source: String
 
     /// What was found.
-    var findings: [Finding] { [balance] + (books.hotPercent.map { [hot($0)] } ?? []) }
-
-    /// The hot coins against their band.
-    private func hot(_ percent: Int64) -> Finding {
-        let name = chain.subject
-        let text = "of \(chain.asset) on \(name) \(percent) % of the ceiling are hot"
-        guard let remark = books.remark, !isStandby else {
-            return Finding(.hot, name, .ok, text, source: source)
-        }
-        return Finding(
-            .hot, name, .warning, "\(text): \(remark)", source: source,
-            fix: .advice(
-                percent > 100
-                    ? [
-                        "boursectl wallet cold list: what walletd, which moves them, waits for",
-                        "journalctl -u \(HostPlan.walletUnit) -n 50",
-                    ]
-                    : [
-                        "boursectl wallet cold export --help: from cold storage",
-                        "a lower target: boursectl wallet cold set",
-                    ]))
-    }
-
-    private var isStandby: Bool { input.now.exchange?[.role] == "standby" }
-
-    private var balance: Finding {
+    var finding: Finding {
         let name = chain.subject
         if books.isSound {
             return Finding(
@@ -53,7 +28,7 @@ struct BooksCheck {
                 source: source)
         }
         // Its replica may lack a payment that its node has already.
-        guard !isStandby else {
+        guard !input.isStandby else {
             return Finding(
                 .books, name, .ok, "ledger and chain of \(name) are compared at the primary",
                 source: source)
@@ -107,4 +82,48 @@ struct BooksCheck {
                 + (books.text.isEmpty ? "" : ": \(books.text)"), source: source,
             fix: .advice(advice))
     }
+}
+
+/// An asset's hot coins against their band.
+struct HotCheck {
+    let input: CheckInput
+    let chain: WalletReading.Chain
+    let band: WalletReading.Band
+    let source: String
+
+    /// The assets of a chain that have cold storage.
+    static func all(
+        _ input: CheckInput, _ chain: WalletReading.Chain, _ source: String
+    ) -> [HotCheck] {
+        chain.bands.filter(\.hasCeiling).map {
+            HotCheck(input: input, chain: chain, band: $0, source: source)
+        }
+    }
+
+    var subject: String { "\(chain.subject)/\(band.asset)" }
+
+    /// What was found. Above the ceiling walletd moves them: wallet.payouts says where it cannot.
+    var finding: Finding {
+        guard let percent = band.hotPercent else {
+            return input.unknown(
+                .hot, subject, source: source, "what is hot of \(subject) is not counted yet")
+        }
+        let text =
+            "of \(subject) \(percent) % of the ceiling are hot"
+            + (band.remark.map { ": \($0)" } ?? "")
+        guard band.isLow, !input.isStandby else {
+            return Finding(.hot, subject, .ok, text, source: source)
+        }
+        return Finding(
+            .hot, subject, .warning, text, source: source,
+            fix: .advice([
+                "boursectl wallet cold export --help: from cold storage",
+                "a lower target: boursectl wallet cold set",
+            ]))
+    }
+}
+
+extension CheckInput {
+    /// Whether another host leads: its replica may lack what its node has already.
+    fileprivate var isStandby: Bool { now.exchange?[.role] == "standby" }
 }

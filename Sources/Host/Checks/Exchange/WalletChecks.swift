@@ -57,23 +57,25 @@ private struct WalletCheck {
             + reading.chains.flatMap { chain in
                 isCurrent
                     ? [blocks(chain), node(chain), log(chain)] + payouts(chain) + books(chain)
-                    : kinds(chain).map {
+                    : kinds(chain).map { kind, subject in
                         input.unknown(
-                            $0, chain.subject, source: source, "walletd reports nothing new of it")
+                            kind, subject, source: source, "walletd reports nothing new of it")
                     }
             }
     }
 
-    private func kinds(_ chain: WalletReading.Chain) -> [CheckKind] {
-        [.scanner, .node, .chain] + (chain.payouts == nil ? [] : [.payouts])
+    private func kinds(_ chain: WalletReading.Chain) -> [(CheckKind, String)] {
+        let kinds: [CheckKind] =
+            [.scanner, .node, .chain] + (chain.payouts == nil ? [] : [.payouts])
             + (chain.books == nil ? [] : [.books])
-            + (chain.books?.hotPercent == nil ? [] : [.hot])
+        return kinds.map { ($0, chain.subject) }
+            + HotCheck.all(input, chain, source).map { (.hot, $0.subject) }
     }
 
     private func books(_ chain: WalletReading.Chain) -> [Finding] {
-        chain.books.map {
-            BooksCheck(input: input, chain: chain, books: $0, source: source).findings
-        } ?? []
+        (chain.books.map {
+            [BooksCheck(input: input, chain: chain, books: $0, source: source).finding]
+        } ?? []) + HotCheck.all(input, chain, source).map(\.finding)
     }
 
     private func payouts(_ chain: WalletReading.Chain) -> [Finding] {

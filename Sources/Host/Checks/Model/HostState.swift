@@ -87,15 +87,15 @@ public struct HostState: Sendable {
             return []
         }
         return reading.chains.map { chain in
-            HostTables.Chain(
+            let band = chain.bands.first { $0.asset == chain.asset }
+            return HostTables.Chain(
                 network: chain.network, name: chain.subject, asset: chain.asset,
                 condition: chain.condition,
                 text: chain.text, isSound: chain.isSound, tip: chain.tip, read: chain.read,
                 credited: chain.credited, pending: chain.pending,
                 approved: chain.payouts?.approved, open: chain.payouts?.open,
-                free: chain.payouts?.free, total: chain.payouts?.total, cold: chain.books?.cold,
-                ceiling: chain.books?.ceiling, target: chain.books?.target,
-                hotPercent: chain.books?.hotPercent)
+                free: chain.payouts?.free, total: chain.payouts?.total, cold: band?.cold,
+                ceiling: band?.ceiling, target: band?.target, hotPercent: band?.hotPercent)
         }
     }
 

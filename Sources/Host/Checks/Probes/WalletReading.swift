@@ -28,6 +28,8 @@ package struct WalletReading: Hashable, Sendable {
         package var payouts: Payouts?
         /// Ledger and chain, compared; nil: a walletd that does not compare reports nothing.
         package var books: Books?
+        /// The hot and cold coins of each of its assets; of one that has no cold storage too.
+        package var bands: [Band]
         /// What tells it from all others of the file: its name, or its name and number.
         package var subject: String
     }
@@ -55,11 +57,22 @@ package struct WalletReading: Hashable, Sendable {
         package var isSound: Bool
         /// The same in one line, and what to do; it may be cut.
         package var text: String
+    }
+
+    /// The coins of an asset, hot and cold.
+    package struct Band: Hashable, Sendable {
+        /// The asset's code.
+        package var asset: String
         /// What is in cold storage, above what hot coins are too many, and what is kept then, in
         /// base units; nil: not known, or above 64 bits.
         package var cold, ceiling, target: Int64?
-        /// What is hot in percent of the ceiling, and what is to be known of that; nil: nothing.
+        /// Whether there is cold storage to keep to.
+        package var hasCeiling: Bool
+        /// What is hot in percent of the ceiling; nil: not known, or there is none.
         package var hotPercent: Int64?
+        /// Whether it is below half the target.
+        package var isLow: Bool
+        /// What is to be known of it; nil: nothing.
         package var remark: String?
     }
 
@@ -72,6 +85,8 @@ package struct WalletReading: Hashable, Sendable {
 
     /// Maximum bytes that are kept of a text.
     static var textBytesMax: Int { 300 }
+    /// Maximum assets of a chain that are kept, as many as the log has.
+    fileprivate static var bandsMax: Int { 256 }
     /// Maximum bytes of a name, as the log has them.
     private static var nameBytesMax: Int { 40 }
 
@@ -136,12 +151,21 @@ extension WalletReading.Chain {
         if let payouts, payouts == nil { return nil }
         let books = json["books"].map(WalletReading.Books.init)
         if let books, books == nil { return nil }
+        // Of a chain of several assets `books` are those that stand worst.
+        let all = json["assetBooks"]?.rows { row -> WalletReading.Band? in
+            guard let code = row["asset"]?.text, let books = row["books"] else { return nil }
+            return WalletReading.Band(code, books)
+        }
+        let own = json["books"].flatMap { WalletReading.Band(asset, $0) }
+        let bands = (all ?? []).isEmpty ? own.map { [$0] } ?? [] : all ?? []
+        guard Set(bands.map(\.asset)).count == bands.count else { return nil }
         func height(_ member: String) -> Int64? { json[member]?.count.map { Int64(clamping: $0) } }
         self.init(
             network: network, name: name, asset: asset, condition: condition, isSound: isSound,
             text: WalletReading.line(text), tip: height("tip"), read: height("read"),
             credited: Int64(clamping: credited), pending: Int64(clamping: pending),
-            payouts: payouts ?? nil, books: books ?? nil, subject: name)
+            payouts: payouts ?? nil, books: books ?? nil,
+            bands: Array(bands.prefix(WalletReading.bandsMax)), subject: name)
     }
 }
 
@@ -164,12 +188,20 @@ extension WalletReading.Books {
         guard let condition = json["condition"]?.text, WalletReading.isCondition(condition),
             let isSound = json["isSound"]?.flag, let text = json["text"]?.text
         else { return nil }
-        func units(_ member: String) -> Int64? { json[member]?.text.flatMap { Int64($0) } }
+        self.init(condition: condition, isSound: isSound, text: WalletReading.line(text))
+    }
+}
+
+extension WalletReading.Band {
+    fileprivate init?(_ asset: String, _ books: JSONValue) {
+        guard !asset.isEmpty, WalletReading.isName(asset) else { return nil }
+        func units(_ member: String) -> Int64? { books[member]?.text.flatMap { Int64($0) } }
         self.init(
-            condition: condition, isSound: isSound, text: WalletReading.line(text),
-            cold: units("cold"), ceiling: units("ceiling"), target: units("target"),
-            hotPercent: json["hotPercent"]?.count.map { Int64(clamping: $0) },
-            remark: json["remark"]?.text.map(WalletReading.line))
+            asset: asset, cold: units("cold"), ceiling: units("ceiling"), target: units("target"),
+            hasCeiling: books["ceiling"]?.text != nil,
+            hotPercent: books["hotPercent"]?.count.map { Int64(clamping: $0) },
+            isLow: books["isHotLow"]?.flag ?? false,
+            remark: books["remark"]?.text.map(WalletReading.line))
     }
 }
 
