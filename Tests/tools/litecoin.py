@@ -53,7 +53,8 @@ class LitecoinNode:
              "--library-path", str(library), str(program), "-regtest", f"-datadir={self.folder}",
              f"-rpcport={self.port}", "-listen=0", "-fallbackfee=0.0001", "-printtoconsole=0",
              # MWEB would be active from block 432 on, and the miner of regtest cannot begin it.
-             "-wallet=miner", "-vbparams=mweb:4000000000:4000000001", *self.options],
+             # To make the 1,000 keys of the default takes two seconds.
+             "-keypool=5", "-wallet=miner", "-vbparams=mweb:4000000000:4000000001", *self.options],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + READY_SECONDS_MAX
         while True:
