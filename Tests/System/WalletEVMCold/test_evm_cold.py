@@ -377,6 +377,7 @@ def test_what_is_no_transfer_to_the_wallet_is_refused(bench, tmp_path):
             (bench.sign(fields | {"nonce": "0x7"}), "its nonce is 7"),
             (bench.sign(fields | {"value": hex(1_000 * WEI)}), "too little"), (other, "chain")]:
         bench.give(bad)
+        bench.await_("taken", lambda: not (bench.state / "walletd.cold").exists())
         bench.await_said(words)
     assert bench.payouts["open"] == 0 and not bench.is_stopped()
     # It was not the bytes that kept it.
