@@ -34,6 +34,24 @@ def make_debs():
     return made
 
 
+def unpacked(debs):
+    """The same packages without compression: to unpack xz is most of what an installation does, and
+    other tests install them as they are."""
+    made = []
+    for deb in debs:
+        plain = DEBS / "plain" / deb.name
+        made.append(plain)
+        if plain.exists() and plain.stat().st_mtime >= deb.stat().st_mtime:
+            continue
+        tree = plain.with_suffix(".tree")
+        shutil.rmtree(tree, ignore_errors=True)
+        tree.parent.mkdir(exist_ok=True)
+        run("dpkg-deb", "-R", deb, tree)
+        run("dpkg-deb", "-b", "-Znone", tree, plain)
+        shutil.rmtree(tree)
+    return made
+
+
 def as_release(debs, version, folder):
     """The same packages as those of another release: its number stands in their control files,
     their scripts and their programs, which do nothing else than those of this one."""

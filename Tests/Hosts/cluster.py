@@ -10,7 +10,7 @@ import struct
 import time
 from pathlib import Path
 
-from appliance import DEBS, await_serving, make_debs, set_up
+from appliance import DEBS, await_serving, make_debs, set_up, unpacked
 from base import run
 from bench import BenchFault, await_true
 
@@ -39,8 +39,8 @@ class Cluster:
     """Hosts a and b, which trade, and the witness w."""
 
     def __init__(self, bench, names=("fa", "fb", "fw")):
-        debs = make_debs()
-        extra = sorted((DEBS / "cluster").glob("*.deb"))
+        debs = unpacked(make_debs())
+        extra = unpacked(sorted((DEBS / "cluster").glob("*.deb")))
         etcd = [deb for deb in extra if deb.name.startswith("bourse-etcd")]
         self.bench = bench
         self.a, self.b, self.w = (bench.add(name, disks=None if name == names[2] else DISKS)
