@@ -144,17 +144,22 @@ def test_draws_itself_and_updates(exchange, browser):
              "isSound": False, "text": "its node gives no usable answer", "since": 1, "tip": None,
              "read": 7, "credited": 5, "addresses": 3, "pending": 2,
              "payouts": {"condition": "no signer", "isSound": False, "text": "no such socket",
-                         "approved": 3, "open": 1, "free": 40_000, "total": 90_000}}
+                         "approved": 3, "open": 1, "free": 40_000, "total": 90_000},
+             "books": {"condition": "balanced", "isSound": True, "text": "", "cold": "60000",
+                       "ceiling": "200000", "target": "50000", "hotPercent": 45,
+                       "isHotLow": False, "remark": None}}
     report = {"time": time.time_ns(), "isConnected": True, "chains": [chain]}
     (exchange.state / "run" / "wallet.json").write_text(json.dumps(report))
     browser.until("!document.getElementById('wallet').hidden")
     row = browser.evaluate("document.getElementById('chains').rows[1].innerText").split("\t")
     assert row == ["litecoin", "LTC", "no node", "–", "5", "2", "3", "1", "40,000", "90,000",
-                   chain["text"]]
+                   "45 %", "200,000", "60,000", chain["text"]]
     browser.until("document.body.innerText.includes('withdrawals of litecoin: no signer')")
     metrics = agent.get("/metrics", peer="tcp").text
     for name, value in {"pending_deposits": 2, "approved_withdrawals": 3, "open_payments": 1,
-                        "free_units": 40_000, "total_units": 90_000}.items():
+                        "free_units": 40_000, "total_units": 90_000, "cold_units": 60_000,
+                        "ceiling_units": 200_000, "target_units": 50_000,
+                        "hot_percent": 45}.items():
         assert f'bourse_chain_{name}{{chain="litecoin",asset="LTC"}} {value}\n' in metrics
 
     # It goes on by itself: the clock, the curves, and what the exchange does meanwhile.

@@ -266,7 +266,7 @@ function showRest(state) {
       chain.name, chain.asset, [chain.condition, chain.isSound ? "good" : "bad"],
       count(chain.tip), chain.credited ? count(chain.credited) : "–", count(chain.pending),
       count(chain.approved), count(chain.open), count(chain.free), count(chain.total),
-      chain.hotPercent === null ? "–" : `${chain.hotPercent} %`, count(chain.ceiling),
+      percent(chain.hotPercent), count(chain.ceiling),
       count(chain.cold), chain.text,
     ]), "no chain is set");
   table("threads",
