@@ -122,6 +122,17 @@ import Wire
                         taker: FeeRate(e8: 100_000), audit: Self.audit))))
         #expect(said["instrument"] == "LTCUSD (instrument 1)")
         #expect(said["maker"] == "-0.005%" && said["taker"] == "0.1%")
+        for (tier, whose) in [(UInt16?.none, "all"), (1, "each of the tier")] {
+            said = read(
+                proposal(
+                    .setWithdrawalLimits(
+                        SetWithdrawalLimits(
+                            account: AccountID(0), tier: tier, asset: AssetID(1), dayCountMax: 0,
+                            amountMax: Amount(units: 150_000_000), dayAmountMax: .zero,
+                            monthAmountMax: .zero, audit: Self.audit))))
+            #expect(said["account"] == whose && said["tier"] == tier.map { "\($0)" })
+            #expect(said["amountMax"] == "1.5 LTC")
+        }
         said = read(proposal(.setInstrument(market)))
         #expect(said["priceMax"] == "10,485.76" && said["base"] == "LTC (asset 1)")
         said = read(

@@ -89,6 +89,9 @@ extension Custodian {
             case .success(.refused(let refusal, let text))
             where refusal == .limit || refusal == .aboveLimit:
                 return askLess(request, refusal, text, terms, known, chain)
+            // It reads the log beside this, and has it in a moment.
+            case .success(.refused(.behind, let text)):
+                return (.waiting, "\(SigningRefusal.behind.rawValue): \(text)")
             case .success(.refused(let refusal, let text)):
                 return (.signerRefuses, "\(refusal.rawValue): \(text)")
             case .success(.signed(let payment)) where payment.withdrawals.isEmpty:

@@ -23,7 +23,7 @@ extension EVMCustodian {
     func pay(
         _ view: ChainView, _ networks: [NetworkView], _ chain: FollowedEVMChain
     ) throws(CommandSessionError) -> Bool {
-        guard let account = coins.account(view.network), !coins.hasGap else { return false }
+        guard var account = coins.account(view.network), !coins.hasGap else { return false }
         var waiting = approved(view.network)
         let known = Set(account.open.keys).union(account.dropped.keys)
         chain.payouts.keep(known, waiting: Set(waiting.map(\.id)))
@@ -37,6 +37,9 @@ extension EVMCustodian {
                 try followUp(view, account, chain)
                 try adopt(view, chain)
             } catch { silence = "\(error)" }
+            // What was followed up or adopted is of the log by now.
+            guard let now = coins.account(view.network) else { return false }
+            (account, waiting) = (now, approved(view.network))
         }
         var held: (PayoutCondition, String)?
         if let screening, session.isLed {

@@ -294,6 +294,11 @@ class EVMWalletBench(EVMAccounts, WalletBench):
         return self.await_(f"books of {code} {condition}", lambda: self.books(code).get(
             "condition") == condition and self.books(code))
 
+    def await_whole(self, code="ETH"):
+        """Waits until nothing is missing; gas is at the house's expense, whose fees may not cover it."""
+        return self.await_(f"{code} is whole", lambda: self.books(code).get("condition") in (
+            "balanced", "house owes") and self.books(code))
+
     def is_stopped(self, code="ETH"):
         return any(row["stopped"] for row in self.ctl_json("wallet", "status")["assets"]
                    if row["asset"] == code)

@@ -16,13 +16,9 @@ COIN = 100_000_000
 @pytest.fixture
 def bench(tmp_path, request):
     # Litecoin's nodes replace nothing unless they are told to.
-    made = WalletBench(tmp_path, *getattr(request, "param", ["-mempoolreplacement=1"]))
-    try:
-        made.begin()
-        made.begin_signer()
+    options = getattr(request, "param", ["-mempoolreplacement=1"])
+    with WalletBench(tmp_path, *options).signing() as made:
         yield made
-    finally:
-        made.end()
 
 
 def restart(bench, seconds):

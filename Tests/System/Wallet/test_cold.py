@@ -84,13 +84,8 @@ class ColdBench(WalletBench):
 
 @pytest.fixture
 def bench(tmp_path):
-    made = ColdBench(tmp_path)
-    try:
-        made.begin()
-        made.begin_signer()
+    with ColdBench(tmp_path).signing() as made:
         yield made
-    finally:
-        made.end()
 
 
 def check_once(bench, moved):

@@ -19,13 +19,8 @@ CEILING, TARGET = 3 * COIN, 1 * COIN
 @pytest.fixture
 def bench(tmp_path):
     # Litecoin's nodes replace nothing unless they are told to.
-    made = WalletBench(tmp_path, "-mempoolreplacement=1")
-    try:
-        made.begin()
-        made.begin_signer()
+    with WalletBench(tmp_path, "-mempoolreplacement=1").signing() as made:
         yield made
-    finally:
-        made.end()
 
 
 @pytest.fixture(params=[(None, 1), (2, 3)], ids=["one key", "2 of 3"])
@@ -77,7 +72,8 @@ def is_balanced(bench):
 
 
 def settle(bench):
-    """Mines until the log has nothing open."""
+    """Mines until the log has nothing open, after what it just got."""
+    bench.await_("it is open", lambda: bench.status["payouts"]["open"])
     bench.mine_until("settled", lambda: bench.status["payouts"]["open"] == 0)
     bench.await_in_step()
     bench.await_("the books are balanced", lambda: is_balanced(bench))

@@ -15,13 +15,8 @@ COIN = 100_000_000
 
 @pytest.fixture
 def bench(tmp_path):
-    made = WalletBench(tmp_path)
-    try:
-        made.begin()
-        made.begin_signer()
+    with WalletBench(tmp_path).signing() as made:
         yield made
-    finally:
-        made.end()
 
 
 def test_nodes_that_are_pruned_of_another_network_syncing_or_short(bench):

@@ -20,13 +20,8 @@ RIVAL_FEE = 10_000
 
 @pytest.fixture
 def bench(tmp_path, request):
-    made = ColdBench(tmp_path, REPLACES, *getattr(request, "param", []))
-    try:
-        made.begin()
-        made.begin_signer()
+    with ColdBench(tmp_path, REPLACES, *getattr(request, "param", [])).signing() as made:
         yield made
-    finally:
-        made.end()
 
 
 def logged(bench, kind):

@@ -3,6 +3,7 @@ the chain block by block and the accounts, and asks the wallet nothing."""
 import json
 import subprocess
 import time
+from contextlib import contextmanager
 
 from exchange import BIN, Exchange
 from litecoin import COIN, LitecoinNode
@@ -78,6 +79,16 @@ class WalletBench(Exchange):
         self.start_signer()
         # It has read its configuration, which a test may change now.
         self.await_("the signer listens", (self.state / "run" / "signer.sock").exists)
+
+    @contextmanager
+    def signing(self):
+        """Begun with a signer, and ended whatever happens."""
+        try:
+            self.begin()
+            self.begin_signer()
+            yield self
+        finally:
+            self.end()
 
     def start_signer(self):
         with open(self.logs / "signerd.log", "ab") as log:

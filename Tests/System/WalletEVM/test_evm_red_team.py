@@ -222,7 +222,7 @@ def test_answers_are_changed_on_their_way(sweeping, tmp_path, chance):
     numbers = change_answers(judge, tmp_path, chance, lambda: any_request(judge, chance))
     judge.check_all(numbers)
     for code in ("ETH", "TST"):
-        sweeping.await_books("balanced", code)
+        sweeping.await_whole(code)
 
 
 class Forger(SignerProxy):

@@ -1,14 +1,11 @@
 """The wallet's own coins on a real EVM chain: customers' addresses are swept, each address gets gas
 once, whatever is killed; and what the log does not have is seen, stops withdrawals, and can be
 adopted. The checker reads the chain itself."""
-import json
-import signal
 import time
 
 import pytest
 from evm_bench import KIND, UNIT, WEI, EVMWalletBench
-from kills import killed_at, mine_until_struck
-from signer_watch import SignerWatch
+from kills import killed_around_signature, killed_at, mine_until_struck
 from wallet_bench import CONFIRMATIONS, NAMES
 
 COIN = 10**8
@@ -139,27 +136,11 @@ def test_killed_behind_the_signature_gas_is_given_once(bench, tmp_path, victim):
     bench.kill("walletd")
     bench.pay("ben", 50 * TOKEN, "TST")
     bench.node.mine(CONFIRMATIONS)
-    watch = SignerWatch(tmp_path / "sign", bench.state / "run" / "signer.sock", "after",
-                        lambda: bench.running[victim].send_signal(signal.SIGKILL))
-    try:
-        bench.start_wallet(signer=tmp_path / "sign")
-        assert watch.has_struck.wait(60), bench.log_tail("walletd")
-        bench.running.pop(victim).wait(60)
-        if victim == "walletd":
-            bench.start_wallet(signer=tmp_path / "sign")
-        else:
-            bench.start_signer()
+    with killed_around_signature(bench, tmp_path, victim, "after") as watch:
         bench.await_swept()
-    finally:
-        watch.close()
     _, given = bench.check_swept(["ben"])
     assert given == ["ben"]
-    # Whatever else was signed has the same nonce.
-    paid = {one["hash"] for one, _ in bench.node.transactions()}
-    for answer in watch.answers:
-        signed = json.loads(answer).get("signed")
-        if signed and "0x" + signed["transaction"] not in paid:
-            assert "nonce" in bench.node.refusal("eth_sendRawTransaction", "0x" + signed["bytes"])
+    bench.check_others(watch.answers)
     bench.check_sums(given=WEI)
 
 
@@ -245,12 +226,12 @@ def test_what_pays_a_withdrawal_waits_for_the_stop_to_end_and_is_adopted_as_its_
     assert bench.withdrawals[row]["status"] == "approved" and bench.is_stopped()
     bench.ctl("wallet", "resume", "ETH", "--reason", "it was us")
     bench.await_("adopted", lambda: not bench.withdrawals)
-    assert not bench.is_stopped()
     bench.node.mine(CONFIRMATIONS)
     bench.await_in_step()
+    bench.await_whole()
+    assert not bench.is_stopped()
     assert [one["hash"] for one, _ in bench.own()] == [lost]
     assert bench.node.balance(there) == WEI and bench.balances()["ann"] == COIN - FEE
-    bench.await_books("balanced")
 
 
 def test_a_nonce_that_nobody_uses_is_filled(still):
@@ -283,7 +264,7 @@ def test_what_is_missing_stops_its_asset_at_once(bench):
     bench.start_wallet()
     bench.fund("ann", 2 * COIN)
     bench.await_swept()
-    bench.await_books("balanced")
+    bench.await_whole()
     bench.steal(bench.address(), WEI // 10)
     bench.node.mine(CONFIRMATIONS)
     said = bench.await_books("short")

@@ -278,7 +278,7 @@ def test_a_payment_that_was_signed_as_often_as_may_be_is_given_up_and_paid_anew(
     assert (own[0]["to"], own[0]["value"]) == (bench.hot.lower(), "0x0")
     assert (own[1]["to"], int(own[1]["value"], 16)) == (there, 10**18)
     assert bench.balances()["ann"] == 3 * COIN - COIN - FEE
-    bench.await_books("balanced")
+    bench.await_whole()
 
 
 def test_a_payment_that_a_reorganisation_takes_out_is_broadcast_again(bench):

@@ -46,11 +46,6 @@ class ColdBench(EVMWalletBench):
             self.mine_until("settled", lambda: self.payouts.get("open") == 0)
         self.await_in_step()
 
-    def await_whole(self, code="ETH"):
-        """Waits until nothing is missing; gas is at the house's expense, which has no income."""
-        return self.await_(f"{code} is whole", lambda: self.books(code).get("condition") in (
-            "balanced", "house owes") and self.books(code))
-
     def to_cold(self):
         """What the account that pays sent to cold storage, by the chain: (units, asset) of each."""
         found = []

@@ -9,7 +9,7 @@ extension CheckKind {
         why: "What customers are owed has to be there: on the chain, or where the owner says.")
     static let hot = CheckKind(
         638, "wallet.hot",
-        why: "Where fewer than half of the target are hot, withdrawals soon wait for cold storage.")
+        why: "Where less than half the target is hot, withdrawals soon wait for cold storage.")
 }
 
 /// What is wrong between the ledger and what there is of a chain's asset.

@@ -56,12 +56,18 @@ private struct WalletCheck {
         return [answers]
             + reading.chains.flatMap { chain in
                 isCurrent
-                    ? [blocks(chain), node(chain), log(chain)] + payouts(chain) + books(chain)
+                    ? all(chain)
                     : kinds(chain).map { kind, subject in
                         input.unknown(
                             kind, subject, source: source, "walletd reports nothing new of it")
                     }
             }
+    }
+
+    private func all(_ chain: WalletReading.Chain) -> [Finding] {
+        let node = [blocks(chain), node(chain), log(chain)]
+        return node + payouts(chain) + books(chain)
+            + HotCheck.all(input, chain, source).map(\.finding)
     }
 
     private func kinds(_ chain: WalletReading.Chain) -> [(CheckKind, String)] {
@@ -73,9 +79,9 @@ private struct WalletCheck {
     }
 
     private func books(_ chain: WalletReading.Chain) -> [Finding] {
-        (chain.books.map {
+        chain.books.map {
             [BooksCheck(input: input, chain: chain, books: $0, source: source).finding]
-        } ?? []) + HotCheck.all(input, chain, source).map(\.finding)
+        } ?? []
     }
 
     private func payouts(_ chain: WalletReading.Chain) -> [Finding] {
