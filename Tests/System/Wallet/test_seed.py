@@ -64,6 +64,9 @@ class Ceremony:
                    "wallet", "init", *words]
         self.pid, self.master = pty.fork()
         if self.pid == 0:
+            # A run that nohup or a shell in the background started ignores these.
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
             output = os.open(self.result, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(output, 1)
             os.dup2(output, 2)

@@ -36,6 +36,8 @@ struct UpgradeCommand: ParsableCommand {
     private static let matchd = "bourse-matchd.service"
     /// How long a matchd that was restarted may take until both hosts are in sync.
     private static let syncNanosMax: Int64 = 600_000_000_000
+    /// After how much of that an operator is told what else it may wait for.
+    private static let hintNanos: Int64 = 30_000_000_000
     /// How long two agents, of which one may have just been restarted, may take until this one
     /// knows what the other host runs; after that it counts as not known.
     private static let peerNanosMax: Int64 = 15_000_000_000
@@ -107,7 +109,15 @@ struct UpgradeCommand: ParsableCommand {
         announce("restarting matchd")
         _ = try Systemctl.run(["restart", Self.matchd])
         if let order, let before {
+            var hintTime: Int64? = Clock.monotonicNanos() + Self.hintNanos
             try order.await("Waiting until both hosts are in sync") { now -> Void? in
+                if let time = hintTime, Clock.monotonicNanos() >= time {
+                    hintTime = nil
+                    announce(
+                        "this takes long. After three removals in ten minutes the host that leads "
+                            + "keeps this one out until `sudo boursectl standby add` is given "
+                            + "there: see `boursectl cluster status`")
+                }
                 guard let process = now.process, process != before.process,
                     ["standby", "primary"].contains(now.role) || !before.isPairInSync,
                     now.isPairInSync || !before.isPairInSync
