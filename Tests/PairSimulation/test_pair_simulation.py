@@ -30,7 +30,7 @@ def test_tls_is_the_machine_s_own():
 def test_nothing_acknowledged_is_lost_over_thousands_of_seeds(capsys):
     seeds = int(os.environ.get("BOURSE_SEEDS", "10000"))
     # It needs no real time: what other suites leave of the processors is enough.
-    result = run("nice", "-n", 19, PROGRAM, "--first", os.environ.get("BOURSE_SEED", "1"),
+    result = run("nice", "-n", 10, PROGRAM, "--first", os.environ.get("BOURSE_SEED", "1"),
                  "--seeds", seeds, "--jobs", 2)
     with capsys.disabled():
         print("\n" + result.stdout)

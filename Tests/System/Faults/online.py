@@ -368,9 +368,8 @@ def auditor_fails(self):
     effect = self.dice.choice((disk.FAIL, disk.FAIL, disk.DIE, disk.LOSE))
     calls = self.dice.choice((disk.WRITE, disk.SYNC, disk.RENAME, disk.OPEN, disk.UNLINK))
     argument = self.dice.choice(ERRORS) if effect == disk.FAIL else self.dice.randint(0, 1)
-    # matchd opens what stands in the state directory as well, where a segment is full.
-    kinds = disk.SNAPSHOT if calls == disk.OPEN else disk.SNAPSHOT | disk.STATE
-    self.arm(effect, disk.WRITE if effect == disk.LOSE else calls, kinds,
+    # matchd opens and syncs what stands in the state directory beside it, where a segment is full.
+    self.arm(effect, disk.WRITE if effect == disk.LOSE else calls, disk.SNAPSHOT,
              self.dice.randint(0, 4), self.dice.choice((1, disk.FOREVER)), argument)
     self.world.start_auditor()
     if not self.run(1300, 60):
