@@ -37,10 +37,6 @@ extension Exchange {
 }
 
 extension TestReply {
-    fileprivate func text(_ name: String) -> String? {
-        if case .string(let text) = json[name] { text } else { nil }
-    }
-
     fileprivate var rows: [JSONValue] {
         if case .array(let items) = json { items } else { [] }
     }

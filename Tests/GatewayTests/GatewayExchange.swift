@@ -153,6 +153,16 @@ final class GatewayExchange {
 
     // MARK: Starting and stopping
 
+    /// One that serves, its log begun with `commands`.
+    static func running(
+        _ commands: [Command] = [], _ change: (inout GatewayOptions) -> Void = { _ in }
+    ) throws -> GatewayExchange {
+        let exchange = try GatewayExchange(commands)
+        try exchange.startMatching()
+        try exchange.startGateway(change)
+        return exchange
+    }
+
     var socket: String { directory + "/match.sock" }
 
     /// Starts the pipeline where it stood.
@@ -222,8 +232,9 @@ final class GatewayExchange {
         for _ in 0..<12_000 {
             let status = gateway.status()
             if status.isCaughtUp, status.isConnected,
-                (try? client().signed("POST", "/api/v3/order/test", Self.aliceKey, "symbol=X"))?
-                    .code == -1121
+                (try? client().signed(
+                    "POST", "/api/v3/order/test", Self.aliceKey,
+                    "symbol=X&side=BUY&type=MARKET"))?.code == -1121
             {
                 return
             }

@@ -22,6 +22,23 @@ struct TestReply {
     }
 }
 
+extension TestReply {
+    /// A member of the reply that is a string.
+    func text(_ name: String) -> String? {
+        if case .string(let text) = json[name] { text } else { nil }
+    }
+
+    /// How many items it has, where it is a list.
+    var count: Int? { json.itemCount }
+}
+
+extension JSONValue {
+    /// How many items it has, where it is a list.
+    var itemCount: Int? {
+        if case .array(let items) = self { items.count } else { nil }
+    }
+}
+
 /// One connection to a gateway on this host.
 final class TestClient {
     private let descriptor: Int32
@@ -71,8 +88,9 @@ final class TestClient {
     }
 
     /// Parameters with the time and their signature.
-    private static func sign(_ parameters: String, _ secret: String, _ recvWindow: Int) -> String {
-        let time = "timestamp=\(Clock.realtimeNanos() / 1_000_000)&recvWindow=\(recvWindow)"
+    static func sign(_ parameters: String, _ secret: String, _ recvWindow: Int) -> String {
+        // In microseconds: the same request twice in a millisecond would be taken once.
+        let time = "timestamp=\(Clock.realtimeNanos() / 1_000)&recvWindow=\(recvWindow)"
         let text = parameters.isEmpty ? time : parameters + "&" + time
         let code = HMACSHA256.code(key: SecretBytes(Array(secret.utf8)), Array(text.utf8))
         let hex = code.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()

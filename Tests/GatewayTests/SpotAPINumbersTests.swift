@@ -124,7 +124,7 @@ func `a decimal is written to its last digit`(
     }
 }
 
-private let numbers: [(NumberParameter, String, Int64?, Int?)] = [
+private let numbers: [(Parameter, String, Int64?, Int?)] = [
     (.limit, "1", 1, nil), (.limit, "0", nil, -1130), (.limit, "-1", nil, -1100),
     (.limit, "9223372036854775807", .max, nil), (.limit, "9223372036854775808", nil, -1100),
     (.limit, "18446744073709551616", nil, -1100), (.limit, "1e3", nil, -1100),
@@ -137,7 +137,7 @@ private let numbers: [(NumberParameter, String, Int64?, Int?)] = [
 
 @Test(arguments: numbers)
 func `a whole number is within its range or an error`(
-    number: NumberParameter, text: String, value: Int64?, code: Int?
+    number: Parameter, text: String, value: Int64?, code: Int?
 ) throws {
     let parameters = try Parameters(query: "\(number.name)=\(text)")
     do throws(APIError) {
@@ -152,16 +152,16 @@ func `a whole number is within its range or an error`(
     arguments: [
         ("1700000000000", 1_700_000_000_000_000_000),
         ("1700000000000001", 1_700_000_000_000_001_000),
-        ("0", 0), ("9000000000000", NumberParameter.latestTime),
-        ("9000000000001", NumberParameter.latestTime),
-        ("9999999999999", NumberParameter.latestTime),
-        ("9999999999999999", NumberParameter.latestTime), ("10000000000000", nil),
+        ("0", 0), ("9000000000000", Parameter.latestTime),
+        ("9000000000001", Parameter.latestTime),
+        ("9999999999999", Parameter.latestTime),
+        ("9999999999999999", Parameter.latestTime), ("10000000000000", nil),
         ("999999999999999", nil), ("1700000000000000000", nil),
     ] as [(String, Int64?)])
 func `a time is in milliseconds or microseconds`(text: String, nanoseconds: Int64?) throws {
     let parameters = try Parameters(query: "startTime=\(text)")
     #expect((try? parameters.time(.startTime)) == nanoseconds)
-    #expect(NumberParameter.latestTime < Int64.max - 6 * 365 * 86_400_000_000_000)
+    #expect(Parameter.latestTime < Int64.max - 6 * 365 * 86_400_000_000_000)
 }
 
 @Test func `a symbol appears in a list once`() throws {

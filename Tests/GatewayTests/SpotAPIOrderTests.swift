@@ -125,11 +125,23 @@ func `a faulty order gets the API's own error`(query: String, error: APIError) {
     #expect(throws: error) { try request(query) }
 }
 
-@Test func `the query's value counts where the body has the name too`() throws {
-    let parameters = try Parameters(query: "a=1&b=", body: "a=2&c=3")
-    #expect(parameters["a"] == "1")
-    #expect(parameters["b"] == nil)
-    #expect(parameters["c"] == "3")
+@Test func `a name is there once, in the query or in the body`() throws {
+    let parameters = try Parameters(query: "side=BUY&type=", body: "price=3")
+    #expect(parameters[.side] == "BUY")
+    #expect(parameters[.type] == nil)
+    #expect(parameters[.price] == "3")
+    for (query, body) in [
+        ("price=1&price=1", ""), ("", "price=1&price=2"), ("price=1", "price=2"),
+        ("price=1", "%70rice=1"), ("price", "price=1"),
+    ] {
+        #expect(throws: APIError.duplicateParameter) {
+            try Parameters(query: query, body: body)
+        }
+    }
+    #expect(throws: APIError.illegal("side", range: "percent-encoded UTF-8")) {
+        try Parameters(query: "side=BUYprice=1")
+    }
+    #expect(try Parameters(query: "signature=Zg==").count == 1)
     let many = (0...64).map { "p\($0)=1" }.joined(separator: "&")
     #expect(throws: APIError.tooManyParameters) { try Parameters(query: many) }
 }

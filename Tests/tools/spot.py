@@ -75,7 +75,8 @@ class Spot:
         headers = {}
         if signed:
             parameters.setdefault("recvWindow", 60000)
-            parameters["timestamp"] = int(time.time() * 1000)
+            # In microseconds: the same request twice in a millisecond would be taken once.
+            parameters["timestamp"] = time.time_ns() // 1000
             query = urlencode(parameters)
             digest = hmac.new(self.secret, query.encode(), hashlib.sha256).hexdigest()
             query += "&signature=" + digest

@@ -98,6 +98,7 @@ struct BoursectlCommand: ParsableCommand {
     static func main() {
         // The process ends quietly when its reader is gone, as with `| head`.
         signal(SIGPIPE, SIG_DFL)
+        Terminal.checkShownAtExit()
         let arguments = CommandArguments(Array(CommandLine.arguments.dropFirst()))
         do {
             guard arguments.output != "yaml" else {

@@ -35,6 +35,21 @@ package enum Terminal {
     /// Writes lines to standard output.
     package static func show(_ lines: [String]) { for line in lines { print(line) } }
 
+    /// Whether all that was shown has left the process: a full disk behind standard output, or a
+    /// reader that is gone, loses it.
+    package static func hasShownAll() -> Bool { StandardOutput.fault() == nil }
+
+    /// Has the process end with status 1, and say so, where something that was shown is lost.
+    package static func checkShownAtExit() {
+        atexit {
+            guard let fault = StandardOutput.fault() else { return }
+            Terminal.warn(
+                "boursectl: \(fault); not all was shown, and the command may be carried out: look "
+                    + "before you repeat it")
+            _exit(1)
+        }
+    }
+
     /// Writes a line to standard error.
     package static func warn(_ line: String) { write(line + "\n", to: STDERR_FILENO) }
 
@@ -107,8 +122,9 @@ package struct Screen {
         return pieces + [String(piece)]
     }
 
-    /// Appends lines.
+    /// Appends lines. Ends the process where they cannot be written: nobody would see the next.
     package func write(_ lines: [String]) {
-        Terminal.write(lines.map { $0 + "\n" }.joined(), to: STDOUT_FILENO)
+        Terminal.show(lines)
+        if !Terminal.hasShownAll() { exit(1) }
     }
 }

@@ -9,7 +9,7 @@ let arguments = DaemonArguments(
     name: "bourse-gatewayd",
     purpose: "serves clients: REST and streams compatible with Binance Spot",
     options: [
-        DaemonOption("--endpoints", help: "print methods, paths and permitted callers, and exit")
+        DaemonOption("--endpoints", help: "print endpoints, their callers and parameters, and exit")
     ]
 )
 if arguments.options["--endpoints"] != nil {

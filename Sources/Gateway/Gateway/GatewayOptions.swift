@@ -31,10 +31,15 @@ public struct GatewayOptions: Sendable {
     public var bodyBytesMax = 65_536
     /// Maximum size of a request's line and headers together, bytes.
     public var headerBytesMax = 32_768
-    /// Seconds without a byte after which an HTTP connection is closed.
+    /// Seconds in which a new connection's first request must be here as a whole.
+    public var firstRequestSeconds: Int64 = 20
+    /// Seconds from a reply in which the next request must be here as a whole; no fewer.
     public var idleSeconds: Int64 = 75
     /// Milliseconds that a client has to close its connection after the last reply.
     public var lingerMilliseconds: Int64 = 2_000
+    /// Maximum number of signed requests that are remembered until their window ends, so that none
+    /// is taken twice; above it, requests that change something get 503.
+    public var takenRequestsMax = 1 << 20
     /// Maximum number of commands in flight.
     public var inFlightMax = 8_192
     /// Maximum validity of a command in milliseconds, whatever its client's recvWindow: a little

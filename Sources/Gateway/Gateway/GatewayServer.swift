@@ -46,7 +46,7 @@ public final class GatewayServer: Sendable {
 
     /// A line for each endpoint, as `GET /api/v3/account userData`.
     public static var endpoints: [String] {
-        Endpoint.all.map { "\($0.method.rawValue) \($0.path) \($0.security)" }
+        Endpoint.all.map(\.line)
     }
 
     /// Starts to listen, and to follow matchd, which may be away: requests get 503 meanwhile.
@@ -155,6 +155,7 @@ public final class GatewayServer: Sendable {
             streams.publishDepth(.slow, replica.takeDepthUpdates(.slow), replica.engine)
             streams.publishSecond(replica, now: Clock.realtimeMillis() * 1_000_000)
         }
+        every(.seconds(10), core) { core.front.noteRefused() }
         every(.milliseconds(250), core) {
             for answer in core.session.expire() { answer.send() }
             // The next start writes it anew.

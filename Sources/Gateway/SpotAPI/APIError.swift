@@ -49,7 +49,7 @@ extension APIError {
     public static let timeout = APIError(
         -1007,
         "Timeout waiting for response from backend server. Send status unknown; execution "
-            + "status unknown.", status: 408)
+            + "status unknown.", status: 503)
     /// The daemon is stopping.
     public static let shuttingDown = APIError(
         -1016, "This service is no longer available.", status: 503, retryAfterSeconds: 1)
@@ -78,6 +78,11 @@ extension APIError {
     public static let orderTypeInvalid = APIError(-1116, "Invalid orderType.")
     /// No such side.
     public static let sideInvalid = APIError(-1117, "Invalid side.")
+    /// No such kind of ticker.
+    public static let tickerTypeInvalid = APIError(-1139, "Invalid ticker type.")
+    /// A symbol that is not in the state that was asked for.
+    public static let symbolStatusMismatch = APIError(
+        -1220, "The symbol's status does not match the requested symbolStatus.")
     /// No such interval.
     public static let intervalInvalid = APIError(-1120, "Invalid interval.")
     /// No such symbol.
@@ -132,6 +137,14 @@ extension APIError {
     /// A parameter without a value.
     public static func empty(_ name: String) -> APIError {
         APIError(-1105, "Parameter '\(name)' was empty.")
+    }
+
+    /// Parameters that the endpoint does not know: it read `known` of those that were sent.
+    public static func unread(_ sent: Int, known: Int) -> APIError {
+        APIError(
+            -1104,
+            "Not all sent parameters were read; read '\(known)' parameter(s) but was sent "
+                + "'\(sent)'.")
     }
 
     /// A parameter that this order type does not take.

@@ -44,10 +44,10 @@ public struct RateLimits: Hashable, Sendable {
 /// exchangeInfo.
 public enum ExchangeInfo {
     /// The whole reply; `time` in ns since 1970. `openOrdersMax` is an account's limit,
-    /// over all instruments.
+    /// over all instruments. `permissionSets` are empty unless `showsPermissions`.
     public static func write(
         to json: inout JSONWriter, instruments: [InstrumentUnits], limits: RateLimits, time: Int64,
-        openOrdersMax: UInt32
+        openOrdersMax: UInt32, showsPermissions: Bool = true
     ) {
         json.beginObject()
         json.field("timezone", "UTC")
@@ -57,13 +57,17 @@ public enum ExchangeInfo {
         json.field("exchangeFilters", list: [])
         json.key("symbols")
         json.beginArray()
-        for units in instruments { symbol(units, openOrdersMax: openOrdersMax, to: &json) }
+        for units in instruments {
+            symbol(
+                units, openOrdersMax: openOrdersMax, showsPermissions: showsPermissions, to: &json)
+        }
         json.endArray()
         json.endObject()
     }
 
     private static func symbol(
-        _ units: InstrumentUnits, openOrdersMax: UInt32, to json: inout JSONWriter
+        _ units: InstrumentUnits, openOrdersMax: UInt32, showsPermissions: Bool,
+        to json: inout JSONWriter
     ) {
         json.beginObject()
         json.field("symbol", units.view.symbol)
@@ -92,9 +96,11 @@ public enum ExchangeInfo {
         json.field("permissions", list: [])
         json.key("permissionSets")
         json.beginArray()
-        json.beginArray()
-        json.string("SPOT")
-        json.endArray()
+        if showsPermissions {
+            json.beginArray()
+            json.string("SPOT")
+            json.endArray()
+        }
         json.endArray()
         json.field("defaultSelfTradePreventionMode", units.view.selfTradePrevention.word)
         json.field(

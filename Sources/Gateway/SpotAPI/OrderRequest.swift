@@ -23,21 +23,21 @@ public struct OrderRequest: Sendable {
         _ parameters: Parameters, account: AccountID, units: InstrumentUnits, clOrdID: Text40,
         deadline: Int64 = 0
     ) throws(APIError) {
-        let side = try Self.word(parameters, "side", .sideInvalid, Side.init(word:))
-        let type = try Self.word(parameters, "type", .orderTypeInvalid, OrderType.init(word:))
+        let side = try Self.word(parameters, .side, .sideInvalid, Side.init(word:))
+        let type = try Self.word(parameters, .type, .orderTypeInvalid, OrderType.init(word:))
         var place = Place(
             account: account, instrument: units.view.id, side: side, type: type,
             timeInForce: try Self.timeInForce(parameters, type),
             selfTradePrevention: try Self.selfTradePrevention(parameters),
-            clOrdID: try parameters.clOrdID("newClientOrderId") ?? clOrdID, deadline: deadline)
+            clOrdID: try parameters.clOrdID(.newClientOrderId) ?? clOrdID, deadline: deadline)
         try Self.readStrategy(parameters, into: &place)
         try Self.readQuantities(parameters, units, into: &place)
         try Self.readPrices(parameters, units, into: &place)
         try Self.readIceberg(parameters, units, into: &place)
-        if parameters["trailingDelta"] != nil { throw .unsupportedCombination }
+        if parameters[.trailingDelta] != nil { throw .unsupportedCombination }
         self.place = place
         let fallback: OrderResponse = type == .market || type == .limit ? .full : .ack
-        if let word = parameters["newOrderRespType"] {
+        if let word = parameters[.newOrderRespType] {
             guard let response = OrderResponse(rawValue: word) else {
                 throw .invalid("newOrderRespType")
             }
@@ -48,9 +48,9 @@ public struct OrderRequest: Sendable {
     }
 
     private static func word<T>(
-        _ parameters: Parameters, _ name: String, _ error: APIError, _ read: (String) -> T?
+        _ parameters: Parameters, _ parameter: Parameter, _ error: APIError, _ read: (String) -> T?
     ) throws(APIError) -> T {
-        guard let value = read(try parameters.required(name)) else { throw error }
+        guard let value = read(try parameters.required(parameter)) else { throw error }
         return value
     }
 
@@ -58,7 +58,7 @@ public struct OrderRequest: Sendable {
         _ parameters: Parameters, _ type: OrderType
     ) throws(APIError) -> TimeInForce {
         let needed = type == .limit || type == .stopLossLimit || type == .takeProfitLimit
-        guard let word = parameters["timeInForce"] else {
+        guard let word = parameters[.timeInForce] else {
             if needed { throw .mandatory("timeInForce") }
             return .gtc
         }
@@ -70,7 +70,7 @@ public struct OrderRequest: Sendable {
     private static func selfTradePrevention(
         _ parameters: Parameters
     ) throws(APIError) -> SelfTradePrevention {
-        guard let word = parameters["selfTradePreventionMode"] else { return .instrumentDefault }
+        guard let word = parameters[.selfTradePreventionMode] else { return .instrumentDefault }
         if word == "TRANSFER" { throw .preventionNotAllowed }
         guard let mode = SelfTradePrevention(word: word) else {
             throw .invalid("selfTradePreventionMode")
@@ -90,8 +90,8 @@ public struct OrderRequest: Sendable {
     private static func readQuantities(
         _ parameters: Parameters, _ units: InstrumentUnits, into place: inout Place
     ) throws(APIError) {
-        let quantity = try parameters.decimal("quantity")
-        let quote = try parameters.decimal("quoteOrderQty")
+        let quantity = try parameters.decimal(.quantity)
+        let quote = try parameters.decimal(.quoteOrderQty)
         if let quote {
             guard place.type == .market else { throw .notRequired("quoteOrderQty") }
             guard quantity == nil else { throw .combinationInvalid }
@@ -110,17 +110,17 @@ public struct OrderRequest: Sendable {
     private static func readPrices(
         _ parameters: Parameters, _ units: InstrumentUnits, into place: inout Place
     ) throws(APIError) {
-        if let price = try parameters.decimal("price") {
+        if let price = try parameters.decimal(.price) {
             guard place.type.hasPrice else { throw .notRequired("price") }
             place.price = try units.price(price, name: "price")
         } else if place.type.hasPrice {
             throw .mandatory("price")
         }
-        if let stop = try parameters.decimal("stopPrice") {
+        if let stop = try parameters.decimal(.stopPrice) {
             guard place.type.isTriggered else { throw .notRequired("stopPrice") }
             place.stopPrice = try units.price(stop, name: "stopPrice")
         } else if place.type.isTriggered {
-            throw parameters["trailingDelta"] == nil
+            throw parameters[.trailingDelta] == nil
                 ? .mandatory("stopPrice") : .unsupportedCombination
         }
     }
@@ -128,7 +128,7 @@ public struct OrderRequest: Sendable {
     private static func readIceberg(
         _ parameters: Parameters, _ units: InstrumentUnits, into place: inout Place
     ) throws(APIError) {
-        guard let iceberg = try parameters.decimal("icebergQty"), iceberg.digits != 0 else {
+        guard let iceberg = try parameters.decimal(.icebergQty), iceberg.digits != 0 else {
             return
         }
         guard place.type.hasPrice else { throw .notRequired("icebergQty") }
@@ -146,16 +146,18 @@ public struct OrderReference: Hashable, Sendable {
     /// The client's id, or empty.
     public let clOrdID: Text40
 
-    /// Reads `orderId` and the client's id from `name`. Throws -1102 when neither is there.
+    /// Reads `orderId` and the client's id from `clOrdID`. Throws -1102 when neither is there.
     public init(
-        _ parameters: Parameters, id: NumberParameter = .orderId,
-        clOrdID name: String = "origClientOrderId"
+        _ parameters: Parameters, id: Parameter = .orderId,
+        clOrdID: Parameter = .origClientOrderId
     ) throws(APIError) {
         let number = try parameters.id(id)
-        let text = try parameters.clOrdID(name)
-        guard number != 0, number != nil || text != nil else { throw .mandatory(name, or: id.name) }
+        let text = try parameters.clOrdID(clOrdID)
+        guard number != 0, number != nil || text != nil else {
+            throw .mandatory(clOrdID.name, or: id.name)
+        }
         order = OrderID(number ?? 0)
-        clOrdID = text ?? Text40()
+        self.clOrdID = text ?? Text40()
     }
 
     /// Whether the reference names `view`.
@@ -167,7 +169,7 @@ public struct OrderReference: Hashable, Sendable {
 extension Parameters {
     /// `cancelRestrictions`. Throws -1145.
     public func cancelRestriction() throws(APIError) -> CancelRestriction {
-        guard let word = self["cancelRestrictions"] else { return .none }
+        guard let word = self[.cancelRestrictions] else { return .none }
         guard let restriction = CancelRestriction(word: word) else {
             throw .cancelRestrictionsInvalid
         }

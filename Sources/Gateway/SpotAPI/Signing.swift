@@ -7,7 +7,8 @@ public struct SignedPayload: Sendable {
     /// The signature as it was sent, percent escapes resolved.
     public let signature: String
     /// The texts that it may sign, the likeliest first: the request as sent, then its decoded form,
-    /// which some clients sign before they encode.
+    /// which some clients sign before they encode. That one only where it reads the same: escapes
+    /// could hide an `&` of the text that was signed, and with it a parameter.
     public let candidates: [[UInt8]]
 
     /// Takes the signature out of a request. Throws -1102 when there is none.
@@ -26,9 +27,21 @@ public struct SignedPayload: Sendable {
             let b = PercentEncoding.decode(rawBody, isForm: true)
         {
             let decoded = Array((a + b).utf8)
-            if decoded != raw { candidates.append(decoded) }
+            if decoded != raw, Self.reads(rawQuery, rawBody, as: (a, b)) {
+                candidates.append(decoded)
+            }
         }
         self.candidates = candidates
+    }
+
+    /// Whether a request and its decoded form have the same parameters.
+    private static func reads(
+        _ query: String, _ body: String, as decoded: (query: String, body: String)
+    ) -> Bool {
+        guard let sent = try? Parameters(query: query, body: body),
+            let read = try? Parameters(query: decoded.query, body: decoded.body)
+        else { return false }
+        return sent.all.elementsEqual(read.all, by: ==)
     }
 
     /// `form` without its signature, which goes to `signature` unless one is there already.
@@ -56,7 +69,7 @@ public enum RequestTime {
     /// timestamp a second ahead or older than the window. A timestamp of 16 digits is in
     /// microseconds.
     public static func deadline(_ parameters: Parameters, now: Int64) throws(APIError) -> Int64 {
-        _ = try parameters.required("timestamp")
+        _ = try parameters.required(.timestamp)
         guard let time = try parameters.time(.timestamp) else { throw .mandatory("timestamp") }
         let timestamp = milliseconds(time)
         let window = try recvWindow(parameters)
@@ -67,7 +80,7 @@ public enum RequestTime {
 
     /// The window in microseconds.
     private static func recvWindow(_ parameters: Parameters) throws(APIError) -> Int64 {
-        guard let window = try parameters.decimal("recvWindow") else {
+        guard let window = try parameters.decimal(.recvWindow) else {
             return recvWindowDefault * 1_000
         }
         guard window.scale <= 3 else { throw .precision("recvWindow") }

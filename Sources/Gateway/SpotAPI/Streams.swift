@@ -111,7 +111,7 @@ public struct StreamPath: Hashable, Sendable {
             isCombined = true
             let query = split == uri.endIndex ? "" : String(uri[uri.index(after: split)...])
             guard let parameters = try? Parameters(query: query) else { return nil }
-            names = Self.names(parameters["streams"] ?? "")
+            names = Self.names(parameters[.streams] ?? "")
         } else {
             return nil
         }

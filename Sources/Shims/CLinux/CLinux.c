@@ -209,6 +209,14 @@ int bourse_thread_id(void) { return (int)syscall(SYS_gettid); }
 
 int bourse_hide_memory(void) { return result(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)); }
 
+int bourse_output_flush(void) {
+    // The first failure: the buffer is dropped with it, and a later flush has nothing to write.
+    static int lost;
+    errno = 0;
+    if ((fflush(stdout) || ferror(stdout)) && !lost) lost = errno ? errno : EIO;
+    return -lost;
+}
+
 int bourse_idle_io(void) {
     // IOPRIO_WHO_PROCESS is 1; class IDLE is 3, in the bits from 13 up.
     return result((int)syscall(SYS_ioprio_set, 1, 0, 3 << 13));

@@ -6,6 +6,8 @@ import json
 import random
 import socket
 import time
+from contextlib import closing
+from urllib.parse import urlencode
 
 import pytest
 from exchange import Exchange
@@ -226,6 +228,39 @@ def test_refuses_a_request_that_is_repeated_later(client, venue):
         headers={"X-MBX-APIKEY": venue.account["keyID"]},
     )
     assert status == 400 and json.loads(body)["code"] == -1021
+
+
+def test_takes_a_signed_request_once(client, venue):
+    """Sent again as it is, or cut and escaped otherwise, over any connection."""
+    query = urlencode(ORDER | {"timestamp": time.time_ns() // 1000, "recvWindow": 60_000})
+    digest = hmac.new(venue.account["secret"].encode(), query.encode(), hashlib.sha256).hexdigest()
+    headers = {"X-MBX-APIKEY": venue.account["keyID"]}
+
+    def send(query, body=""):
+        with closing(Spot(venue.port)) as other:
+            status, _, content = other.raw(
+                "POST", f"/api/v3/order?{query}&signature={digest}", headers=headers, body=body)
+            return status, json.loads(content)
+    status, placed = send(query)
+    assert status == 200, placed
+    orders = client.get_signed("/api/v3/openOrders")
+    assert len(orders) == 1
+    cuts = [(query[:at], query[at:]) for at in range(0, len(query) + 1, 3)]
+    cuts += [(query.replace("LIMIT", "%4CIMIT"), ""), (query.replace("&side", "%26side"), "")]
+    codes = {answer["code"] for _, answer in (send(*cut) for cut in cuts)}
+    assert codes <= {-1007, -1021, -1022, -1100, -1101, -1102, -1104, -1105, -1130}, codes
+    assert -1007 in codes and -1104 in codes
+    assert client.get_signed("/api/v3/openOrders") == orders
+    client.cancel(symbol="BTCUSDT", orderId=placed["orderId"])
+
+
+def test_a_head_is_a_get_without_its_body(client):
+    """Load balancers ask so."""
+    for path, status in [("/health/live", 200), ("/health/ready", 200), ("/api/v3/time", 200),
+                         ("/nowhere", 404)]:
+        found, headers, body = client.raw("HEAD", path)
+        assert found == status and body == b"" and int(headers["content-length"]) > 0, path
+    assert client.get("/api/v3/ping") == {}
 
 
 def test_refuses_bad_signatures(client, venue):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from exchange import Exchange
-from spot import Spot
+from spot import Spot, Unknown
 from test_network import frame, websocket
 
 MEBIBYTE = 1 << 20
@@ -248,6 +248,47 @@ def test_names_of_streams_are_bounded(venue):
         assert b'"code":2' in wire.recv(4096)
         wire.sendall(frame('{"method":"LIST_SUBSCRIPTIONS","id":2}'))
         assert b'"result":[]' in wire.recv(4096)
+
+
+def test_who_sends_byte_by_byte_shuts_nobody_out_for_long(exchange):
+    """Every place is taken from two addresses, whose requests never end."""
+    exchange.set("gatewayd", "connections", 40)
+    exchange.set("gatewayd", "connections_per_address", 20)
+    exchange.start("matchd", "gatewayd")
+    starts = [b"", b"GET /api/v3/ping HTTP/1.1\r\nX: ",
+              b"POST /api/v3/order HTTP/1.1\r\nContent-Length: 60000\r\n\r\n"]
+    wires = [socket.create_connection(("127.0.0.1", exchange.port), 10, (f"127.0.0.{2 + at % 2}", 0))
+             for at in range(40)]
+    begin = time.monotonic()
+    for at, wire in enumerate(wires):
+        wire.setblocking(False)
+        wire.sendall(starts[at % len(starts)])
+    is_in, open_wires = False, set(wires)
+    while open_wires and time.monotonic() < begin + 60:
+        for wire in list(open_wires):
+            try:
+                if starts[wires.index(wire) % len(starts)]:  # the others are silent
+                    wire.send(b"a")
+                if wire.recv(4096) == b"":
+                    open_wires.discard(wire)
+            except BlockingIOError:
+                pass
+            except OSError:
+                open_wires.discard(wire)
+        if not is_in:
+            client = Spot(exchange.port)
+            try:
+                is_in = client.get("/api/v3/ping") == {}
+            except Unknown:
+                assert time.monotonic() < begin + 25, "shut out"
+            finally:
+                client.close()
+        time.sleep(0.5)
+    assert is_in and not open_wires
+    took = time.monotonic() - begin
+    print(f"let in again, and all ended, after {took:.1f} s")
+    assert took > 5, "the places were never taken"
+    assert "connections were refused in ten seconds" in exchange.log_tail("gatewayd", 50)
 
 
 def test_an_agent_that_is_asked_and_not_read_keeps_little(exchange):

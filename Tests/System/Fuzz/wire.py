@@ -38,7 +38,8 @@ class Request:
         if self.is_signed:
             names = {name for name, _ in pairs}
             if "timestamp" not in names:
-                pairs.append(("timestamp", str(int(time.time() * 1000))))
+                # In microseconds: the same request twice in a millisecond would be taken once.
+                pairs.append(("timestamp", str(time.time_ns() // 1000)))
             if "recvWindow" not in names:
                 pairs.append(("recvWindow", "60000"))
         query = "&".join(f"{name}={value}" for name, value in pairs)

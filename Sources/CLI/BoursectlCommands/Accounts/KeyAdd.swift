@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Engine
+import Glibc
 import JSON
 import Presentation
 import Secrets
@@ -22,6 +23,7 @@ struct KeyAddCommand: ParsableCommand {
 
             Where operators have keys, one that does more than read is proposed, with \
             --operator-key: its secret is shown at once, and works once others have endorsed it.
+            Where standard output cannot take the secret, the key is revoked.
 
             A key that may withdraw does so only to the usable destinations of the account's \
             address book (`boursectl wallet book`), unless --withdraw-anywhere is given; what goes \
@@ -94,10 +96,25 @@ struct KeyAddCommand: ParsableCommand {
                 meanings: [.nameInvalid: "the key \(id) exists or existed: choose another"])
         } catch {
             // Proposed: the secret is shown now or never.
-            if error.code == .proposed { show(nil, view, id, secret, algorithm) }
+            if error.code == .proposed, !show(nil, view, id, secret, algorithm) {
+                throw CommandError(
+                    "\(error.problem), and its secret could not be written to standard output",
+                    repair: "withdraw it: boursectl proposal withdraw ID; then add another key")
+            }
             throw error
         }
-        show(receipt, view, id, secret, algorithm)
+        guard !show(receipt, view, id, secret, algorithm) else { return }
+        do throws(CommandError) {
+            _ = try session.submit(RevokeAPIKey(keyID: id, audit: signature.audit()))
+        } catch {
+            throw CommandError(
+                "the secret of key \(id) could not be written to standard output, and the key "
+                    + "could not be revoked: \(error.problem)",
+                repair: "boursectl key revoke \(id)")
+        }
+        throw CommandError(
+            "the secret could not be written to standard output: the key \(id) is revoked",
+            repair: "add another one where its secret can be kept")
     }
 
     private var granted: Permissions {
@@ -106,10 +123,13 @@ struct KeyAddCommand: ParsableCommand {
         return all
     }
 
+    /// Shows the key. Returns whether nobody lacks its secret.
     private func show(
         _ receipt: CommandReceipt?, _ account: AccountView, _ id: Text64, _ secret: String?,
         _ algorithm: KeyAlgorithm
-    ) {
+    ) -> Bool {
+        // A reader that is gone must not end the process before the key is revoked.
+        signal(SIGPIPE, SIG_IGN)
         var facts = Facts()
         facts.add("account", "\(account.name)")
         facts.add("permissions", granted.names.joined(separator: ","))
@@ -128,5 +148,6 @@ struct KeyAddCommand: ParsableCommand {
                 (secret != nil ? "Keep the secret now: it cannot be shown again. " : "")
                     + (receipt.map { "The key was added. \($0.text)" } ?? "It is not added yet.")
             ])
+        return Terminal.hasShownAll() || secret == nil
     }
 }

@@ -84,7 +84,8 @@ private struct RecordPrinter {
     }
 
     mutating func flush() {
-        Terminal.write(text, to: STDOUT_FILENO)
+        print(text, terminator: "")
+        if !Terminal.hasShownAll() { exit(1) }
         text.removeAll(keepingCapacity: true)
     }
 }

@@ -8,10 +8,13 @@ import Terms
 
 extension Endpoint {
     static let accountEndpoints: [Endpoint] = [
-        Endpoint(.get, "/api/v3/account", .userData, 20, account),
-        Endpoint(.get, "/api/v3/myTrades", .userData, 20, myTrades),
-        Endpoint(.get, "/api/v3/account/commission", .userData, 20, commission),
-        Endpoint(.get, "/api/v3/myFilters", .userData, 40, ownFilters),
+        Endpoint(.get, "/api/v3/account", .userData, 20, takes: [.omitZeroBalances], account),
+        Endpoint(
+            .get, "/api/v3/myTrades", .userData, 20, needs: [.symbol],
+            takes: [.orderId, .startTime, .endTime, .fromId, .limit], myTrades),
+        Endpoint(
+            .get, "/api/v3/account/commission", .userData, 20, needs: [.symbol], commission),
+        Endpoint(.get, "/api/v3/myFilters", .userData, 40, needs: [.symbol], ownFilters),
         Endpoint(.get, "/api/v3/rateLimit/order", .userData, 40, orderCounts),
         Endpoint(.get, "/sapi/v1/account/status", .userData, 1) { _, call in
             call.reply { json in
@@ -27,7 +30,7 @@ extension Endpoint {
     {
         let replica = try context.readyReplica()
         guard let view = replica.engine.account(call.account) else { throw .keyInvalid }
-        let omitZero = try call.parameters.flag("omitZeroBalances", default: false)
+        let omitZero = try call.parameters.flag(.omitZeroBalances)
         let reply = AccountReply(
             account: view, permissions: call.caller?.permissions ?? [],
             fees: replica.engine.fees(account: call.account, instrument: InstrumentID(0)),
@@ -70,13 +73,7 @@ extension Endpoint {
                 json.field("seller", FeeRate(e8: 0))
                 json.endObject()
             }
-            json.key("discount")
-            json.beginObject()
-            json.field("enabledForAccount", false)
-            json.field("enabledForSymbol", false)
-            json.field("discountAsset", units.quote.code)
-            json.field("discount", FeeRate(e8: 0))
-            json.endObject()
+            json.noDiscount(units.quote.code)
             json.endObject()
         }
     }
@@ -136,6 +133,19 @@ extension Endpoint {
             json.field("enablePortfolioMarginTrading", false)
             json.endObject()
         }
+    }
+}
+
+extension JSONWriter {
+    /// The discount of those who pay fees in an asset of the exchange's own: there is none.
+    mutating func noDiscount(_ asset: Text16) {
+        key("discount")
+        beginObject()
+        field("enabledForAccount", false)
+        field("enabledForSymbol", false)
+        field("discountAsset", asset)
+        field("discount", FeeRate(e8: 0))
+        endObject()
     }
 }
 

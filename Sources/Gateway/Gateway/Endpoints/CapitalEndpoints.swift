@@ -8,8 +8,13 @@ import Terms
 extension Endpoint {
     static let capitalEndpoints: [Endpoint] = [
         Endpoint(.get, "/sapi/v1/capital/config/getall", .userData, 10, allCoins),
-        Endpoint(.get, "/sapi/v1/asset/tradeFee", .userData, 1, tradeFee),
-        Endpoint(.get, "/sapi/v1/asset/transfer", .userData, 1) { _, call in
+        Endpoint(.get, "/sapi/v1/asset/tradeFee", .userData, 1, takes: [.symbol], tradeFee),
+        Endpoint(
+            .get, "/sapi/v1/asset/transfer", .userData, 1,
+            takes: [
+                .transferType, .startTime, .endTime, .current, .size, .fromSymbol, .toSymbol,
+            ]
+        ) { _, call in
             call.reply { json in
                 json.beginObject()
                 json.field("total", 0)
@@ -53,7 +58,7 @@ extension Endpoint {
     {
         let replica = try context.readyReplica()
         let list =
-            call.parameters["symbol"] == nil
+            call.parameters[.symbol] == nil
             ? replica.allUnits : [try replica.units(try call.parameters.symbol())]
         call.reply(list, bytes: 96) { json, units in
             let fees = replica.engine.fees(account: call.account, instrument: units.view.id)

@@ -9,8 +9,14 @@ import Wire
 
 extension Endpoint {
     static let depositEndpoints: [Endpoint] = [
-        Endpoint(.get, "/sapi/v1/capital/deposit/address", .userData, 10, address),
-        Endpoint(.get, "/sapi/v1/capital/deposit/hisrec", .userData, 1, deposits),
+        Endpoint(
+            .get, "/sapi/v1/capital/deposit/address", .userData, 10, needs: [.coin],
+            takes: [.network, .amount], address),
+        Endpoint(
+            .get, "/sapi/v1/capital/deposit/hisrec", .userData, 1,
+            takes: [
+                .includeSource, .coin, .status, .startTime, .endTime, .offset, .limit, .txId,
+            ], deposits),
     ]
 
     /// The account's address; the first request for a chain has the log assign one.
@@ -18,8 +24,8 @@ extension Endpoint {
         throws(APIError)
     {
         let replica = try context.readyReplica()
-        let asset = try replica.asset(try call.parameters.required("coin"))
-        let network = try replica.network(asset.id, call.parameters["network"])
+        let asset = try replica.asset(try call.parameters.required(.coin))
+        let network = try replica.network(asset.id, call.parameters[.network])
         guard network.takesDeposits else { throw .depositsClosed }
         // Before an address is assigned, for then the chain cannot be corrected any more.
         let chain = try replica.addresses(network.network)
@@ -48,9 +54,9 @@ extension Endpoint {
     {
         let replica = try context.readyReplica()
         let parameters = call.parameters
-        _ = try parameters.flag("includeSource", default: false)
+        _ = try parameters.flag(.includeSource)
         var filter = DepositFilter()
-        if let coin = parameters["coin"] { filter.asset = try replica.asset(coin).id }
+        if let coin = parameters[.coin] { filter.asset = try replica.asset(coin).id }
         if let code = try parameters.integer(.status) {
             guard let state = DepositState.allCases.first(where: { $0.code == code }) else {
                 // A deposit here is never credited before it may be withdrawn, or wrong.
@@ -59,7 +65,7 @@ extension Endpoint {
             }
             filter.state = state
         }
-        if let text = parameters["txId"] {
+        if let text = parameters[.txId] {
             guard let transaction = TransactionID(hex: text.dropFirst(text.hasPrefix("0x") ? 2 : 0))
             else {
                 return emptyList(context, call)

@@ -14,7 +14,11 @@ extension Endpoint {
                 json.field("serverTime", call.now)
                 json.endObject()
             }
-        }, Endpoint(.get, "/api/v3/exchangeInfo", .open, 20, exchangeInfo),
+        },
+        Endpoint(
+            .get, "/api/v3/exchangeInfo", .open, 20,
+            takes: [.symbol, .symbols, .permissions, .showPermissionSets, .symbolStatus],
+            exchangeInfo),
         Endpoint(.get, "/sapi/v1/system/status", .open, 1) { context, call in
             let isNormal = (context.replica?.isCaughtUp == true) && context.session.isOpen
             call.reply { json in
@@ -28,8 +32,8 @@ extension Endpoint {
         Endpoint(.get, "/fapi/v1/exchangeInfo", .open, 1, noSymbols),
         Endpoint(.get, "/dapi/v1/exchangeInfo", .open, 1, noSymbols),
         Endpoint(.get, "/eapi/v1/exchangeInfo", .open, 1, noSymbols),
-        Endpoint(.get, "/sapi/v1/margin/allPairs", .open, 1, emptyList),
-        Endpoint(.get, "/sapi/v1/margin/isolated/allPairs", .open, 1, emptyList),
+        Endpoint(.get, "/sapi/v1/margin/allPairs", .open, 1, takes: [.symbol], emptyList),
+        Endpoint(.get, "/sapi/v1/margin/isolated/allPairs", .open, 1, takes: [.symbol], emptyList),
     ]
 
     @Sendable private static func exchangeInfo(_ context: EndpointContext, _ call: Call)
@@ -37,10 +41,16 @@ extension Endpoint {
     {
         let replica = try context.readyReplica()
         var instruments: [InstrumentUnits] = []
-        if let symbols = try call.parameters.symbols() {
+        let parameters = call.parameters
+        let isAsked = try parameters.flag(.showPermissionSets)
+        let showsPermissions = isAsked || parameters[.showPermissionSets] == nil
+        let status = try SymbolStatus(parameters)
+        let isSpot = try parameters.permitsSpot()
+        if let symbols = try parameters.symbols() {
+            guard status == nil, isSpot == nil else { throw .combinationInvalid }
             for symbol in symbols { instruments.append(try replica.units(symbol)) }
-        } else {
-            instruments = replica.allUnits
+        } else if isSpot != false {
+            instruments = replica.allUnits.filter { status?.holds($0) ?? true }
         }
         // The public reply has the limit of accounts without a limit of their own.
         let limit = replica.engine.defaultLimits.openOrdersMax
@@ -48,7 +58,8 @@ extension Endpoint {
         call.reply(capacity: 256 + 2_048 * instruments.count) { json in
             ExchangeInfo.write(
                 to: &json, instruments: instruments, limits: context.limiter.limits,
-                time: call.now * 1_000_000, openOrdersMax: openOrdersMax)
+                time: call.now * 1_000_000, openOrdersMax: openOrdersMax,
+                showsPermissions: showsPermissions)
         }
     }
 

@@ -11,24 +11,42 @@ import Terms
 
 extension Endpoint {
     static let marketEndpoints: [Endpoint] = [
-        Endpoint(.get, "/api/v3/depth", .open, weight: depthWeight, depth),
-        Endpoint(.get, "/api/v3/trades", .open, 25, trades),
-        Endpoint(.get, "/api/v3/historicalTrades", .open, 25, historicalTrades),
-        Endpoint(.get, "/api/v3/aggTrades", .open, 4, aggregateTrades),
-        Endpoint(.get, "/api/v3/klines", .open, 2, klines),
-        Endpoint(.get, "/api/v3/uiKlines", .open, 2, klines),
-        Endpoint(.get, "/api/v3/ticker/price", .open, weight: { $0["symbol"] == nil ? 4 : 2 }) {
-            context, call throws(APIError) in try tickers(context, call) { $0.priceTicker($1) }
+        Endpoint(
+            .get, "/api/v3/depth", .open, weight: depthWeight, needs: [.symbol],
+            takes: [.limit, .symbolStatus], depth),
+        Endpoint(
+            .get, "/api/v3/trades", .open, 25, needs: [.symbol], takes: [.limit], trades),
+        Endpoint(
+            .get, "/api/v3/historicalTrades", .open, 25, needs: [.symbol],
+            takes: [.limit, .fromId], historicalTrades),
+        Endpoint(
+            .get, "/api/v3/aggTrades", .open, 4, needs: [.symbol],
+            takes: [.fromId, .startTime, .endTime, .limit], aggregateTrades),
+        Endpoint(
+            .get, "/api/v3/klines", .open, 2, needs: [.symbol, .interval],
+            takes: [.startTime, .endTime, .timeZone, .limit], klines),
+        Endpoint(
+            .get, "/api/v3/uiKlines", .open, 2, needs: [.symbol, .interval],
+            takes: [.startTime, .endTime, .timeZone, .limit], klines),
+        Endpoint(
+            .get, "/api/v3/ticker/price", .open, weight: { $0[.symbol] == nil ? 4 : 2 },
+            takes: [.symbol, .symbols, .symbolStatus]
+        ) { context, call throws(APIError) in
+            try tickers(context, call) { $0.priceTicker($1) }
         },
-        Endpoint(.get, "/api/v3/ticker/bookTicker", .open, weight: { $0["symbol"] == nil ? 4 : 2 })
-        { context, call throws(APIError) in
+        Endpoint(
+            .get, "/api/v3/ticker/bookTicker", .open, weight: { $0[.symbol] == nil ? 4 : 2 },
+            takes: [.symbol, .symbols, .symbolStatus]
+        ) { context, call throws(APIError) in
             let replica = try context.readyReplica()
             try tickers(context, call) { json, units in
                 json.bookTicker(replica.bookTop(units.view.id), units)
             }
         },
-        Endpoint(.get, "/api/v3/ticker/24hr", .open, weight: { $0["symbol"] == nil ? 80 : 2 }) {
-            context, call throws(APIError) in
+        Endpoint(
+            .get, "/api/v3/ticker/24hr", .open, weight: { $0[.symbol] == nil ? 80 : 2 },
+            takes: [.symbol, .symbols, .tickerType, .symbolStatus]
+        ) { context, call throws(APIError) in
             let replica = try context.readyReplica()
             let isMini = try isMini(call)
             try tickers(context, call) { json, units in
@@ -51,6 +69,7 @@ extension Endpoint {
 
     @Sendable private static func depth(_ context: EndpointContext, _ call: Call) throws(APIError) {
         let (replica, units) = try context.market(call)
+        try SymbolStatus(call.parameters)?.check(units)
         let limit = try call.parameters.limit(default: 100, most: context.depthMax)
         let id = units.view.id
         let bids = replica.engine.bestLevels(id, .buy, limit)
@@ -113,8 +132,9 @@ extension Endpoint {
     @Sendable private static func klines(_ context: EndpointContext, _ call: Call) throws(APIError)
     {
         let (replica, units) = try context.market(call)
-        guard let interval = CandleInterval(rawValue: try call.parameters.required("interval"))
+        guard let interval = CandleInterval(rawValue: try call.parameters.required(.interval))
         else { throw .intervalInvalid }
+        try call.parameters.timeZone()
         let limit = try call.parameters.limit(default: 500, most: 1_000)
         let candles = replica.market.candles(
             units.view.id, interval, from: try call.parameters.time(.startTime),
@@ -128,8 +148,10 @@ extension Endpoint {
         _ write: (inout JSONWriter, InstrumentUnits) -> Void
     ) throws(APIError) {
         let replica = try context.readyReplica()
-        if call.parameters["symbol"] != nil, call.parameters["symbols"] == nil {
+        let status = try SymbolStatus(call.parameters)
+        if call.parameters[.symbol] != nil, call.parameters[.symbols] == nil {
             let units = try replica.units(try call.parameters.symbol())
+            try status?.check(units)
             return call.reply { write(&$0, units) }
         }
         var list: [InstrumentUnits] = []
@@ -138,20 +160,21 @@ extension Endpoint {
         } else {
             list = replica.allUnits
         }
+        if let status { list.removeAll { !status.holds($0) } }
         call.reply(list, bytes: 512, write)
     }
 
     private static func isMini(_ call: Call) throws(APIError) -> Bool {
-        switch call.parameters["type"] {
+        switch call.parameters[.tickerType] {
         case nil, "FULL": return false
         case "MINI": return true
-        default: throw .invalid("type")
+        default: throw .tickerTypeInvalid
         }
     }
 
     /// The range that `fromId`, `startTime` and `endTime` describe.
     static func historyRange(
-        _ call: Call, limit: Int, id: NumberParameter = .fromId
+        _ call: Call, limit: Int, id: Parameter = .fromId
     ) throws(APIError) -> HistoryRange {
         let start = try call.parameters.time(.startTime)
         // The end is a whole millisecond, all of it within the range.

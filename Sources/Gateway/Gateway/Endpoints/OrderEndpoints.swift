@@ -9,18 +9,46 @@ import Wire
 
 extension Endpoint {
     static let orderEndpoints: [Endpoint] = [
-        Endpoint(.post, "/api/v3/order", .trade, 1, place),
-        Endpoint(.post, "/api/v3/order/test", .trade, 1, test),
-        Endpoint(.get, "/api/v3/order", .userData, 4, query),
-        Endpoint(.delete, "/api/v3/order", .trade, 1, cancel),
-        Endpoint(.post, "/api/v3/order/cancelReplace", .trade, 1, cancelReplace),
-        Endpoint(.put, "/api/v3/order/amend/keepPriority", .trade, 4, amend),
+        Endpoint(
+            .post, "/api/v3/order", .trade, 1, needs: ofNewOrder, takes: ofNewOrderOptional, place),
+        Endpoint(
+            .post, "/api/v3/order/test", .trade, 1, needs: ofNewOrder,
+            takes: ofTest, test),
+        Endpoint(
+            .get, "/api/v3/order", .userData, 4, needs: [.symbol],
+            takes: [.orderId, .origClientOrderId], query),
+        Endpoint(
+            .delete, "/api/v3/order", .trade, 1, needs: [.symbol],
+            takes: [.orderId, .origClientOrderId, .newClientOrderId, .cancelRestrictions], cancel),
+        Endpoint(
+            .post, "/api/v3/order/cancelReplace", .trade, 1,
+            needs: [.symbol, .side, .type, .cancelReplaceMode], takes: ofCancelReplace,
+            cancelReplace),
+        Endpoint(
+            .put, "/api/v3/order/amend/keepPriority", .trade, 4, needs: [.symbol, .newQty],
+            takes: [.orderId, .origClientOrderId, .newClientOrderId], amend),
         Endpoint(
             .get, "/api/v3/openOrders", .userData,
-            weight: { $0["symbol"] == nil ? 80 : 6 }, openOrders),
-        Endpoint(.delete, "/api/v3/openOrders", .trade, 1, cancelAll),
-        Endpoint(.get, "/api/v3/allOrders", .userData, 20, allOrders),
+            weight: { $0[.symbol] == nil ? 80 : 6 }, takes: [.symbol], openOrders),
+        Endpoint(.delete, "/api/v3/openOrders", .trade, 1, needs: [.symbol], cancelAll),
+        Endpoint(
+            .get, "/api/v3/allOrders", .userData, 20, needs: [.symbol],
+            takes: [.orderId, .startTime, .endTime, .limit], allOrders),
     ]
+
+    private static let ofNewOrder: [Parameter] = [.symbol, .side, .type]
+    /// What else a new order has by its type.
+    private static let ofNewOrderOptional: [Parameter] = [
+        .timeInForce, .quantity, .quoteOrderQty, .price, .newClientOrderId, .strategyId,
+        .strategyType, .stopPrice, .trailingDelta, .icebergQty, .newOrderRespType,
+        .selfTradePreventionMode,
+    ]
+    private static let ofTest: [Parameter] = ofNewOrderOptional + [.computeCommissionRates]
+    private static let ofCancelReplace: [Parameter] =
+        ofNewOrderOptional + [
+            .cancelOrderId, .cancelOrigClientOrderId, .cancelNewClientOrderId, .cancelRestrictions,
+            .orderRateLimitExceededMode,
+        ]
 
     // MARK: New orders
 
@@ -64,20 +92,23 @@ extension Endpoint {
         guard refusal == .none else {
             throw APIError(refusal, isMarket: order.place.type == .market)
         }
-        guard try call.parameters.flag("computeCommissionRates", default: false) else {
+        guard try call.parameters.flag(.computeCommissionRates) else {
             return call.reply { $0.empty() }
         }
         let fees = replica.engine.fees(account: call.account, instrument: units.view.id)
         call.reply { json in
             json.beginObject()
-            for key: StaticString in ["standardCommissionForOrder", "taxCommissionForOrder"] {
-                let isOurs = key.utf8CodeUnitCount == 26
+            for (key, isOurs): (StaticString, Bool) in [
+                ("standardCommissionForOrder", true), ("specialCommissionForOrder", false),
+                ("taxCommissionForOrder", false),
+            ] {
                 json.key(key)
                 json.beginObject()
                 json.field("maker", isOurs ? fees.maker : FeeRate(e8: 0))
                 json.field("taker", isOurs ? fees.taker : FeeRate(e8: 0))
                 json.endObject()
             }
+            json.noDiscount(units.quote.code)
             json.endObject()
         }
     }
@@ -91,7 +122,7 @@ extension Endpoint {
         let cancel = Cancel(
             account: call.account, instrument: units.view.id, order: reference.order,
             clOrdID: reference.clOrdID, restriction: try call.parameters.cancelRestriction(),
-            cancelID: try call.parameters.clOrdID("newClientOrderId") ?? context.newClientID(),
+            cancelID: try call.parameters.clOrdID(.newClientOrderId) ?? context.newClientID(),
             deadline: context.deadline(call))
         try context.session.submit(cancel, .atOnce, deadline: call.deadline) { result in
             call.reply(result) { applied throws(APIError) in
@@ -150,17 +181,21 @@ extension Endpoint {
         throws(APIError)
     {
         let (_, units) = try context.market(call)
-        let mode = try call.parameters.required("cancelReplaceMode")
+        let mode = try call.parameters.required(.cancelReplaceMode)
         guard mode == "STOP_ON_FAILURE" || mode == "ALLOW_FAILURE" else {
             throw .invalid("cancelReplaceMode")
         }
+        // Over a limit nothing is done, neither the cancel.
+        guard ["DO_NOTHING", nil].contains(call.parameters[.orderRateLimitExceededMode]) else {
+            throw .invalid(Parameter.orderRateLimitExceededMode.name)
+        }
         let reference = try OrderReference(
-            call.parameters, id: .cancelOrderId, clOrdID: "cancelOrigClientOrderId")
+            call.parameters, id: .cancelOrderId, clOrdID: .cancelOrigClientOrderId)
         let order = try context.order(call, units)
         let cancel = Cancel(
             account: call.account, instrument: units.view.id, order: reference.order,
             clOrdID: reference.clOrdID, restriction: try call.parameters.cancelRestriction(),
-            cancelID: try call.parameters.clOrdID("cancelNewClientOrderId")
+            cancelID: try call.parameters.clOrdID(.cancelNewClientOrderId)
                 ?? context.newClientID())
         try context.countOrder(call)
         let command = CancelReplace(
@@ -214,13 +249,13 @@ extension Endpoint {
     @Sendable private static func amend(_ context: EndpointContext, _ call: Call) throws(APIError) {
         let (replica, units) = try context.market(call)
         let reference = try OrderReference(call.parameters)
-        guard let text = try call.parameters.decimal("newQty") else { throw .mandatory("newQty") }
+        guard let text = try call.parameters.decimal(.newQty) else { throw .mandatory("newQty") }
         let quantity = try units.quantity(text, name: "newQty")
         let before = replica.openOrder(reference, call.account, units.view.id)
         let command = Amend(
             account: call.account, instrument: units.view.id, order: reference.order,
             quantity: quantity, clOrdID: reference.clOrdID,
-            newClOrdID: try call.parameters.clOrdID("newClientOrderId") ?? context.newClientID(),
+            newClOrdID: try call.parameters.clOrdID(.newClientOrderId) ?? context.newClientID(),
             keepsPriority: true, deadline: context.deadline(call))
         let from = before?.clOrdID ?? reference.clOrdID
         try context.session.submit(command, .atOnce, deadline: call.deadline) { result in
@@ -267,7 +302,7 @@ extension Endpoint {
     {
         let replica = try context.readyReplica()
         var instrument: InstrumentID?
-        if call.parameters["symbol"] != nil {
+        if call.parameters[.symbol] != nil {
             instrument = try replica.units(try call.parameters.symbol()).view.id
         }
         let account = call.account

@@ -10,8 +10,18 @@ import Wire
 
 extension Endpoint {
     static let withdrawalEndpoints: [Endpoint] = [
-        Endpoint(.post, "/sapi/v1/capital/withdraw/apply", .withdraw, 30, withdraw),
-        Endpoint(.get, "/sapi/v1/capital/withdraw/history", .userData, 20, withdrawals),
+        Endpoint(
+            .post, "/sapi/v1/capital/withdraw/apply", .withdraw, 30,
+            needs: [.coin, .address, .amount],
+            takes: [
+                .network, .withdrawOrderId, .addressTag, .transactionFeeFlag, .destinationName,
+                .walletType,
+            ], withdraw),
+        Endpoint(
+            .get, "/sapi/v1/capital/withdraw/history", .userData, 20,
+            takes: [
+                .coin, .withdrawOrderId, .status, .offset, .limit, .idList, .startTime, .endTime,
+            ], withdrawals),
         Endpoint(.get, "/sapi/v1/capital/withdraw/address/list", .userData, 10, addressBook),
     ]
 
@@ -23,19 +33,19 @@ extension Endpoint {
     {
         let replica = try context.readyReplica()
         let parameters = call.parameters
-        let asset = try replica.asset(try parameters.required("coin"))
-        let network = try replica.network(asset.id, parameters["network"])
-        let text = try parameters.required("address")
-        guard let amount = try parameters.decimal("amount") else { throw .mandatory("amount") }
-        let clientID = try parameters.clOrdID("withdrawOrderId") ?? Text40()
-        _ = try parameters.flag("transactionFeeFlag", default: false)
+        let asset = try replica.asset(try parameters.required(.coin))
+        let network = try replica.network(asset.id, parameters[.network])
+        let text = try parameters.required(.address)
+        guard let amount = try parameters.decimal(.amount) else { throw .mandatory("amount") }
+        let clientID = try parameters.clOrdID(.withdrawOrderId) ?? Text40()
+        _ = try parameters.flag(.transactionFeeFlag)
         _ = try parameters.integer(.walletType)
         guard network.takesWithdrawals, !replica.engine.isWithdrawalStopped(asset.id) else {
             throw .withdrawalsClosed
         }
         let chain = try replica.addresses(network.network)
         // No chain that this version knows has tags.
-        guard parameters["addressTag"] == nil else { throw .tagUnsupported }
+        guard parameters[.addressTag] == nil else { throw .tagUnsupported }
         let destination = try chain.destination(text)
         let command = RequestWithdrawal(
             account: call.account, asset: asset.id, network: network.network,
@@ -114,15 +124,15 @@ extension Endpoint {
         let replica = try context.readyReplica()
         let parameters = call.parameters
         var filter = WithdrawalFilter()
-        if let coin = parameters["coin"] { filter.asset = try replica.asset(coin).id }
-        filter.clientID = try parameters.clOrdID("withdrawOrderId")
+        if let coin = parameters[.coin] { filter.asset = try replica.asset(coin).id }
+        filter.clientID = try parameters.clOrdID(.withdrawOrderId)
         if let code = try parameters.integer(.status) {
             filter.statuses = try WithdrawalStatus.all(code: code)
         }
-        if let list = parameters["idList"] { filter.ids = try withdrawalIDs(list) }
+        if let list = parameters[.idList] { filter.ids = try withdrawalIDs(list) }
         let isOfAllTimes =
             (filter.clientID != nil || filter.ids != nil)
-            && parameters["startTime"] == nil && parameters["endTime"] == nil
+            && parameters[.startTime] == nil && parameters[.endTime] == nil
         if !isOfAllTimes { (filter.start, filter.end) = try capitalInterval(call) }
         filter.offset = try parameters.integer(.offset) ?? 0
         filter.limit = try parameters.limit(default: 1_000, most: HistoryRange.limitMax)

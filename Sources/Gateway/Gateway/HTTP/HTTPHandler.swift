@@ -1,5 +1,6 @@
 // Requests in, replies out, one at a time on each connection. While a client does not take its
-// replies, its requests wait and nothing is read from it.
+// replies, its requests wait and nothing is read from it. Whoever sends no whole request for long,
+// byte by byte or not at all, loses the connection.
 
 import NIOCore
 import NIOHTTP1
@@ -41,12 +42,41 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var isOpen = true
     /// The last reply was sent, and the client should close.
     private var isLingering = false
+    /// When the next request must be here as a whole; nil while one is being answered.
+    private var deadline: NIODeadline?
+    private var timer: Scheduled<Void>?
 
     init(
         front: Front, address: String, http: [any RemovableChannelHandler], buffer: ClientBuffer
     ) { (self.front, self.address, self.http, self.buffer) = (front, address, http, buffer) }
 
+    func handlerAdded(context: ChannelHandlerContext) {
+        expect(within: front.options.firstRequestSeconds, context)
+    }
+
+    /// Has the connection end unless a whole request is here by then.
+    private func expect(within seconds: Int64, _ context: ChannelHandlerContext) {
+        let time = NIODeadline.now() + .seconds(seconds)
+        deadline = time
+        // One that runs looks at the deadline as it is by then.
+        if timer == nil { watch(context, at: time) }
+    }
+
+    private func watch(_ context: ChannelHandlerContext, at time: NIODeadline) {
+        timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: time) { [self] in
+            timer = nil
+            guard let deadline else { return }
+            if deadline <= .now() {
+                context.close(promise: nil)
+            } else {
+                watch(context, at: deadline)
+            }
+        }
+    }
+
     func handlerRemoved(context: ChannelHandlerContext) {
+        deadline = nil
+        timer?.cancel()
         // Nothing holds reads back any longer.
         if isReadDue { context.read() }
     }
@@ -117,14 +147,6 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelWritabilityChanged()
     }
 
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is IdleStateHandler.IdleStateEvent {
-            context.close(promise: nil)
-        } else {
-            context.fireUserInboundEventTriggered(event)
-        }
-    }
-
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard error is HTTPParserError, !isEnding, held == nil else {
             context.close(promise: nil)
@@ -144,6 +166,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
             let request = waiting.popFirst()
         {
             isAnswering = true
+            deadline = nil
             buffer.remove(request.body.readableBytes)
             take(request, context)
         }
@@ -173,7 +196,9 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         guard let body = String(validating: request.body.readableBytesView, as: UTF8.self) else {
             return answer(Reply(.illegal("body", range: "UTF-8")))
         }
-        guard let method = Endpoint.Method(rawValue: head.method.rawValue) else {
+        // Its reply is that of GET without the body (RFC 9110, 9.3.2).
+        let name = head.method == .HEAD ? "GET" : head.method.rawValue
+        guard let method = Endpoint.Method(rawValue: name) else {
             return answer(
                 Reply(APIError(-1000, "Method not allowed for this endpoint.", status: 405)))
         }
@@ -217,7 +242,10 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
             context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
         }
         let done = context.writeAndFlush(wrapOutboundOut(.end(nil)))
-        guard isLast else { return serve(context) }
+        guard isLast else {
+            expect(within: front.options.idleSeconds, context)
+            return serve(context)
+        }
         (isOpen, isEnding) = (false, true)
         waiting.removeAll()
         done.assumeIsolated().whenComplete { [self] _ in linger(context) }

@@ -21,20 +21,20 @@ final class KeyRing {
     /// A ring whose seal key is in `file`; it is read when it is first needed.
     init(file: String, log: Logger) { (self.file, self.log) = (file, log) }
 
-    /// Whether `payload` was signed by the owner of `key`. Throws 500 when the secret can't be
-    /// opened.
-    func isSigned(_ payload: SignedPayload, by key: APIKeyView) throws(APIError) -> Bool {
+    /// The text of `payload` that the owner of `key` signed; nil: none. Throws 500 when the secret
+    /// can't be opened.
+    func signedText(_ payload: SignedPayload, by key: APIKeyView) throws(APIError) -> [UInt8]? {
         switch key.algorithm {
         case .hmacSHA256:
-            guard let code = hexBytes(payload.signature) else { return false }
+            guard let code = hexBytes(payload.signature) else { return nil }
             let secret = try secret(of: key)
-            return payload.candidates.contains { HMACSHA256.isValid(code, key: secret, $0) }
+            return payload.candidates.first { HMACSHA256.isValid(code, key: secret, $0) }
         case .ed25519:
-            guard let signature = Base64.bytes(payload.signature) else { return false }
-            return payload.candidates.contains {
+            guard let signature = Base64.bytes(payload.signature) else { return nil }
+            return payload.candidates.first {
                 Ed25519.isValid(signature, publicKey: key.sealedSecret, $0)
             }
-        case .rsa: return false
+        case .rsa: return nil
         }
     }
 

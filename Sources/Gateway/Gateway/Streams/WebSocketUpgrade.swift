@@ -16,16 +16,14 @@ extension ChannelPipeline.SynchronousOperations {
         limits.maxHeaderFieldCount = 64
         let decoder = HTTPRequestDecoder(
             leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits)
-        let idle = IdleStateHandler(readTimeout: .seconds(options.idleSeconds))
         let encoder = HTTPResponseEncoder()
         let bytes = ByteToMessageHandler(decoder)
         let validator = NIOHTTPResponseHeadersValidator()
-        try addHandler(idle)
         try addHandler(encoder)
         try addHandler(bytes)
         try addHandler(validator)
         // The encoder last: the reply that accepts the upgrade still passes it.
-        return [idle, bytes, validator, encoder]
+        return [bytes, validator, encoder]
     }
 }
 

@@ -136,4 +136,8 @@ int bourse_address_exists(const char *_Nonnull address);
 /// unsolicited neighbour advertisement (RFC 4861). Nothing where it is no Ethernet.
 int bourse_address_announce(const char *_Nonnull interface, const char *_Nonnull address);
 
+/// fflush(3) of standard output: 0, or the negative errno of the first write that failed. Of one
+/// thread.
+int bourse_output_flush(void);
+
 #endif
