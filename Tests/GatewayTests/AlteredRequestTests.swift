@@ -144,7 +144,7 @@ private let key = "key"
 }
 
 @Test func `signed requests that are remembered are bounded`() throws {
-    var requests = TakenRequests(countMax: 80, start: 0)
+    var requests = TakenRequests(countMax: 20, start: 0)
     func take(_ number: Int, _ keyID: String = key, at now: Int64) -> Int? {
         do throws(APIError) {
             try requests.take(

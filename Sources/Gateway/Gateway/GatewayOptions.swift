@@ -37,9 +37,10 @@ public struct GatewayOptions: Sendable {
     public var idleSeconds: Int64 = 75
     /// Milliseconds that a client has to close its connection after the last reply.
     public var lingerMilliseconds: Int64 = 2_000
-    /// Maximum number of signed requests that are remembered until their window ends, so that none
-    /// is taken twice; above it, requests that change something get 503.
-    public var takenRequestsMax = 1 << 20
+    /// Maximum number of signed requests of about a minute that are remembered, so that none is
+    /// taken twice, of one key half as many; above it, signed requests get 503. At most 32 bytes
+    /// each, for two minutes.
+    public var takenRequestsMax = 1 << 21
     /// Maximum number of commands in flight.
     public var inFlightMax = 8_192
     /// Maximum validity of a command in milliseconds, whatever its client's recvWindow: a little

@@ -35,7 +35,7 @@ package struct TakenRequests {
 
     /// A table that begins at `start`.
     package init(countMax: Int, start: Int64) {
-        (self.countMax, countOfKeyMax) = (countMax, max(1, countMax / 8))
+        (self.countMax, countOfKeyMax) = (countMax, max(1, countMax / 2))
         (self.start, begin) = (start, start)
     }
 
