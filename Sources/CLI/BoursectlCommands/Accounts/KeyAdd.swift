@@ -123,7 +123,7 @@ struct KeyAddCommand: ParsableCommand {
         return all
     }
 
-    /// Shows the key. Returns whether nobody lacks its secret.
+    /// Shows the key. Returns false where it has a secret that did not get out.
     private func show(
         _ receipt: CommandReceipt?, _ account: AccountView, _ id: Text64, _ secret: String?,
         _ algorithm: KeyAlgorithm

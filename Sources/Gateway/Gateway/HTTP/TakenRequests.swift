@@ -19,8 +19,8 @@ package struct TakenRequests {
     }
 
     /// Maximum number of requests of a generation, and of one key's.
-    let countMax: Int
-    let countOfKeyMax: Int
+    private let countMax: Int
+    private let countOfKeyMax: Int
     /// Those taken since `begin`, and those of the time before, the last of whose windows ends
     /// before another generation begins.
     private var taken: Set<Mark> = []
