@@ -33,17 +33,60 @@ class Refused(ExchangeFault):
         self.text = text
 
 
-def free_port():
-    """A port on loopback that nobody listens on now. Below those that the kernel gives to clients,
-    so that none takes it while a daemon is started again."""
+# Ports for tests: below those that the kernel gives to clients, so that none takes one while a
+# daemon is started again. Each test process has a block of its own, for suites run beside each
+# other and a port is given some time before a daemon listens there.
+FIRST_PORT = 12_000
+BLOCK_PORTS = 200
+BLOCKS = 100
+_block = None
+
+
+def _own_block():
+    """The first port of a block that no other test process has. A name in the abstract namespace
+    of Unix sockets is held until this process ends."""
+    for block in random.sample(range(BLOCKS), BLOCKS):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0bourse-test-ports-{block}")
+        except OSError:
+            claim.close()
+            continue
+        return claim, FIRST_PORT + block * BLOCK_PORTS
+    raise ExchangeFault("every block of test ports is taken by another test process")
+
+
+def _offsets():
     while True:
-        port = random.randrange(12_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+        yield from range(BLOCK_PORTS)
+
+
+_offset = _offsets()
+
+
+def free_port(count=1, addresses=("127.0.0.1",)):
+    """The first of `count` ports in a row that nobody has on any of these addresses. It comes again
+    only after all others of this process's block."""
+    global _block
+    _block = _block or _own_block()
+    row = []
+    for _ in range(3 * BLOCK_PORTS):
+        port = _block[1] + next(_offset)
+        if row and port != row[-1] + 1:
+            row = []
+        row = row + [port] if all(_is_free(x, port) for x in addresses) else []
+        if len(row) == count:
+            return row[0]
+    raise ExchangeFault(f"no {count} free ports from {_block[1]} to {_block[1] + BLOCK_PORTS - 1}")
+
+
+def _is_free(address, port):
+    with socket.socket() as probe:
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
 
 
 def set_key(config, table, key, value):

@@ -13,8 +13,12 @@ func runSeed(_ seed: UInt64, isTraced: Bool) -> Never {
     // What loops without ever waiting.
     var limit = rlimit(rlim_cur: 20, rlim_max: 20)
     setrlimit(__rlimit_resource_t(RLIMIT_CPU.rawValue), &limit)
-    let root = seedRoot(getpid())
-    try? Directory.create(root)
+    let root = seedRoot(seed)
+    do { try Directory.create(root) } catch {
+        print("|no place for the disks: \(error)")
+        fflush(stdout)
+        _exit(1)
+    }
     machine_begin(seed, root)
     world = World(seed: seed, root: root)
     world.isTraced = isTraced
@@ -38,7 +42,7 @@ func runSeed(_ seed: UInt64, isTraced: Bool) -> Never {
     _exit(world.judge.violation == nil ? 0 : 1)
 }
 
-func seedRoot(_ process: Int32) -> String { "/dev/shm/bourse-pair-\(process)" }
+func seedRoot(_ seed: UInt64) -> String { "\(runRoot)/\(seed)" }
 
 func removeAll(_ path: String) {
     for name in (try? Directory.names(in: path)) ?? [] { removeAll(path + "/" + name) }
@@ -125,6 +129,19 @@ func cpuSeconds() -> Double {
 }
 
 let arguments = Arguments()
+
+/// Where this run's disks are, in memory: a folder of its own, so that what a run that was killed
+/// left behind is never found by a process that has its number again.
+let runRoot: String = {
+    var template = Array("/dev/shm/bourse-pair-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else {
+        print("no folder can be made in /dev/shm: errno \(errno)")
+        exit(1)
+    }
+    return String(
+        decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}()
+
 var summary = Summary()
 var running: [Int32: (seed: Int, output: Int32)] = [:]
 var next = arguments.first
@@ -150,11 +167,12 @@ while true {
     guard let ended = running.removeValue(forKey: child) else { break }
     let bytes = (try? File.readToEnd(ended.output, path: "pipe", bytesMax: 1 << 20)) ?? []
     close(ended.output)
-    removeAll(seedRoot(child))
+    removeAll(seedRoot(UInt64(ended.seed)))
     if !arguments.isTraced {
         summary.add(ended.seed, String(decoding: bytes, as: UTF8.self), status: status)
     }
 }
+removeAll(runRoot)
 if arguments.isTraced { exit(0) }
 summary.printAll(cpuSeconds: cpuSeconds())
 exit(summary.failures == 0 ? 0 : 1)

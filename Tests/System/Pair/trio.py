@@ -3,7 +3,6 @@ its plan, certificates, member of etcd, matchd and agent. A host is switched off
 gets an old one back. `systemctl` is a script here that starts and stops the real etcd."""
 import json
 import os
-import random
 import secrets
 import shutil
 import signal
@@ -42,29 +41,13 @@ exit 0
 """
 
 
-def free_ports():
-    """The first of six ports in a row that nobody has on any of the addresses."""
-    while True:
-        first = random.randrange(21_000, 21_990)
-        taken = False
-        for address in ADDRESSES.values():
-            for port in range(first, first + 6):
-                with socket.socket() as probe:
-                    try:
-                        probe.bind((address, port))
-                    except OSError:
-                        taken = True
-        if not taken:
-            return first
-
-
 class Trio(Pair):
     """Hosts `a` and `b` and the witness `w`."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
         certificates(self.folder / "pki", ("a", "b", "w"), ADDRESSES)
-        self.first = free_ports()
+        self.first = free_port(6, ADDRESSES.values())
         self.token = secrets.token_hex(16)
         self.hosts, self.orders = {}, {}
         self.off = set()
