@@ -133,6 +133,15 @@ import Wire
             #expect(said["account"] == whose && said["tier"] == tier.map { "\($0)" })
             #expect(said["amountMax"] == "1.5 LTC")
         }
+        said = read(
+            proposal(
+                .setWithdrawalTerms(
+                    SetWithdrawalTerms(
+                        account: AccountID(0), tier: 2, asset: AssetID(1), network: NetworkID(1),
+                        minimum: Amount(units: 150_000_000), fee: Amount(units: 50_000),
+                        audit: Self.audit))))
+        #expect(said["account"] == "each of the tier" && said["tier"] == "2")
+        #expect(said["minimum"] == "1.5 LTC" && said["fee"] == "0.0005 LTC")
         said = read(proposal(.setInstrument(market)))
         #expect(said["priceMax"] == "10,485.76" && said["base"] == "LTC (asset 1)")
         said = read(

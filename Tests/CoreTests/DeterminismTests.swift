@@ -22,11 +22,11 @@ import Wire
     private static let logs = [
         "engine-log", "engine-log-2",
         // Limits of withdrawals were of no tier then.
-        "engine-log-3-early", "engine-log-3",
+        "engine-log-3-early", "engine-log-3", "engine-log-4",
     ]
     private static let newestRules = logs[logs.count - 1]
 
-    @Test(arguments: zip(logs, [1, 2, 3, 3]))
+    @Test(arguments: zip(logs, [1, 2, 3, 3, 4]))
     func `a recorded log gives the recorded hashes`(_ name: String, _ version: UInt32) throws {
         if environment("BOURSE_RECORD", 0) != 0, name == Self.newestRules { record(name) }
         var engine = Engine(limits: Self.limits, rulesKnown: SetRules.next)

@@ -55,6 +55,10 @@ import Wire
                 SetWithdrawalLimits(
                     account: Venue.ann, asset: Venue.gold, dayCountMax: 9, amountMax: .zero,
                     dayAmountMax: .zero, monthAmountMax: .zero, audit: audit)),
+            .setWithdrawalTerms(
+                SetWithdrawalTerms(
+                    account: Venue.ann, asset: Venue.gold, network: NetworkID(1),
+                    minimum: Amount(units: 1), fee: .zero, audit: audit)),
             .setColdStorage(
                 SetColdStorage(
                     asset: Venue.gold, network: NetworkID(1), ceiling: Amount(units: 1),
@@ -324,6 +328,18 @@ import Wire
         #expect(office.propose(office.credit()) { $0.seal.seen = old }.refusal == .none)
         #expect(
             office.propose(office.credit("2")) { $0.seal.seen = old }.refusal == .auditHeadUnknown)
+    }
+
+    @Test func `nobody proposes what newer rules brought`() {
+        let office = Office(Venue(rules: 3))
+        office.open()
+        let command = Command.setWithdrawalTerms(
+            SetWithdrawalTerms(
+                account: Venue.ann, asset: Venue.gold, network: NetworkID(1),
+                minimum: Amount(units: 1), fee: .zero, audit: Office.audit("olga")))
+        #expect(office.propose(command).refusal == .termsInvalid)
+        #expect(office.venue.apply(.setRules(SetRules(version: 4))).refusal == .none)
+        #expect(office.propose(command).refusal == .none)
     }
 
     @Test func `a log of rules 2 goes on under rules 3, and its snapshot is read`() {

@@ -99,6 +99,76 @@ import Wire
         return venue.apply(.requestWithdrawal(request)).refusal
     }
 
+    private func terms(
+        _ account: AccountID = AccountID(0), tier: UInt16? = nil, network: UInt16 = 1,
+        minimum: Int128 = 1, fee: Int128
+    ) -> Refusal {
+        venue.apply(
+            .setWithdrawalTerms(
+                SetWithdrawalTerms(
+                    account: account, tier: tier, asset: Venue.gold, network: NetworkID(network),
+                    minimum: Amount(units: minimum), fee: Amount(units: fee), audit: Venue.audit))
+        ).refusal
+    }
+
+    private func fee(_ account: AccountID = Venue.ann) -> Int128? {
+        venue.engine.network(Venue.gold, NetworkID(1), for: account)?.fee.units
+    }
+
+    @Test func `terms are an account's, else its tier's, else the network's`() {
+        let general = venue.engine.network(Venue.gold, NetworkID(1))
+        #expect(fee() == general?.fee.units)
+        #expect(terms(tier: 0, minimum: 5, fee: 7) == .none)
+        #expect(fee() == 7 && fee(Venue.ben) == 7)
+        #expect(venue.engine.network(Venue.gold, NetworkID(1), tier: 0)?.fee.units == 7)
+        #expect(venue.engine.network(Venue.gold, NetworkID(1), tier: 1) == general)
+        #expect(terms(Venue.ann, minimum: 8, fee: 0) == .none)
+        #expect(fee() == 0 && fee(Venue.ben) == 7)
+        #expect(add("home") == .none)
+        #expect(request(7) == .amountInvalid, "the own minimum counts")
+        #expect(request(8) == .none)
+        #expect(venue.engine.withdrawal(WithdrawalID(1))?.fee == .zero)
+        #expect(terms(Venue.ann, minimum: 1, fee: 2) == .none)
+        #expect(venue.engine.withdrawal(WithdrawalID(1))?.fee == .zero, "it keeps its fee")
+        #expect(request { $0.feeMost = Amount(units: 1) } == .termsInvalid)
+        #expect(request { $0.feeMost = Amount(units: 2) } == .none)
+        #expect(venue.engine.withdrawal(WithdrawalID(2))?.fee == Amount(units: 2))
+        #expect(terms(Venue.ann, minimum: 0, fee: 0) == .none)
+        #expect(fee() == 7, "its tier's count again")
+        #expect(terms(tier: 0, minimum: 0, fee: 0) == .none)
+        #expect(fee() == general?.fee.units)
+        #expect(venue.engine.checkInvariants() == nil)
+    }
+
+    @Test func `terms are refused that no network could have`() {
+        #expect(terms(Venue.ann, network: 7, fee: 1) == .networkUnknown)
+        #expect(terms(AccountID(99), fee: 1) == .accountUnknown)
+        #expect(terms(fee: 1) == .termsInvalid, "of nobody")
+        #expect(terms(Venue.ann, tier: 1, fee: 1) == .termsInvalid, "of two")
+        #expect(terms(tier: 8, fee: 1) == .termsInvalid, "no such tier")
+        for (minimum, fee): (Int128, Int128) in [
+            (-1, 0), (1, -1), (1 << 120 + 1, 0), (1, 1 << 120 + 1), (.max, .min),
+        ] {
+            #expect(terms(Venue.ann, minimum: minimum, fee: fee) == .termsInvalid)
+        }
+        #expect(terms(Venue.ann, minimum: 1 << 120, fee: 1 << 120) == .none)
+        #expect(add("home") == .none)
+        #expect(request() == .amountInvalid)
+    }
+
+    @Test func `a log of rules 3 has no terms until it follows rules 4`() {
+        let venue = Venue(rules: 3)
+        let before = venue.engine.stateHash()
+        let command = Command.setWithdrawalTerms(
+            SetWithdrawalTerms(
+                account: Venue.ann, asset: Venue.gold, network: NetworkID(1),
+                minimum: Amount(units: 1), fee: .zero, audit: Venue.audit))
+        #expect(venue.apply(command).refusal == .malformed)
+        #expect(venue.engine.stateHash() != before, "the record counts")
+        #expect(venue.apply(.setRules(SetRules(version: 4))).refusal == .none)
+        #expect(venue.apply(command).refusal != .malformed)
+    }
+
     @Test func `a key withdraws to the book, and to nowhere else`() {
         #expect(request() == .addressNotListed)
         #expect(add("home") == .none)

@@ -28,6 +28,9 @@ import Wire
                 asset: AssetID(1), network: NetworkID(1), amount: Amount(units: 1), fee: .zero,
                 address: Text64(), tag: Text40(), reason: "theft", seal: seal),
             SetWithdrawalPolicy(addressDelay: 0, keyFreeze: 0, audit: audit),
+            SetWithdrawalTerms(
+                account: AccountID(1), asset: AssetID(1), network: NetworkID(1),
+                minimum: Amount(units: 1), fee: .zero, audit: audit),
             SetWithdrawalLimits(
                 account: AccountID(1), asset: AssetID(1), dayCountMax: 1, amountMax: .zero,
                 dayAmountMax: .zero, monthAmountMax: .zero, audit: audit),

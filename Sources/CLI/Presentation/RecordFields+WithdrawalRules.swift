@@ -21,6 +21,14 @@ extension Command {
                     .init("dayAmountMaxUnits", .string("\(c.dayAmountMax.units)")),
                     .init("monthAmountMaxUnits", .string("\(c.monthAmountMax.units)")),
                 ] + c.audit.json
+        case .setWithdrawalTerms(let c):
+            [.init("account", .number(c.account.number))]
+                + (c.tier.map { [.init("tier", .number($0))] } ?? []) + [
+                    .init("asset", .number(c.asset.number)),
+                    .init("network", .number(c.network.number)),
+                    .init("minimumUnits", .string("\(c.minimum.units)")),
+                    .init("feeUnits", .string("\(c.fee.units)")),
+                ] + c.audit.json
         case .addWithdrawalAddress(let c):
             Self.destination(c.account, c.network, c.address, c.tag)
                 + Self.present("label", c.label) + c.audit.json

@@ -25,7 +25,7 @@ extension Command {
         case .setOperator, .setCustodyPolicy, .propose, .endorse, .withdrawProposal, .signDecision:
             operatorFields
         case .setWithdrawalPolicy, .setWithdrawalLimits, .addWithdrawalAddress,
-            .removeWithdrawalAddress:
+            .removeWithdrawalAddress, .setWithdrawalTerms:
             withdrawalRuleFields
         }
     }

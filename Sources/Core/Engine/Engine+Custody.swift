@@ -92,8 +92,9 @@ extension Engine {
         let rate = countMessage(c.account)
         if rate != .none { return .refused(rate) }
         if asset(c.asset) == nil { return .refused(.assetUnknown) }
-        let key = NetworkKey(asset: c.asset.number, network: c.network.number)
-        guard let network = custody.networks[key] else { return .refused(.networkUnknown) }
+        guard let network = network(c.asset, c.network, for: c.account) else {
+            return .refused(.networkUnknown)
+        }
         if c.address.isEmpty { return .refused(.addressInvalid) }
         if c.amount < network.minimum || c.amount.units > Limits.amountUnitsMax {
             return .refused(.amountInvalid)

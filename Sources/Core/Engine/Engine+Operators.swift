@@ -121,7 +121,9 @@ extension Engine {
         if let refusal = refusal(of: c.seal, \.administers, until: c.deadline, most) {
             return .refused(refusal)
         }
-        guard c.id.number != 0, let command = c.command, command.mayBeProposed(by: c.seal.name)
+        // A program that does not know the kind refuses it too, and the log's rules are no newer.
+        guard c.id.number != 0, let command = c.command, command.kind.rules <= rules,
+            command.mayBeProposed(by: c.seal.name)
         else { return .refused(.termsInvalid) }
         // Of one operator they rise, so none has to be remembered: there is always room for one
         // that raises limits.

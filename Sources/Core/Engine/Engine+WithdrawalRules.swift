@@ -42,6 +42,37 @@ extension Engine {
         }
     }
 
+    mutating func setWithdrawalTerms(_ c: SetWithdrawalTerms) -> Outcome {
+        if c.account.number != 0, !hasAccount(c.account) { return .refused(.accountUnknown) }
+        if asset(c.asset) == nil { return .refused(.assetUnknown) }
+        let key = NetworkKey(asset: c.asset.number, network: c.network.number)
+        if custody.networks[key] == nil { return .refused(.networkUnknown) }
+        if !areTermsValid(c) { return .refused(.termsInvalid) }
+        let row = row(c)
+        if c.minimum > .zero, withdrawalRules.terms[row] == nil,
+            withdrawalRules.terms.count >= Limits.withdrawalTermsMax
+        {
+            return .refused(.tableFull)
+        }
+        withdrawalRules.set(row, c.minimum > .zero ? WithdrawalTermsView(c) : nil)
+        events.append(.withdrawalTermsChanged(c.account, c.asset, c.network))
+        return Outcome(id: UInt64(c.account.number))
+    }
+
+    func row(_ c: SetWithdrawalTerms) -> TermsRow {
+        TermsRow(
+            whose: LimitsRow(account: c.account.number, tier: c.tier, asset: c.asset.number),
+            network: c.network.number)
+    }
+
+    /// Whether it is an account's or a tier's, and amounts that a network can have; what removes a
+    /// row has no minimum.
+    func areTermsValid(_ c: SetWithdrawalTerms) -> Bool {
+        if (c.account.number > 0) == (c.tier != nil) { return false }
+        if let tier = c.tier, UInt32(tier) >= limits.feeTiers { return false }
+        return [c.minimum, c.fee].allSatisfy { 0...Limits.amountUnitsMax ~= $0.units }
+    }
+
     mutating func addWithdrawalAddress(_ c: AddWithdrawalAddress) -> Outcome {
         if !hasAccount(c.account) { return .refused(.accountUnknown) }
         if !custody.hasNetwork(c.network.number) { return .refused(.networkUnknown) }
@@ -179,6 +210,7 @@ extension Engine {
             return "\(entries) destinations are counted as \(withdrawalRules.entryCount)"
         }
         if withdrawalRules.limits.count > Limits.withdrawalLimitsMax
+            || withdrawalRules.terms.count > Limits.withdrawalTermsMax
             || withdrawalRules.counted.count > Limits.withdrawalCountsMax
         {
             return "a table of withdrawals is too long"
@@ -233,6 +265,37 @@ extension Engine {
     public borrowing func withdrawalLimits(
         tier: UInt16, _ asset: AssetID
     ) -> WithdrawalLimitsView? { withdrawalRules.limits(0, tier: tier, asset.number) }
+
+    /// An asset's network with the minimum and the fee that count for an account: by its own row,
+    /// else by its tier's, else those of the network.
+    public borrowing func network(
+        _ asset: AssetID, _ network: NetworkID, for account: AccountID
+    ) -> NetworkView? {
+        let tier = hasAccount(account) ? accounts.slots[account.number].tier : nil
+        return self.network(asset, network, account.number, tier: tier)
+    }
+
+    /// An asset's network with the minimum and the fee that count for accounts of a tier that have
+    /// no row of their own.
+    public borrowing func network(
+        _ asset: AssetID, _ network: NetworkID, tier: UInt16
+    ) -> NetworkView? { self.network(asset, network, 0, tier: tier) }
+
+    private borrowing func network(
+        _ asset: AssetID, _ network: NetworkID, _ account: UInt32, tier: UInt16?
+    ) -> NetworkView? {
+        let key = NetworkKey(asset: asset.number, network: network.number)
+        guard var view = custody.networks[key] else { return nil }
+        if let own = withdrawalRules.terms(account, tier: tier, key) {
+            (view.minimum, view.fee) = (own.minimum, own.fee)
+        }
+        return view
+    }
+
+    /// All rows of terms, by account, tier, asset and chain. O(rows × log).
+    public borrowing func forEachWithdrawalTerms(_ body: (WithdrawalTermsView) -> Void) {
+        for row in withdrawalRules.terms.sorted(by: { $0.key < $1.key }) { body(row.value) }
+    }
 
     /// All rows of limits, by account, tier and asset. O(rows × log).
     public borrowing func forEachWithdrawalLimits(_ body: (WithdrawalLimitsView) -> Void) {

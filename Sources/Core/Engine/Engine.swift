@@ -296,6 +296,7 @@ public struct Engine: ~Copyable {
         case .addWithdrawalAddress(let c): addWithdrawalAddress(c)
         case .removeWithdrawalAddress(let c): removeWithdrawalAddress(c)
         case .setColdStorage(let c): setColdStorage(c)
+        case .setWithdrawalTerms(let c): setWithdrawalTerms(c)
         }
     }
 }

@@ -57,6 +57,8 @@ package import Wire
     case withdrawalPolicyChanged(addressDelay: UInt32, keyFreeze: UInt32)
     /// An account's limits of an asset's withdrawals, or those of all, changed.
     case withdrawalLimitsChanged(AccountID, AssetID)
+    /// An account's own terms of an asset's withdrawals changed; account 0: those of a tier.
+    case withdrawalTermsChanged(AccountID, AssetID, NetworkID)
     /// An account's address book has a destination more, or less.
     case addressBookChanged(AccountID, NetworkID, isAdded: Bool)
     /// An asset's coins are kept elsewhere, or not any more.

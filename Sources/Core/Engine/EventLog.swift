@@ -41,6 +41,7 @@ enum EventCode: UInt64 {
     case withdrawalLimitsChanged = 41
     case addressBookChanged = 42
     case coldStorageChanged = 43
+    case withdrawalTermsChanged = 44
 }
 
 /// The kind of an order's event and what goes with it, as a word of the hash.
@@ -215,6 +216,10 @@ struct EventLog: ~Copyable {
             mix(&h, .withdrawalPolicyChanged, UInt64(delay), UInt64(freeze), 0)
         case .withdrawalLimitsChanged(let account, let asset):
             mix(&h, .withdrawalLimitsChanged, UInt64(account.number), UInt64(asset.number), 0)
+        case .withdrawalTermsChanged(let account, let asset, let network):
+            mix(
+                &h, .withdrawalTermsChanged, UInt64(account.number), UInt64(asset.number),
+                UInt64(network.number))
         case .addressBookChanged(let account, let network, let isAdded):
             mix(
                 &h, .addressBookChanged, UInt64(account.number), UInt64(network.number),

@@ -50,7 +50,8 @@ extension Engine {
         guard isSound, readHead(&r), readMarkets(&r), readAccounts(&r), readBalances(&r),
             readWriters(&r), readReferences(&r), readOrders(&r), readFlights(&r),
             readElections(&r), readKills(&r), readMassCancels(&r), rules < 2 || readCustody(&r),
-            rules < 3 || readOperators(&r) && readWithdrawalRules(&r) && readColdStorage(&r)
+            rules < 3 || readOperators(&r) && readWithdrawalRules(&r) && readColdStorage(&r),
+            rules < 4 || readWithdrawalTerms(&r)
         else { return nil }
         let end: UInt64 = r.integer()
         guard end == snapshotEnd, r.isValid, r.remaining == 0, isWhole(), unsafe isCanonical(bytes)

@@ -1,6 +1,6 @@
 // The rules of withdrawals in canonical form: waiting times; address books by account, each in the
 // order of the log; changes of keys by account; limits and counted hours by account and asset. From
-// rules 3 on.
+// rules 3 on. Terms by account, tier, asset and chain: from rules 4 on.
 
 internal import Terms
 internal import Wire
@@ -125,6 +125,43 @@ extension Engine {
             LimitsRow(account: account.number, tier: terms.tier, asset: asset.number),
             WithdrawalLimitsView(terms))
         return true
+    }
+
+    func writeWithdrawalTerms(_ out: inout SnapshotSink) {
+        out.count(withdrawalRules.terms.count)
+        for (_, view) in withdrawalRules.terms.sorted(by: { $0.key < $1.key }) {
+            out.writer.integer(view.account.number)
+            out.writer.integer(view.asset.number)
+            out.writer.integer(view.tier.map { $0 + 1 } ?? 0)
+            out.writer.integer(view.network.number)
+            out.writer.reserved(6)
+            out.writer.integer(view.minimum.units)
+            out.writer.integer(view.fee.units)
+            out.endPart()
+        }
+    }
+
+    mutating func readWithdrawalTerms(_ r: inout WireReader) -> Bool {
+        guard let rows = r.count(most: Limits.withdrawalTermsMax) else { return false }
+        for _ in 0..<rows {
+            let account = AccountID(r.integer())
+            let asset = AssetID(r.integer())
+            let tier: UInt16 = r.integer()
+            let network = NetworkID(r.integer())
+            r.reserved(6)
+            let terms = SetWithdrawalTerms(
+                account: account, tier: tier > 0 ? tier - 1 : nil, asset: asset, network: network,
+                minimum: r.owned(), fee: r.owned(),
+                audit: Audit(operatorName: Text40(), reason: ""))
+            r.endPart()
+            let key = NetworkKey(asset: asset.number, network: network.number)
+            guard r.isValid, account.number == 0 || hasAccount(account),
+                custody.networks[key] != nil, terms.minimum > .zero, areTermsValid(terms),
+                withdrawalRules.terms[row(terms)] == nil
+            else { return false }
+            withdrawalRules.set(row(terms), WithdrawalTermsView(terms))
+        }
+        return r.isValid
     }
 
     private mutating func readCounted(_ r: inout WireReader) -> Bool {

@@ -74,6 +74,7 @@ extension Engine {
                 writeWithdrawalRules(&out)
                 writeColdStorage(&out)
             }
+            if rules >= 4 { writeWithdrawalTerms(&out) }
             out.writer.integer(snapshotEnd)
             out.flush()
         }

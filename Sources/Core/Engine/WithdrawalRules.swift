@@ -64,6 +64,28 @@ public struct WithdrawalLimitsView: Hashable, Sendable {
     }
 }
 
+/// An account's own terms of withdrawals, or a tier's, in place of a network's.
+public struct WithdrawalTermsView: Hashable, Sendable {
+    /// Whose; 0: of the tier.
+    public var account: AccountID
+    /// Of each account of this tier without a row of its own; nil: of the account.
+    public var tier: UInt16?
+    /// The asset.
+    public var asset: AssetID
+    /// The chain.
+    public var network: NetworkID
+    /// The smallest withdrawal, above zero.
+    public var minimum: Amount
+    /// The charge for a withdrawal, beside its amount.
+    public var fee: Amount
+
+    /// All fields, for projections and tests in this package.
+    package init(_ c: SetWithdrawalTerms) {
+        (account, tier, asset) = (c.account, c.tier, c.asset)
+        (network, minimum, fee) = (c.network, c.minimum, c.fee)
+    }
+}
+
 /// What the limits of an account count of an asset.
 public struct WithdrawalCountView: Hashable, Sendable {
     /// Requests of the last day that were not refused or canceled.
@@ -88,6 +110,16 @@ struct LimitsRow: Hashable, Comparable {
     static func < (a: LimitsRow, b: LimitsRow) -> Bool { a.order < b.order }
 
     private var order: (UInt32, Int, UInt16) { (account, tier.map(Int.init) ?? -1, asset) }
+}
+
+/// An account or a tier, an asset and a chain.
+struct TermsRow: Hashable, Comparable {
+    let whose: LimitsRow
+    let network: UInt16
+
+    static func < (a: TermsRow, b: TermsRow) -> Bool {
+        (a.whose, a.network) < (b.whose, b.network)
+    }
 }
 
 /// An account and an asset.
@@ -203,6 +235,8 @@ struct WithdrawalRules: ~Copyable {
     /// When a key of an account was last added or revoked.
     var keyChanges: [UInt32: Int64] = [:]
     private(set) var limits: [LimitsRow: WithdrawalLimitsView] = [:]
+    /// Rules 4.
+    private(set) var terms: [TermsRow: WithdrawalTermsView] = [:]
     private(set) var counted: [WithdrawalRow: CountedHours] = [:]
     /// The rows of `counted`, ascending.
     private(set) var order: [WithdrawalRow] = []
@@ -219,11 +253,14 @@ struct WithdrawalRules: ~Copyable {
         let limits =
             Limits.withdrawalLimitsMax
             * (3 * MemoryLayout<LimitsRow>.stride + 3 * MemoryLayout<WithdrawalLimitsView>.stride)
+        let terms =
+            Limits.withdrawalTermsMax
+            * (3 * MemoryLayout<TermsRow>.stride + 3 * MemoryLayout<WithdrawalTermsView>.stride)
         let counts =
             Limits.withdrawalCountsMax
             * (row + CountedHours.most * MemoryLayout<CountedHour>.stride
                 + 2 * MemoryLayout<WithdrawalRow>.stride)
-        return entries + limits + counts + accounts * 3 * 16
+        return entries + limits + terms + counts + accounts * 3 * 16
     }
 
     // MARK: Address books
@@ -261,6 +298,25 @@ struct WithdrawalRules: ~Copyable {
     }
 
     mutating func set(_ row: LimitsRow, _ view: WithdrawalLimitsView?) { limits[row] = view }
+
+    // MARK: Terms
+
+    /// The row that counts for an account: its own, else its tier's; nil: the network's terms do.
+    /// Account 0: one of the tier without a row of its own.
+    func terms(
+        _ account: UInt32, tier: UInt16?, _ key: NetworkKey
+    ) -> WithdrawalTermsView? {
+        if terms.isEmpty { return nil }
+        func row(_ whose: LimitsRow) -> WithdrawalTermsView? {
+            terms[TermsRow(whose: whose, network: key.network)]
+        }
+        return (account == 0 ? nil : row(LimitsRow(account: account, asset: key.asset)))
+            ?? tier.flatMap { row(LimitsRow(tier: $0, asset: key.asset)) }
+    }
+
+    mutating func set(_ row: TermsRow, _ view: WithdrawalTermsView?) { terms[row] = view }
+
+    // MARK: Counting
 
     /// What is counted of a row at an hour.
     func count(_ row: WithdrawalRow, at hour: Int64) -> WithdrawalCountView {

@@ -48,6 +48,8 @@ public enum Limits {
     @inlinable public static var bookEntriesOfAccountMax: Int { 64 }
     /// Maximum rows of limits of withdrawals: an account, or all, and an asset.
     @inlinable public static var withdrawalLimitsMax: Int { 16_384 }
+    /// Maximum rows of terms of withdrawals: an account or a tier, an asset and a chain.
+    @inlinable public static var withdrawalTermsMax: Int { 16_384 }
     /// Maximum accounts and assets whose withdrawals of a month are counted.
     @inlinable public static var withdrawalCountsMax: Int { 65_536 }
     /// Maximum seconds that a policy makes withdrawals wait: 90 days.

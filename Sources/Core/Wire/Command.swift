@@ -130,6 +130,8 @@ internal import Terms
     case removeWithdrawalAddress = 73
     /// Sets where an asset's coins are kept that the host does not need.
     case setColdStorage = 74
+    /// Sets an account's or a tier's own terms of withdrawals.
+    case setWithdrawalTerms = 75
 }
 
 extension CommandKind {
@@ -144,6 +146,7 @@ extension CommandKind {
             .setWithdrawalPolicy, .setWithdrawalLimits, .addWithdrawalAddress,
             .removeWithdrawalAddress, .setColdStorage:
             3
+        case .setWithdrawalTerms: 4
         default: 1
         }
     }
@@ -269,6 +272,8 @@ public enum Command: Hashable, Sendable {
     case removeWithdrawalAddress(RemoveWithdrawalAddress)
     /// See `SetColdStorage`.
     case setColdStorage(SetColdStorage)
+    /// See `SetWithdrawalTerms`.
+    case setWithdrawalTerms(SetWithdrawalTerms)
 
     /// The payload.
     public var payload: any CommandPayload {
@@ -326,6 +331,7 @@ public enum Command: Hashable, Sendable {
         case .addWithdrawalAddress(let p): p
         case .removeWithdrawalAddress(let p): p
         case .setColdStorage(let p): p
+        case .setWithdrawalTerms(let p): p
         }
     }
 
@@ -390,6 +396,7 @@ public enum Command: Hashable, Sendable {
         case .removeWithdrawalAddress:
             self = .removeWithdrawalAddress(RemoveWithdrawalAddress(from: &r))
         case .setColdStorage: self = .setColdStorage(SetColdStorage(from: &r))
+        case .setWithdrawalTerms: self = .setWithdrawalTerms(SetWithdrawalTerms(from: &r))
         }
         r.finish()
         guard r.isValid else { return nil }

@@ -38,7 +38,7 @@ extension CommandKind {
             .alone
         case .setInstrument, .setReferencePrice, .setFees, .setAccountTier, .adjustBalance,
             .transferFees, .raiseLimits, .setNetwork, .setChain, .resumeWithdrawals, .setOperator,
-            .setCustodyPolicy, .setWithdrawalPolicy, .setWithdrawalLimits,
+            .setCustodyPolicy, .setWithdrawalPolicy, .setWithdrawalLimits, .setWithdrawalTerms,
             .addWithdrawalAddress, .setColdStorage:
             .guarded
         case .setKillSwitch, .addAPIKey, .requestWithdrawal, .decideWithdrawal, .dropTransaction:
@@ -111,6 +111,7 @@ extension Command {
         case .setKillSwitch(let c): c.audit
         case .setWithdrawalPolicy(let c): c.audit
         case .setWithdrawalLimits(let c): c.audit
+        case .setWithdrawalTerms(let c): c.audit
         case .addWithdrawalAddress(let c): c.audit
         case .setColdStorage(let c): c.audit
         case .requestWithdrawal(let c): Audit(operatorName: c.requester, reason: "")

@@ -228,9 +228,9 @@ public struct EpochMark: CommandPayload {
 public struct SetRules: CommandPayload {
     public static var kind: CommandKind { .setRules }
     /// The newest version that this code knows.
-    public static var current: UInt32 { 3 }
+    public static var current: UInt32 { 4 }
     /// The rules that are being built: no log uses them yet, and they may still change.
-    public static var next: UInt32 { 4 }
+    public static var next: UInt32 { 5 }
     /// The version from the next record on.
     public var version: UInt32
     /// The rules of this version.

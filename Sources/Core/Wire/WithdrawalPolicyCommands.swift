@@ -105,6 +105,64 @@ public struct SetWithdrawalLimits: CommandPayload {
     }
 }
 
+/// Sets an account's own terms of an asset's withdrawals on a chain, or those of a tier's accounts,
+/// in place of the network's. Rules 4.
+///
+///      0  u32  account     4  u16 asset    6  u16 1 + tier; 0: none
+///      8  u16  network    10  6 reserved
+///     16  i128 minimum; 0: the row is removed
+///     32  i128 fee, then `Audit`
+public struct SetWithdrawalTerms: CommandPayload {
+    public static var kind: CommandKind { .setWithdrawalTerms }
+    /// Whose; 0: of the tier.
+    public var account: AccountID
+    /// Of each account of this tier, up to 65,534, without a row of its own; `account` is 0 then.
+    public var tier: UInt16?
+    /// The asset.
+    public var asset: AssetID
+    /// The chain.
+    public var network: NetworkID
+    /// The smallest withdrawal, in the asset's smallest units. 0: the network's terms count again.
+    public var minimum: Amount
+    /// The exchange's charge for a withdrawal, beside its amount.
+    public var fee: Amount
+    /// The operator and the reason.
+    public var audit: Audit
+
+    /// These terms.
+    public init(
+        account: AccountID, tier: UInt16? = nil, asset: AssetID, network: NetworkID,
+        minimum: Amount, fee: Amount, audit: Audit
+    ) {
+        (self.account, self.tier, self.asset) = (account, tier, asset)
+        (self.network, self.minimum, self.fee) = (network, minimum, fee)
+        self.audit = audit
+    }
+
+    public func encode(into w: inout WireWriter) {
+        w.integer(account.number)
+        w.integer(asset.number)
+        w.integer(tier.map { UInt16(clamping: Int($0) + 1) } ?? 0)
+        w.integer(network.number)
+        w.reserved(6)
+        w.integer(minimum.units)
+        w.integer(fee.units)
+        audit.encode(into: &w)
+    }
+
+    public init(from r: inout WireReader) {
+        account = AccountID(r.integer())
+        asset = AssetID(r.integer())
+        let tier: UInt16 = r.integer()
+        self.tier = tier > 0 ? tier - 1 : nil
+        network = NetworkID(r.integer())
+        r.reserved(6)
+        minimum = Amount(units: r.integer())
+        fee = Amount(units: r.integer())
+        audit = Audit(from: &r)
+    }
+}
+
 /// Adds a destination to a customer's address book, for all assets of a chain. It is usable after
 /// the delay that the policy has then.
 ///

@@ -112,6 +112,7 @@ public struct HistoryBatch: Sendable {
             .transactionSettled, .transactionDropped, .networkChanged, .withdrawalsStopped,
             .chainChanged, .blockChecked, .operatorChanged, .custodyPolicyChanged,
             .proposalChanged, .withdrawalPolicyChanged, .withdrawalLimitsChanged,
+            .withdrawalTermsChanged,
             .addressBookChanged, .coldStorageChanged:
             break
         case .orderRefused, .orderReplenished, .assetChanged, .instrumentChanged,

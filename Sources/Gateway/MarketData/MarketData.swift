@@ -145,7 +145,8 @@ public struct MarketData: Sendable {
             .transactionSigned, .transactionSettled, .transactionDropped, .networkChanged,
             .withdrawalsStopped, .chainChanged, .blockChecked, .operatorChanged,
             .custodyPolicyChanged, .proposalChanged, .withdrawalPolicyChanged,
-            .withdrawalLimitsChanged, .addressBookChanged, .coldStorageChanged:
+            .withdrawalLimitsChanged, .withdrawalTermsChanged, .addressBookChanged,
+            .coldStorageChanged:
             return false
         }
     }

@@ -153,6 +153,47 @@ def denied(client, code):
     return refused(code)
 
 
+def test_a_tier_and_an_account_have_their_own_fee_and_minimum(venue, wallet):
+    ctl = venue.exchange.ctl
+
+    def shown():
+        network = wallet.fetch_currencies()["BTC"]["networks"]["BTC"]
+        return exact(network["fee"]), exact(network["limits"]["withdraw"]["min"])
+
+    general = shown()
+    ctl("wallet", "terms", "set", "BTC", 1, "--tier", 0, "--fee", "0.00005")
+    assert shown() == (Decimal("0.00005"), Decimal("0.00015"))
+    ctl("wallet", "terms", "set", "BTC", 1, "--account", "demo1", "--fee", 0, "--minimum", "0.2")
+    assert shown() == (0, Decimal("0.2"))
+    before = free(wallet)
+    with refused(-4022) as error:
+        wallet.withdraw("BTC", 0.19, TO)
+    assert "0.20000000" in str(error.value)
+    made = wallet.withdraw("BTC", 0.2, TO)
+    assert free(wallet) == before - Decimal("0.2")
+    row, = [one for one in wallet.fetch_withdrawals("BTC") if one["id"] == made["id"]]
+    assert (row["amount"], row["fee"]["cost"]) == (0.2, 0)
+    refuse(venue, made)
+    rows = venue.exchange.ctl_json("wallet", "terms", "show")
+    assert [(row["account"], row["tier"], exact(row["fee"])) for row in rows] == [
+        (None, 0, Decimal("0.00005")), ("demo1", None, 0)]
+    for arguments, text in {
+        ("set", "BTC", 1, "--fee", 1): "Give --account or --tier",
+        ("set", "BTC", 1, "--account", "demo1"): "Give a term",
+        ("set", "BTC", 1, "--account", "demo1", "--minimum", 0): "above zero",
+        ("set", "BTC", 1, "--account", "demo1", "--minimum", "0.00000001"): "dust",
+        ("set", "BTC", 1, "--tier", 99, "--fee", 0): "there is no tier 99",
+        ("set", "ETH", 1, "--tier", 1, "--fee", 0): "no network",
+        ("remove", "BTC", 1, "--account", "demo2"): "no such terms",
+    }.items():
+        with pytest.raises(Refused, match=text):
+            ctl("wallet", "terms", *arguments)
+    ctl("wallet", "terms", "remove", "BTC", 1, "--account", "demo1")
+    assert shown()[0] == Decimal("0.00005"), "its tier's again"
+    ctl("wallet", "terms", "remove", "BTC", 1, "--tier", 0)
+    assert shown() == general
+
+
 def test_a_key_withdraws_to_the_address_book_within_limits(venue, wallet):
     ctl = venue.exchange.ctl
     client = pointed(ccxt.binance, venue)

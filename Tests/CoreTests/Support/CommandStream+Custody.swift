@@ -171,6 +171,24 @@ extension CommandStream {
                     amountMax: isNone ? .zero : amount(&random),
                     dayAmountMax: isNone ? .zero : amount(&random),
                     monthAmountMax: isNone ? .zero : amount(&random), audit: audit))
+        case .setWithdrawalTerms:
+            let known =
+                twin.networks.isEmpty || random.once(in: 8) ? nil : random.pick(twin.networks)
+            let isOfTier = random.once(in: 2)
+            let tiers: [UInt16] = [0, 0, 1, 2, 7, 8]
+            return .setWithdrawalTerms(
+                SetWithdrawalTerms(
+                    account: isOfTier ? AccountID(0) : account(),
+                    tier: isOfTier || random.once(in: 40) ? random.pick(tiers) : nil,
+                    asset: known?.asset ?? assetID(), network: known?.network ?? chain(),
+                    minimum: Amount(
+                        units: random.pick(weighted: [
+                            (8, 0), (10, 1), (10, 9), (4, 1 << 40), (1, -1), (1, .max),
+                        ])),
+                    fee: Amount(
+                        units: random.pick(weighted: [
+                            (10, 0), (10, 1), (10, 4), (2, 1 << 70), (1, -1), (1, 1 << 120 + 1),
+                        ])), audit: audit))
         case .addWithdrawalAddress:
             return .addWithdrawalAddress(
                 AddWithdrawalAddress(

@@ -203,6 +203,9 @@ extension Command {
         case .setWithdrawalLimits(var c):
             c.audit = audit
             return .setWithdrawalLimits(c)
+        case .setWithdrawalTerms(var c):
+            c.audit = audit
+            return .setWithdrawalTerms(c)
         case .addWithdrawalAddress(var c):
             c.audit = audit
             return .addWithdrawalAddress(c)

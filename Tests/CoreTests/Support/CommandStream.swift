@@ -124,6 +124,10 @@ struct CommandStream {
         // What stops trading does not last, or little else would be seen.
         let isStopped = twin.isKilled || twin.accounts.contains { $0.view.isKilled }
         if isStopped, random.once(in: 10) { return administration(.setKillSwitch) }
+        // A state that waits for a flight is rare enough by itself never to be seen.
+        if !twin.flights.isEmpty, random.once(in: 50) {
+            return administration(.setInstrumentState)
+        }
         if twin.instruments.contains(where: { $0.state != .trading }), random.once(in: 20) {
             return administration(.setInstrumentState)
         }
@@ -138,7 +142,7 @@ struct CommandStream {
             (12, .transferFees),
             (10, .creditDeposit), (2, .raiseLimits), (6, .addAPIKey), (3, .revokeAPIKey),
             (3, .setWithdrawalPolicy), (6, .setWithdrawalLimits), (12, .addWithdrawalAddress),
-            (4, .removeWithdrawalAddress),
+            (4, .removeWithdrawalAddress), (6, .setWithdrawalTerms),
             (3, .setNetwork), (14, .decideWithdrawal), (4, .resumeWithdrawals),
             (5, .assignAddress), (30, .requestWithdrawal), (3, .cancelWithdrawal),
             (3, .noteDeposit), (16, .signWithdrawals), (6, .settleTransaction),
@@ -172,7 +176,7 @@ struct CommandStream {
                 EpochMark(
                     priorEpoch: twin.epoch, cause: random.pick(EpochCause.allCases),
                     commitPoint: twin.sequence, eventHash: eventHash))
-        case .setRules: return .setRules(SetRules(version: random.pick([0, 1, 2, 3])))
+        case .setRules: return .setRules(SetRules(version: random.pick([0, 1, 2, 3, 4])))
         case .voidSequence:
             let ahead = UInt64(random.within(0...3))
             return .voidSequence(
@@ -193,7 +197,7 @@ struct CommandStream {
         case .setOperator, .setCustodyPolicy, .propose, .endorse, .withdrawProposal, .signDecision:
             return operators(kind)
         case .setWithdrawalPolicy, .setWithdrawalLimits, .addWithdrawalAddress,
-            .removeWithdrawalAddress:
+            .removeWithdrawalAddress, .setWithdrawalTerms:
             return guardedIfSo(withdrawalRules(kind))
         default: return guardedIfSo(administration(kind))
         }

@@ -183,6 +183,7 @@ final class Differential {
         case .blockChecked: "blockChecked"
         case .withdrawalPolicyChanged: "withdrawalPolicyChanged"
         case .withdrawalLimitsChanged: "withdrawalLimitsChanged"
+        case .withdrawalTermsChanged: "withdrawalTermsChanged"
         case .coldStorageChanged: "coldStorageChanged"
         case .addressBookChanged(_, _, let isAdded): "addressBookChanged: \(isAdded)"
         case .withdrawalsStopped: "withdrawalsStopped"

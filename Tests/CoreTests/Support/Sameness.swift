@@ -36,6 +36,10 @@ func same(_ a: Event, _ b: Event) -> Bool {
     case (.proposalChanged(let x, let p), .proposalChanged(let y, let q)): x == y && p == q
     case (.withdrawalPolicyChanged(let x, let p), .withdrawalPolicyChanged(let y, let q)):
         x == y && p == q
+    case (
+        .withdrawalTermsChanged(let x, let p, let v), .withdrawalTermsChanged(let y, let q, let w)
+    ):
+        x == y && p == q && v == w
     case (.withdrawalLimitsChanged(let x, let p), .withdrawalLimitsChanged(let y, let q)):
         x == y && p == q
     case (.coldStorageChanged(let x, let p), .coldStorageChanged(let y, let q)): x == y && p == q

@@ -109,6 +109,11 @@ private func differenceOfWithdrawalRules(
     if Set(rows) != Set(twin.withdrawalLimits) || rows.count != twin.withdrawalLimits.count {
         return "limits of withdrawals: engine \(rows), twin \(twin.withdrawalLimits)"
     }
+    var terms: [WithdrawalTermsView] = []
+    engine.forEachWithdrawalTerms { terms.append($0) }
+    if Set(terms) != Set(twin.withdrawalTerms) || terms.count != twin.withdrawalTerms.count {
+        return "terms of withdrawals: engine \(terms), twin \(twin.withdrawalTerms)"
+    }
     var storages: [ColdStorageView] = []
     engine.forEachColdStorage { storages.append($0) }
     if Set(storages) != Set(twin.coldStorages) || storages.count != twin.coldStorages.count {

@@ -119,7 +119,7 @@ struct WireSamples {
         case .setOperator, .setCustodyPolicy, .propose, .endorse, .withdrawProposal, .signDecision:
             operators(kind)
         case .setWithdrawalPolicy, .setWithdrawalLimits, .addWithdrawalAddress,
-            .removeWithdrawalAddress:
+            .removeWithdrawalAddress, .setWithdrawalTerms:
             withdrawalRules(kind)
         default: administration(kind)
         }
@@ -183,6 +183,12 @@ struct WireSamples {
                     dayCountMax: integer(), amountMax: Amount(units: wide()),
                     dayAmountMax: Amount(units: wide()), monthAmountMax: Amount(units: wide()),
                     audit: audit()))
+        case .setWithdrawalTerms:
+            .setWithdrawalTerms(
+                SetWithdrawalTerms(
+                    account: AccountID(integer()), tier: integer() / 2, asset: AssetID(integer()),
+                    network: NetworkID(integer()), minimum: Amount(units: wide()),
+                    fee: Amount(units: wide()), audit: audit()))
         case .addWithdrawalAddress:
             .addWithdrawalAddress(
                 AddWithdrawalAddress(

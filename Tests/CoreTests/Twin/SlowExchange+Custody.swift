@@ -117,7 +117,9 @@ extension SlowExchange {
         if owner.view.isKilled { return .refused(.accountKilled) }
         if !countMessage(c.account) { return .refused(.messageRate) }
         if assetOrNil(c.asset) == nil { return .refused(.assetUnknown) }
-        guard let terms = network(c.asset, c.network) else { return .refused(.networkUnknown) }
+        guard let terms = network(c.asset, c.network, for: c.account) else {
+            return .refused(.networkUnknown)
+        }
         if c.address.isEmpty { return .refused(.addressInvalid) }
         if c.amount < terms.minimum || !isWithinRange(c.amount.units) {
             return .refused(.amountInvalid)

@@ -20,7 +20,7 @@ extension SlowExchange {
             return ![0, 1].contains(c.permissions.rawValue) && flaw != .keyOfOne
         case .setFees: return flaw != .feesOfOne
         default:
-            let all: [UInt16] = [21, 26, 28, 32, 33, 34, 36, 38, 39, 60, 61, 70, 71, 72, 74]
+            let all: [UInt16] = [21, 26, 28, 32, 33, 34, 36, 38, 39, 60, 61, 70, 71, 72, 74, 75]
             return all.contains(command.kind.rawValue)
         }
     }
@@ -31,7 +31,7 @@ extension SlowExchange {
         case .requestWithdrawal(let c): if c.requester.isEmpty { return }
         default:
             let kind = command.kind.rawValue
-            if !(20...39 ~= kind || 60...65 ~= kind || 70...74 ~= kind) { return }
+            if !(20...39 ~= kind || 60...65 ~= kind || 70...75 ~= kind) { return }
         }
         func bytes(_ word: UInt64) -> [UInt8] {
             (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) }
@@ -147,7 +147,7 @@ extension SlowExchange {
         let hour: Int64 = 3_600 * 1_000_000_000
         let most = endorsements == 0 ? hour : 7 * 24 * hour
         guard c.id.number > 0, c.deadline - timestamp <= most, let command = c.command,
-            command.mayBeProposed(by: c.seal.name)
+            command.mayBeProposed(by: c.seal.name), rules >= command.kind.rules
         else { return .refused(.termsInvalid) }
         let place = operators.firstIndex { $0.name == c.seal.name }!
         let isAgain =

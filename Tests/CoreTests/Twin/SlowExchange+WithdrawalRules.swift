@@ -62,6 +62,47 @@ extension SlowExchange {
         return Outcome(id: UInt64(c.account.number))
     }
 
+    func setWithdrawalTerms(_ c: SetWithdrawalTerms) -> Outcome {
+        if account(c.account) == nil, c.account.number > 0 { return .refused(.accountUnknown) }
+        if assetOrNil(c.asset) == nil { return .refused(.assetUnknown) }
+        if network(c.asset, c.network) == nil { return .refused(.networkUnknown) }
+        if c.account.number > 0, c.tier != nil { return .refused(.termsInvalid) }
+        if c.account.number == 0, UInt32(c.tier ?? .max) >= limits.feeTiers {
+            return .refused(.termsInvalid)
+        }
+        if c.minimum.units < 0 || !isWithinRange(c.minimum.units) || c.fee.units < 0
+            || !isWithinRange(c.fee.units)
+        {
+            return .refused(.termsInvalid)
+        }
+        let others = withdrawalTerms.filter {
+            $0.account != c.account || $0.tier != c.tier || $0.asset != c.asset
+                || $0.network != c.network
+        }
+        let isNew = others.count == withdrawalTerms.count
+        if c.minimum.units > 0, isNew, others.count >= 16_384 { return .refused(.tableFull) }
+        withdrawalTerms = c.minimum.units == 0 ? others : others + [WithdrawalTermsView(c)]
+        events.append(.withdrawalTermsChanged(c.account, c.asset, c.network))
+        return Outcome(id: UInt64(c.account.number))
+    }
+
+    /// The network's terms with what the account pays.
+    func network(
+        _ asset: AssetID, _ network: NetworkID, for account: AccountID
+    ) -> NetworkView? {
+        guard var view = self.network(asset, network) else { return nil }
+        let rows = withdrawalTerms.filter {
+            $0.asset == asset && ($0.network == network || flaw == .termsOfAnyChain)
+        }
+        let own = rows.first { $0.account == account && $0.account.number > 0 }
+        let tier = rows.first {
+            $0.tier != nil && $0.tier == self.account(account)?.view.tier
+        }
+        let row = flaw == .tierBeforeAccount ? tier ?? own : own ?? tier
+        if let row, flaw != .ownTermsIgnored { (view.minimum, view.fee) = (row.minimum, row.fee) }
+        return view
+    }
+
     func addWithdrawalAddress(_ c: AddWithdrawalAddress) -> Outcome {
         if account(c.account) == nil { return .refused(.accountUnknown) }
         if !networks.contains(where: { $0.network == c.network }) {

@@ -135,7 +135,7 @@ enum Flaw: String, CaseIterable, Sendable {
     case feesOfOne, keyOfOne
     case newAddressAtOnce, bookOfAnybody, bookOfAnyChain, firstChangeFreezes, keyOfAnother
     case dayIsShort, requestIsNotCounted, anywhereUnasked, coldForNobody, coldIsKept
-    case everyTierIsTheFirst
+    case everyTierIsTheFirst, ownTermsIgnored, tierBeforeAccount, termsOfAnyChain
     case canceledStillCounts, onlyThisHourIsGivenBack
 }
 
@@ -196,6 +196,7 @@ final class SlowExchange {
     /// When keys of an account last changed.
     var keyChanges: [AccountID: Int64] = [:]
     var withdrawalLimits: [WithdrawalLimitsView] = []
+    var withdrawalTerms: [WithdrawalTermsView] = []
     var counted: [SlowRow: [SlowCounted]] = [:]
     /// The last of these that was looked at for whether its month is over; nil: none.
     var lookedAt: SlowRow?
@@ -316,6 +317,7 @@ final class SlowExchange {
         case .signDecision(let c): signDecision(c)
         case .setWithdrawalPolicy(let c): setWithdrawalPolicy(c)
         case .setWithdrawalLimits(let c): setWithdrawalLimits(c)
+        case .setWithdrawalTerms(let c): setWithdrawalTerms(c)
         case .setColdStorage(let c): setColdStorage(c)
         case .addWithdrawalAddress(let c): addWithdrawalAddress(c)
         case .removeWithdrawalAddress(let c): removeWithdrawalAddress(c)

@@ -69,13 +69,15 @@ struct DestinationOptions: ParsableArguments {
 /// Whether an exchange's log can hold the rules of withdrawals.
 enum WithdrawalRulesNeeded {
     /// Throws where the log's rules are older.
-    static func check(_ replica: ExchangeReplica) throws(CommandError) {
-        let needed = CommandKind.setWithdrawalPolicy.rules
+    static func check(
+        _ replica: ExchangeReplica, _ kind: CommandKind = .setWithdrawalPolicy,
+        _ what: String = "address books and limits"
+    ) throws(CommandError) {
+        let needed = kind.rules
         let rules = replica.engine.rules
         guard rules < needed else { return }
         throw CommandError(
-            "the exchange's log follows rules \(rules), and address books and limits are part of "
-                + "rules \(needed)",
+            "the exchange's log follows rules \(rules), and \(what) are part of rules \(needed)",
             repair: "rules rise by themselves once all its hosts run this version: see "
                 + "`boursectl cluster status`")
     }

@@ -17,7 +17,8 @@ struct WalletGroup: ParsableCommand {
             private keys, on the host that signs; no other verb takes a secret.
 
             A customer's key withdraws to the address book of its account (`wallet book`), within \
-            the limits of `wallet limits`, after the waiting times of `wallet policy`.
+            the limits of `wallet limits`, after the waiting times of `wallet policy`, at the \
+            network's fee or its own (`wallet terms`).
 
             A withdrawal is requested, approved by as many operators as its network demands, \
             signed, and settled when its transaction is final. Who asks for one cannot approve it.
@@ -36,7 +37,8 @@ struct WalletGroup: ParsableCommand {
             WalletInitCommand.self, WalletKeyCommand.self,
             WalletStatusCommand.self, WalletChainGroup.self, WalletNetworkGroup.self,
             WalletAddressGroup.self, WalletBookGroup.self, WalletPolicyGroup.self,
-            WalletLimitsGroup.self, WithdrawalsCommand.self, WithdrawCommand.self,
+            WalletLimitsGroup.self, WalletTermsGroup.self, WithdrawalsCommand.self,
+            WithdrawCommand.self,
             WithdrawalApproveCommand.self, WithdrawalRefuseCommand.self, WalletBumpCommand.self,
             WalletDropCommand.self, WalletFailCommand.self, WalletAdoptCommand.self,
             WithdrawalsStopCommand.self, WithdrawalsResumeCommand.self,

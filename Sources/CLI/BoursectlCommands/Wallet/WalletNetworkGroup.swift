@@ -1,7 +1,9 @@
 // wallet network
 
+import Addresses
 import ArgumentParser
 import Engine
+import Presentation
 import Terms
 import Wire
 
@@ -19,6 +21,22 @@ extension SetNetwork {
             takesWithdrawals: view.takesWithdrawals, approvals: view.approvals,
             confirmations: view.confirmations, minimum: view.minimum, fee: view.fee,
             approvalsAbove: view.approvalsAbove, name: view.name, audit: audit)
+    }
+}
+
+/// Whether a chain takes payments as small as a smallest withdrawal.
+enum MinimumOnChain {
+    /// Throws where nodes do not relay one: it would hold its money for ever.
+    static func check(
+        _ minimum: Amount, _ asset: AssetView, _ chain: ChainView
+    ) throws(CommandError) {
+        guard let network = UTXONetwork.named("\(chain.chain)") else { return }
+        let limit = Amount(units: Int128(PayoutAddress.highestDustLimit(network)))
+        guard minimum < limit else { return }
+        let least = DecimalNumber(units: limit.units, scale: Int(asset.scale))
+        throw CommandError(
+            "nodes of \(chain.chain) do not relay payments of less than \(least) (dust)",
+            repair: "give --minimum \(least) or more", code: .usage)
     }
 }
 

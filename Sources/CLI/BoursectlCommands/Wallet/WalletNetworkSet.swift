@@ -59,7 +59,7 @@ struct WalletNetworkSetCommand: ParsableCommand {
             try checkCoin(asset, chain, replica)
             command = try options.new(asset, number.id, audit: audit)
         }
-        try checkDust(command, asset, chain)
+        try MinimumOnChain.check(command.minimum, asset, chain)
         let before = view.map { replica.terms($0) }
         let receipt = try session.submit(
             command,
@@ -96,16 +96,5 @@ struct WalletNetworkSetCommand: ParsableCommand {
             "chain \(number.id.number) carries \(replica.code(other.asset)): \(kind) has one coin, "
                 + "and each deposit would be credited twice",
             repair: "see `boursectl wallet network list`")
-    }
-
-    /// A withdrawal that nodes do not relay would hold its money for ever.
-    private func checkDust(_ terms: SetNetwork, _ asset: AssetView, _ chain: ChainView) throws {
-        guard let network = UTXONetwork.named("\(chain.chain)") else { return }
-        let limit = Amount(units: Int128(PayoutAddress.highestDustLimit(network)))
-        guard terms.minimum < limit else { return }
-        let least = DecimalNumber(units: limit.units, scale: Int(asset.scale))
-        throw CommandError(
-            "nodes of \(chain.chain) do not relay payments of less than \(least) (dust)",
-            repair: "give --minimum \(least) or more", code: .usage)
     }
 }

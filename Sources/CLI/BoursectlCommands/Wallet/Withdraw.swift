@@ -12,7 +12,8 @@ struct WithdrawCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "withdraw", abstract: "Requests a withdrawal for a customer.",
         discussion: """
-            The amount arrives; the network's fee is taken beside it. Both are held at once. The \
+            The amount arrives; the fee of the network, or of the customer's own terms, is taken \
+            beside it. Both are held at once. The \
             address is checked for the chain; it need not be in the customer's address book, and \
             no freeze holds it, but limits do. Who asks is recorded, and cannot approve it.
 
@@ -51,7 +52,10 @@ struct WithdrawCommand: ParsableCommand {
         let account = try replica.account(account)
         let asset = try replica.asset(asset)
         let chain = try replica.chain(number)
-        let network = try replica.network(asset, number)
+        _ = try replica.network(asset, number)
+        let network =
+            try replica.engine.network(asset.id, number.id, for: account.id)
+            ?? replica.network(asset, number)
         let units = try checkedAmount(asset, network, replica)
         let address = try checkedAddress(chain, units, asset)
         if !tag.isEmpty, ChainKind.named("\(chain.chain)") != nil {

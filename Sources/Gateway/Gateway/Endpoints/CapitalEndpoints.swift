@@ -43,7 +43,7 @@ extension Endpoint {
     ) -> [NetworkReply] {
         let limit = replica.engine.withdrawalLimits(account, asset)?.amountMaxOfOne
         let isStopped = replica.engine.isWithdrawalStopped(asset)
-        return replica.networks(asset).enumerated().map { place, view in
+        return replica.networks(asset, for: account).enumerated().map { place, view in
             let isKnown = (try? replica.addresses(view.network)) != nil
             return NetworkReply(
                 view: view, isDefault: place == 0, takesDeposits: view.takesDeposits && isKnown,

@@ -25,7 +25,8 @@ extension Endpoint {
     {
         let replica = try context.readyReplica()
         let asset = try replica.asset(try call.parameters.required(.coin))
-        let network = try replica.network(asset.id, call.parameters[.network])
+        let network = try replica.network(
+            asset.id, call.parameters[.network], for: call.account)
         guard network.takesDeposits else { throw .depositsClosed }
         // Before an address is assigned, for then the chain cannot be corrected any more.
         let chain = try replica.addresses(network.network)

@@ -34,7 +34,7 @@ extension Endpoint {
         let replica = try context.readyReplica()
         let parameters = call.parameters
         let asset = try replica.asset(try parameters.required(.coin))
-        let network = try replica.network(asset.id, parameters[.network])
+        let network = try replica.network(asset.id, parameters[.network], for: call.account)
         let text = try parameters.required(.address)
         guard let amount = try parameters.decimal(.amount) else { throw .mandatory("amount") }
         let clientID = try parameters.clOrdID(.withdrawOrderId) ?? Text40()

@@ -171,15 +171,17 @@ final class GatewayReplica {
     }
 
     /// An asset's networks, by chain. The first is the one of who names none.
-    func networks(_ asset: AssetID) -> [NetworkView] {
+    func networks(_ asset: AssetID, for account: AccountID) -> [NetworkView] {
         var all: [NetworkView] = []
         engine.forEachNetwork { if $0.asset == asset { all.append($0) } }
-        return all
+        return all.compactMap { engine.network(asset, $0.network, for: account) }
     }
 
     /// The network of a name, or the first one, of an asset. Throws -4019, -1130.
-    func network(_ asset: AssetID, _ name: String?) throws(APIError) -> NetworkView {
-        let all = networks(asset)
+    func network(
+        _ asset: AssetID, _ name: String?, for account: AccountID
+    ) throws(APIError) -> NetworkView {
+        let all = networks(asset, for: account)
         guard let first = all.first else { throw .assetWithoutNetwork }
         guard let name else { return first }
         guard let named = all.first(where: { $0.name.description == name }) else {
