@@ -248,7 +248,7 @@ let package = Package(
             "gatewayd",
             [
                 "Gateway", "SpotAPI", "Platform", "Configuration", "DaemonKit", "History",
-                "Secrets", logging,
+                "Secrets", "Terms", logging,
             ]),
         daemon(
             "walletd",

@@ -142,6 +142,14 @@ import Wire
                         audit: Self.audit))))
         #expect(said["account"] == "each of the tier" && said["tier"] == "2")
         #expect(said["minimum"] == "1.5 LTC" && said["fee"] == "0.0005 LTC")
+        #expect(said["terms"] == nil)
+        said = read(
+            proposal(
+                .setWithdrawalTerms(
+                    SetWithdrawalTerms(
+                        account: AccountID(1), asset: AssetID(1), network: NetworkID(1),
+                        minimum: .zero, fee: .zero, audit: Self.audit))))
+        #expect(said["terms"]?.contains("removed") == true)
         said = read(proposal(.setInstrument(market)))
         #expect(said["priceMax"] == "10,485.76" && said["base"] == "LTC (asset 1)")
         said = read(

@@ -147,7 +147,7 @@ import Wire
         #expect(terms(Venue.ann, tier: 1, fee: 1) == .termsInvalid, "of two")
         #expect(terms(tier: 8, fee: 1) == .termsInvalid, "no such tier")
         for (minimum, fee): (Int128, Int128) in [
-            (-1, 0), (1, -1), (1 << 120 + 1, 0), (1, 1 << 120 + 1), (.max, .min),
+            (-1, 0), (1, -1), (1 << 120 + 1, 0), (1, 1 << 120 + 1), (.max, .min), (0, 1),
         ] {
             #expect(terms(Venue.ann, minimum: minimum, fee: fee) == .termsInvalid)
         }
@@ -156,17 +156,83 @@ import Wire
         #expect(request() == .amountInvalid)
     }
 
-    @Test func `a log of rules 3 has no terms until it follows rules 4`() {
+    @Test func `a log of rules 3 goes on under rules 4, and its snapshot is read`() {
         let venue = Venue(rules: 3)
-        let before = venue.engine.stateHash()
+        venue.openNetwork(Venue.gold)
         let command = Command.setWithdrawalTerms(
             SetWithdrawalTerms(
                 account: Venue.ann, asset: Venue.gold, network: NetworkID(1),
-                minimum: Amount(units: 1), fee: .zero, audit: Venue.audit))
+                minimum: Amount(units: 1), fee: Amount(units: 9), audit: Venue.audit))
         #expect(venue.apply(command).refusal == .malformed)
-        #expect(venue.engine.stateHash() != before, "the record counts")
-        #expect(venue.apply(.setRules(SetRules(version: 4))).refusal == .none)
-        #expect(venue.apply(command).refusal != .malformed)
+        var bytes: [UInt8] = []
+        unsafe venue.engine.writeSnapshot { unsafe bytes.append(contentsOf: $0) }
+        var read: Engine? = nil
+        unsafe bytes.withUnsafeBytes { unsafe read = Engine(snapshot: $0) }
+        guard var engine = read.take() else {
+            Issue.record("a snapshot of rules 3 is read")
+            return
+        }
+        #expect(engine.stateHash() == venue.engine.stateHash())
+        for command in [Command.setRules(SetRules(version: 4)), command] {
+            let header = RecordHeader(
+                sequence: engine.sequence + 1, timestamp: engine.timestamp, kind: command.kind)
+            #expect(engine.apply(header, command).refusal == .none)
+        }
+        let fee = engine.network(Venue.gold, NetworkID(1), for: Venue.ann)?.fee
+        #expect(fee == Amount(units: 9))
+        bytes = []
+        unsafe engine.writeSnapshot { unsafe bytes.append(contentsOf: $0) }
+        let again = unsafe bytes.withUnsafeBytes { unsafe Engine(snapshot: $0)?.stateHash() }
+        #expect(again == engine.stateHash())
+        let older = unsafe bytes.withUnsafeBytes {
+            unsafe Engine(snapshot: $0, rulesKnown: 3)?.sequence
+        }
+        #expect(older == nil, "an earlier release does not read it")
+        var before = Engine(limits: .small, rulesKnown: 3)
+        let header = RecordHeader(sequence: 1, timestamp: 1, kind: .setRules)
+        _ = before.apply(header, .setRules(SetRules(version: 4)))
+        let hasDiverged = before.hasDiverged
+        #expect(hasDiverged, "nor executes its log")
+    }
+
+    @Test func `a full table of terms takes changes of what it has`() {
+        var limits = EngineLimits.small
+        limits.accounts = UInt32(Limits.withdrawalTermsMax) + 2
+        var engine = Engine(limits: limits)
+        func apply(_ command: Command) -> Refusal {
+            let header = RecordHeader(
+                sequence: engine.sequence + 1, timestamp: 1, kind: command.kind)
+            return engine.apply(header, command).refusal
+        }
+        func terms(_ account: Int, fee: Int128, minimum: Int128 = 1) -> Refusal {
+            apply(
+                .setWithdrawalTerms(
+                    SetWithdrawalTerms(
+                        account: AccountID(UInt32(account)), asset: Venue.gold,
+                        network: NetworkID(1), minimum: Amount(units: minimum),
+                        fee: Amount(units: fee), audit: Venue.audit)))
+        }
+        #expect(
+            apply(.setAsset(SetAsset(code: Text16("GLD")!, scale: 2, audit: Venue.audit))) == .none)
+        #expect(
+            apply(
+                .setNetwork(
+                    SetNetwork(
+                        asset: Venue.gold, network: NetworkID(1), confirmations: 1,
+                        minimum: Amount(units: 1), fee: .zero, name: Text16("CHAIN")!,
+                        audit: Venue.audit)))
+                == .none)
+        let most = Limits.withdrawalTermsMax
+        for number in 1...most + 1 {
+            let name = Text40("account-\(number)")!
+            #expect(apply(.openAccount(OpenAccount(name: name, audit: Venue.audit))) == .none)
+        }
+        for number in 1...most { #expect(terms(number, fee: 1) == .none) }
+        #expect(terms(most + 1, fee: 1) == .tableFull)
+        #expect(terms(most, fee: 2) == .none)
+        #expect(terms(7, fee: 0, minimum: 0) == .none)
+        #expect(terms(most + 1, fee: 1) == .none)
+        #expect(engine.checkInvariants() == nil)
     }
 
     @Test func `a key withdraws to the book, and to nowhere else`() {

@@ -107,6 +107,32 @@ private func shown(month units: Int128) throws -> String {
     #expect(!closed.contains(#""withdrawEnable":true"#))
 }
 
+@Test func `an account's own fee and minimum are shown, and are in its highest withdrawal`()
+    throws
+{
+    func shown(minimum: Int128) throws -> String {
+        let exchange = try running([
+            .setWithdrawalLimits(
+                SetWithdrawalLimits(
+                    account: AccountID(0), asset: Scene.asset, dayCountMax: 0,
+                    amountMax: Amount(units: 30_000), dayAmountMax: .zero, monthAmountMax: .zero,
+                    audit: Scene.audit)),
+            .setWithdrawalTerms(
+                SetWithdrawalTerms(
+                    account: AccountID(0), tier: 0, asset: Scene.asset, network: NetworkID(1),
+                    minimum: Amount(units: minimum), fee: Amount(units: 70), audit: Scene.audit)),
+        ])
+        let path = capital + "config/getall"
+        return try exchange.client().signed("GET", path, Exchange.readerKey).body
+    }
+    let open = try shown(minimum: 2_000)
+    for text in [
+        #""withdrawFee":"0.00000070""#, #""withdrawMin":"0.00002070""#,
+        #""withdrawMax":"0.00030070""#, #""withdrawEnable":true"#,
+    ] { #expect(open.contains(text), "\(text)") }
+    #expect(!(try shown(minimum: 30_001)).contains(#""withdrawEnable":true"#))
+}
+
 @Test func `a stopped coin gives out nothing`() throws {
     let exchange = try running([
         .stopWithdrawals(StopWithdrawals(asset: Scene.asset, reason: "reconciliation"))

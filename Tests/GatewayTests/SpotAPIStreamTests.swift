@@ -42,6 +42,18 @@ func `an unknown name is not a stream`(name: String) {
     let combined = try #require(StreamPath(uri: "/stream?streams=a@trade/b@depth%40100ms"))
     #expect(combined.isCombined)
     #expect(combined.names == ["a@trade", "b@depth@100ms"])
+    let micro = TimeUnit.microseconds
+    for uri in [
+        "/ws/a@trade?timeUnit=MICROSECOND", "/stream?streams=a@trade&timeUnit=microsecond",
+        "/stream?timeUnit=MICROSECOND&streams=a@trade",
+        "/stream?streams=a@trade?timeUnit=MICROSECOND",
+    ] {
+        #expect(
+            StreamPath(uri: uri)?.names == ["a@trade"] && StreamPath(uri: uri)?.timeUnit == micro)
+    }
+    #expect(combined.timeUnit == .milliseconds)
+    #expect(StreamPath(uri: "/ws?timeUnit=MILLISECOND")?.timeUnit == .milliseconds)
+    #expect(StreamPath(uri: "/ws?timeUnit=SECOND") == nil)
     for uri in ["/", "/wsx", "/api/v3/ping", "/streams", "/stream?streams=%zz"] {
         #expect(StreamPath(uri: uri) == nil)
     }

@@ -75,6 +75,7 @@ def as_release(debs, version, folder):
 def set_up(host, *keys):
     """A small exchange, with further keys of bourse.toml set."""
     host.exec("boursectl", "init", "--listen", "0.0.0.0:8080",
+              "--set", "gatewayd.plain_http=true",
               *[word for key in (*SMALL, *keys) for word in ("--set", key)])
     host.exec("sync")
 

@@ -77,8 +77,8 @@ def gateway(bench, cluster):
     assert "has joined as a gateway's host" in host.exec(*command[-1].split()).stdout
     code, words = invite.result()
     assert code == 0, words
-    host.exec("sed", "-i", "s/^listen = \"127.0.0.1:8080\"/listen = \"0.0.0.0:8080\"/",
-              "/etc/bourse/bourse.toml")
+    host.exec("sed", "-i", "-e", "s/^listen = \"127.0.0.1:8080\"/listen = \"0.0.0.0:8080\"/",
+              "-e", "s/^plain_http = .*/plain_http = true/", "/etc/bourse/bourse.toml")
     host.exec("systemctl", "start", "bourse.target")
     await_serving(bench, host)
     yield host

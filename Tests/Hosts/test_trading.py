@@ -1,6 +1,8 @@
 """Goal: an exchange on a real host trades with a real client library, and keeps every
 acknowledged order, through a full disk, a reboot, and an agent that is stopped, killed, hung,
 upgraded or cut off from D-Bus."""
+import socket
+import ssl
 import sys
 import time
 from pathlib import Path
@@ -12,8 +14,10 @@ from appliance import (
 )
 from bench import await_true
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "Clients" / "ccxt"))
+TESTS = Path(__file__).resolve().parent.parent
+sys.path += [str(TESTS / "Clients" / "ccxt"), str(TESTS / "tools")]
 
+from pki import certificates  # noqa: E402
 from pointed import pointed  # noqa: E402
 
 
@@ -151,3 +155,50 @@ def test_from_the_start_to_the_first_order(bench, host):
     times.sort()
     bench.figures.append("systemctl start bourse.target to the first trade: "
                          f"median {times[2]:.2f} s, max {times[-1]:.2f} s of {len(times)}")
+
+
+def test_clients_reach_it_by_tls_as_the_readme_says(bench, host, client, tmp_path):
+    """The certificate's files with their owners, a reload as user bourse-gateway, and the way back."""
+    certificates(tmp_path / "pki", ("old", "new"), {name: host.address for name in ("old", "new")})
+
+    def install(name):
+        place = tmp_path / "pki" / name
+        for file in ("host.crt", "host.key"):
+            host.write(f"/tmp/{file}", (place / file).read_text())
+        host.exec("install", "-d", "/etc/bourse/tls")
+        host.exec("install", "-m", "0644", "/tmp/host.crt", "/etc/bourse/tls/exchange.crt")
+        host.exec("install", "-m", "0400", "-o", "bourse-gateway", "/tmp/host.key",
+                  "/etc/bourse/tls/exchange.key")
+
+    def seen():
+        context = ssl.create_default_context(cafile=tmp_path / "pki" / "ca.crt")
+        with bench.network():
+            with socket.create_connection((host.address, 8080), timeout=10) as wire:
+                with context.wrap_socket(wire, server_hostname=host.address) as secure:
+                    return secure.getpeercert()["serialNumber"]
+
+    def is_served():
+        try:
+            return seen()
+        except OSError:
+            return None
+
+    install("old")
+    before = host.exec("cat", "/etc/bourse/bourse.toml").stdout
+    host.exec("boursectl", "init", "--set", "gatewayd.plain_http=false",
+              "--set", 'gatewayd.tls_certificate="/etc/bourse/tls/exchange.crt"',
+              "--set", 'gatewayd.tls_key="/etc/bourse/tls/exchange.key"')
+    host.exec("systemctl", "restart", "bourse-gatewayd")
+    await_true("TLS is served", 60, is_served)
+    first = seen()
+    install("new")
+    host.exec("systemctl", "reload", "bourse-gatewayd")
+    await_true("the new certificate is seen", 20, lambda: is_served() not in (None, first))
+    host.exec("chmod", "0644", "/etc/bourse/tls/exchange.key")
+    host.exec("systemctl", "reload", "bourse-gatewayd")
+    await_true("the status says so", 20, lambda: "a reload was refused" in host.exec(
+        "systemctl", "show", "-PStatusText", "bourse-gatewayd").stdout)
+    assert seen()
+    host.write("/etc/bourse/bourse.toml", before)
+    host.exec("systemctl", "restart", "bourse-gatewayd")
+    await_serving(bench, host)

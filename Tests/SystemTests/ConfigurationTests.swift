@@ -269,6 +269,37 @@ private func problems(_ text: String) -> [String] {
         #expect(error?.description == "/f:2: agent.off: there is no kind x")
     }
 
+    @Test func `clients elsewhere need TLS, or the word that they do without`() throws {
+        func found(_ lines: String) throws -> [String] {
+            try settings("[gatewayd]\n" + lines).gatewayProblems.map { "\($0.key): \($0.text)" }
+        }
+        let place = "listen = \"0.0.0.0:8080\"\n"
+        let refused = try found(place)
+        #expect(refused.count == 1 && refused[0].contains("gatewayd.listen: others than this host"))
+        for one in ["127.0.0.1:8080", "[::1]:8080", "localhost:80"] {
+            #expect(try found("listen = \"\(one)\"").isEmpty)
+        }
+        for one in ["[::]:8080", "10.0.0.1:1", "exchange.example:443"] {
+            #expect(try found("listen = \"\(one)\"").count == 1)
+        }
+        #expect(try found(place + "plain_http = true").isEmpty)
+        let both = "tls_certificate = \"tls/a.crt\"\ntls_key = \"/a.key\""
+        #expect(try found(place + both).isEmpty)
+        let taken = try settings("[gatewayd]\n" + both).gatewayd
+        #expect(taken.tlsCertificate == "/etc/bourse/tls/a.crt" && taken.tlsKey == "/a.key")
+        #expect(try found("tls_key = \"k\"").first?.contains("tls_certificate: is missing") == true)
+        #expect(try found("tls_certificate = \"c\"").first?.contains("tls_key: is missing") == true)
+        #expect(problems("[gatewayd]\nplain_http = 1").first?.contains("true or false") == true)
+    }
+
+    @Test func `proxies are addresses and ranges, and not all`() throws {
+        let found = try settings("[gatewayd]\nproxies = \"10.0.0.5 fd00::/8\"").gatewayd.proxies
+        #expect(found == ["10.0.0.5", "fd00::/8"].compactMap { AddressRange($0) })
+        for text in ["10.0.0.1/8", "proxy", "0.0.0.0/0", "::/0", "10.0.0.1,10.0.0.2"] {
+            #expect(problems("[gatewayd]\nproxies = \"\(text)\"").count == 1)
+        }
+    }
+
     @Test func `a TCP listener needs a key`() {
         #expect(
             problems("[matchd]\nlisten = \"0.0.0.0:7400\"") == [

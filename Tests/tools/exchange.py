@@ -37,8 +37,8 @@ class Refused(ExchangeFault):
 # daemon is started again. Each test process has a block of its own, for suites run beside each
 # other and a port is given some time before a daemon listens there.
 FIRST_PORT = 12_000
-BLOCK_PORTS = 200
-BLOCKS = 100
+BLOCK_PORTS = 800
+BLOCKS = 25
 _block = None
 
 
@@ -81,11 +81,12 @@ def free_port(count=1, addresses=("127.0.0.1",)):
 
 
 def _is_free(address, port):
-    with socket.socket() as probe:
-        try:
-            probe.bind((address, port))
-        except OSError:
-            return False
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(type=kind) as probe:
+            try:
+                probe.bind((address, port))
+            except OSError:
+                return False
     return True
 
 

@@ -31,7 +31,8 @@ class Spot:
     """One key's connection. Not for use from two threads at once."""
 
     def __init__(
-        self, port, key=None, secret=None, seconds_max=15, host="127.0.0.1", source="127.0.0.1"
+        self, port, key=None, secret=None, seconds_max=15, host="127.0.0.1", source="127.0.0.1",
+        tls=None
     ):
         self.host = host
         self.port = port
@@ -39,6 +40,7 @@ class Spot:
         self.secret = (secret or "").encode()
         self.seconds_max = seconds_max
         self.source = source
+        self.tls = tls
         self.connection = None
 
     def close(self):
@@ -49,8 +51,10 @@ class Spot:
     def raw(self, method, path, body=None, headers=None):
         """Sends one request; returns status, headers and body bytes. Raises Unknown."""
         if self.connection is None:
-            self.connection = http.client.HTTPConnection(
-                self.host, self.port, timeout=self.seconds_max, source_address=(self.source, 0)
+            options = {"timeout": self.seconds_max, "source_address": (self.source, 0)}
+            self.connection = (
+                http.client.HTTPSConnection(self.host, self.port, context=self.tls, **options)
+                if self.tls else http.client.HTTPConnection(self.host, self.port, **options)
             )
         if self.connection.sock is None:
             try:

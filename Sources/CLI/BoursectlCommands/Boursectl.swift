@@ -54,7 +54,8 @@ struct BoursectlCommand: ParsableCommand {
             CommandGroup(
                 name: "Set up",
                 subcommands: [
-                    InitCommand.self, DemoCommand.self, StatusCommand.self, UpgradeCommand.self,
+                    InitCommand.self, ConfigGroup.self, DemoCommand.self, StatusCommand.self,
+                    UpgradeCommand.self,
                 ]),
             CommandGroup(
                 name: "Markets",

@@ -70,6 +70,7 @@ extension Engine {
     func areTermsValid(_ c: SetWithdrawalTerms) -> Bool {
         if (c.account.number > 0) == (c.tier != nil) { return false }
         if let tier = c.tier, UInt32(tier) >= limits.feeTiers { return false }
+        if c.minimum == .zero, c.fee != .zero { return false }
         return [c.minimum, c.fee].allSatisfy { 0...Limits.amountUnitsMax ~= $0.units }
     }
 
@@ -210,7 +211,7 @@ extension Engine {
             return "\(entries) destinations are counted as \(withdrawalRules.entryCount)"
         }
         if withdrawalRules.limits.count > Limits.withdrawalLimitsMax
-            || withdrawalRules.terms.count > Limits.withdrawalTermsMax
+            || withdrawalRules.terms.count > (rules < 4 ? 0 : Limits.withdrawalTermsMax)
             || withdrawalRules.counted.count > Limits.withdrawalCountsMax
         {
             return "a table of withdrawals is too long"
@@ -290,6 +291,25 @@ extension Engine {
             (view.minimum, view.fee) = (own.minimum, own.fee)
         }
         return view
+    }
+
+    /// The row of terms that counts for an account: its own, else its tier's; nil: those of the
+    /// network count.
+    public borrowing func withdrawalTerms(
+        _ account: AccountID, _ asset: AssetID, _ network: NetworkID
+    ) -> WithdrawalTermsView? {
+        let tier = hasAccount(account) ? accounts.slots[account.number].tier : nil
+        return withdrawalRules.terms(
+            account.number, tier: tier,
+            NetworkKey(asset: asset.number, network: network.number))
+    }
+
+    /// The row of terms that counts for accounts of a tier that have none of their own.
+    public borrowing func withdrawalTerms(
+        tier: UInt16, _ asset: AssetID, _ network: NetworkID
+    ) -> WithdrawalTermsView? {
+        withdrawalRules.terms(
+            0, tier: tier, NetworkKey(asset: asset.number, network: network.number))
     }
 
     /// All rows of terms, by account, tier, asset and chain. O(rows × log).

@@ -103,7 +103,7 @@ extension Engine {
             proposal.deadline >= 0,
             proposal.deadline <= timestamp
                 || proposal.deadline - timestamp <= Limits.proposalNanosMax,
-            let command = proposal.command,
+            let command = proposal.command, command.kind.rules <= rules,
             command.mayBeProposed(by: proposal.seal.name),
             let proposer = operators.find(proposal.seal.name), proposer.key == proposal.seal.key,
             proposal.id.number <= proposer.lastProposal.number,

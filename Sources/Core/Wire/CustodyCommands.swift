@@ -166,9 +166,10 @@ public struct RequestWithdrawal: CommandPayload {
     public var network: NetworkID
     /// The last moment of the log's clock at which it is accepted; 0: none.
     public var deadline: Int64
-    /// What arrives, in the asset's smallest units. The network's fee is held beside it.
+    /// What arrives, in the asset's smallest units. The fee of the network, or the
+    /// account's own, is held beside it.
     public var amount: Amount
-    /// The highest fee that was agreed to: the network's may be another by now.
+    /// The highest fee that was agreed to: the one that counts may be another by now.
     public var feeMost: Amount
     /// Where it goes.
     public var address: Text64

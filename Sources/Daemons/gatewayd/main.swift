@@ -11,7 +11,12 @@ let arguments = DaemonArguments(
     options: [
         DaemonOption("--endpoints", help: "print endpoints, their callers and parameters, and exit")
     ]
-)
+) { settings in
+    // Files may be put in place a moment later: what is wrong with them ends no start for good.
+    settings.gatewayProblems
+        + (CommandLine.arguments.contains("--check-config")
+            ? GatewayDaemon.tlsProblems(settings) : [])
+}
 if arguments.options["--endpoints"] != nil {
     DaemonProcess.once(arguments.name) { _ in print(GatewayServer.endpoints.joined(separator: "\n"))
     }

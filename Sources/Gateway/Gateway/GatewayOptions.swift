@@ -1,5 +1,6 @@
 // How a gateway runs, and every bound it keeps.
 
+public import Platform
 public import Secrets
 public import SpotAPI
 public import Terms
@@ -10,6 +11,8 @@ public struct GatewayOptions: Sendable {
     public var host: String
     /// The port; 0 lets the system choose.
     public var port: Int
+    /// The files by which clients know it; nil: clients speak plain HTTP.
+    public var clientTLS: ClientTLSFiles?
     /// matchd's Unix socket.
     public var linkSocket: String
     /// The hosts whose matchd it follows by TLS; empty: the one at `linkSocket`.
@@ -23,10 +26,16 @@ public struct GatewayOptions: Sendable {
 
     /// The limits on requests and orders over time.
     public var rateLimits = RateLimits.standard
+    /// Proxies of the owner's: whom they name in X-Forwarded-For is the client.
+    public var proxies: [AddressRange] = []
     /// Maximum number of client connections.
     public var connectionsMax = 4_096
     /// Maximum number of client connections from one address.
     public var connectionsPerAddressMax = 2_048
+    /// Maximum new connections by TLS in a second, each of which costs a signature on the loop.
+    public var handshakesPerSecond = 200
+    /// Maximum of those from one address that is no proxy.
+    public var handshakesPerSecondOfAddress = 50
     /// Maximum size of a request's body, bytes.
     public var bodyBytesMax = 65_536
     /// Maximum size of a request's line and headers together, bytes.

@@ -8,6 +8,7 @@ public import Logging
 import MarketData
 import NIOCore
 import NIOPosix
+import NIOSSL
 import Platform
 import SpotAPI
 
@@ -32,9 +33,9 @@ public final class GatewayServer: Sendable {
             _ eventLoop: any EventLoop, _ options: GatewayOptions, _ log: Logger,
             _ openHistory: @escaping @Sendable (UInt64, UInt64) throws(HistoryError) -> History,
             _ fail: @escaping (String) -> Void
-        ) {
+        ) throws {
             session = MatchdSession(name: options.name, capacity: options.inFlightMax, log: log)
-            front = Front(eventLoop: eventLoop, options: options, session: session, log: log)
+            front = try Front(eventLoop: eventLoop, options: options, session: session, log: log)
             dispatcher = FrameDispatcher(
                 session: session, front: front, log: log, openHistory: openHistory)
             connector = LinkConnector(
@@ -53,7 +54,7 @@ public final class GatewayServer: Sendable {
     ///
     /// `openHistory` opens the history of the journal that matchd names. `onFault` is called on the
     /// loop when the gateway cannot continue, with a reason for the log: the process should end.
-    /// Throws when the address cannot be bound.
+    /// Throws when the address cannot be bound, and `ClientTLSError`.
     public init(
         _ options: GatewayOptions, log: Logger,
         openHistory: @escaping @Sendable (UInt64, UInt64) throws(HistoryError) -> History,
@@ -62,7 +63,7 @@ public final class GatewayServer: Sendable {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let loop = group.next()
         let started = loop.submit {
-            NIOLoopBound(Core(loop, options, log, openHistory, onFault), eventLoop: loop)
+            NIOLoopBound(try Core(loop, options, log, openHistory, onFault), eventLoop: loop)
         }
         do {
             core = try started.wait()
@@ -106,6 +107,23 @@ public final class GatewayServer: Sendable {
         let fault = history?.close()
         try group.syncShutdownGracefully()
         if let fault { throw fault }
+    }
+
+    /// Takes the certificate as its files are now, and `fresh`'s proxies and limits: of rates, and
+    /// of how many connect. Connections that are open stay. Throws `ClientTLSError`, and changes
+    /// nothing, where the files cannot be used.
+    public func reload(_ fresh: GatewayOptions) throws {
+        let core = core
+        let files = try core.eventLoop.submit { core.value.front.options.clientTLS }.wait()
+        // Here, not on the loop: disks may be slow.
+        let tls = try files.map { try ClientTLS($0) }
+        try core.eventLoop.submit { core.value.front.reload(fresh, tls) }.wait()
+    }
+
+    /// When the certificate that clients see ends, seconds since 1970; nil: they see none.
+    public func certificateEnds() -> Int64? {
+        let core = core
+        return try? core.eventLoop.submit { core.value.front.tls?.ends }.wait()
     }
 
     /// How a gateway is.
@@ -207,17 +225,22 @@ public final class GatewayServer: Sendable {
 
     /// Makes the pipeline of a client's connection, or closes it when there are too many.
     private static func accept(_ channel: any Channel, _ front: Front) throws {
-        let address = channel.remoteAddress?.ipAddress ?? "unix"
-        guard !front.isStopping, front.connections.open(address, front.options) else {
+        let peer = channel.remoteAddress?.ipAddress ?? "unix"
+        guard !front.isStopping, let place = front.open(peer) else {
             channel.close(promise: nil)
             return
         }
-        channel.closeFuture.assumeIsolated().whenComplete { _ in front.connections.close(address) }
+        channel.closeFuture.assumeIsolated().whenComplete { _ in front.connections.close(place) }
         let pipeline = channel.pipeline.syncOperations
+        if front.tls != nil { try pipeline.addHandler(PlainHTTPRefusal()) }
+        // What it counts is what waits for the socket, encrypted or not.
         let buffer = ClientBuffer(front.memory)
         try pipeline.addHandler(buffer)
+        if let tls = front.tls {
+            try pipeline.addHandler(NIOSSLServerHandler(context: tls.context))
+            try pipeline.addHandler(SliceWriter())
+        }
         let http = try pipeline.addHTTP(front.options)
-        try pipeline.addHandler(
-            HTTPHandler(front: front, address: address, http: http, buffer: buffer))
+        try pipeline.addHandler(HTTPHandler(front: front, peer: peer, http: http, buffer: buffer))
     }
 }

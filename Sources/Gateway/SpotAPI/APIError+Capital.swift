@@ -46,6 +46,9 @@ extension APIError {
     public static let withdrawalAboveLimit = APIError(
         -4023,
         "The withdrawal exceeds a limit: of one withdrawal, of 24 hours or of 30 days.")
+    /// The fee rose above what the gateway saw when the request came.
+    public static let withdrawalFeeChanged = APIError(
+        -1013, "The withdrawal fee has changed; nothing was done. Please look at it and try again.")
     /// A withdrawal of more than is available.
     public static let withdrawalFunds = APIError(-4026, "You have insufficient balance.")
 
@@ -66,7 +69,7 @@ extension APIError {
         APIError(-4021, "Asset withdrawal must be an \(coin) multiple of \(step).")
     }
 
-    /// An amount below the network's minimum.
+    /// An amount below the account's minimum on the network.
     public static func amountBelow(_ minimum: String) -> APIError {
         APIError(-4022, "Not less than the minimum pick-up quantity \(minimum).")
     }
@@ -89,7 +92,7 @@ extension APIError {
         return max(1, nanos / hour + (nanos % hour > 0 ? 1 : 0))
     }
 
-    /// The error for a withdrawal that the engine refused; `minimum` is the network's, and `waits`
+    /// The error for a withdrawal that the engine refused; `minimum` is the account's, and `waits`
     /// says how long the account waits for its keys and for the destination.
     public init(
         withdrawal refusal: Refusal, minimum: String, waits: (keys: Int64, address: Int64) = (0, 0)
@@ -100,6 +103,8 @@ extension APIError {
             case .networkUnknown: .invalid("network")
             case .addressInvalid: .addressIllegal("it is empty")
             case .amountInvalid: .amountBelow(minimum)
+            // What the client was shown when it asked; nothing else of a request is a term.
+            case .termsInvalid: .withdrawalFeeChanged
             case .withdrawalsStopped: .withdrawalsClosed
             case .apiKeyUnknown: .keyInvalid
             case .addressNotListed: .addressNotListed

@@ -53,6 +53,9 @@ extension APIError {
     /// The daemon is stopping.
     public static let shuttingDown = APIError(
         -1016, "This service is no longer available.", status: 503, retryAfterSeconds: 1)
+    /// No unit of times.
+    public static let timeUnitInvalid = APIError(
+        -1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND.")
     /// Too old, or not yet.
     public static let timestampOutside = APIError(
         -1021, "Timestamp for this request is outside of the recvWindow.")

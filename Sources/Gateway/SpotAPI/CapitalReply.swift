@@ -212,8 +212,8 @@ public struct DepositReply: Sendable {
         json.field("address", address)
         json.field("addressTag", "")
         json.field("txId", transactionPrefix + transaction.hex)
-        json.field("insertTime", milliseconds(time))
-        if let creditedTime { json.field("completeTime", milliseconds(creditedTime)) }
+        json.field("insertTime", time: time)
+        if let creditedTime { json.field("completeTime", time: creditedTime) }
         json.field("transferType", 0)
         json.field("confirmTimes", "\(confirmations)/\(confirmationsNeeded)")
         json.field("unlockConfirm", confirmationsNeeded)

@@ -51,7 +51,7 @@ public enum ExchangeInfo {
     ) {
         json.beginObject()
         json.field("timezone", "UTC")
-        json.field("serverTime", milliseconds(time))
+        json.field("serverTime", time: time)
         json.key("rateLimits")
         limits.write(to: &json)
         json.field("exchangeFilters", list: [])

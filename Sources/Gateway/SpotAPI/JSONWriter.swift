@@ -8,9 +8,13 @@ public struct JSONWriter: Sendable {
     /// The bytes written.
     public private(set) var bytes: [UInt8] = []
     private var commaIsDue = false
+    private let timeUnit: TimeUnit
 
-    /// An empty writer with room for `capacity` bytes.
-    public init(capacity: Int = 512) { bytes.reserveCapacity(capacity) }
+    /// An empty writer with room for `capacity` bytes, whose times are in this unit.
+    public init(capacity: Int = 512, timeUnit: TimeUnit = .milliseconds) {
+        self.timeUnit = timeUnit
+        bytes.reserveCapacity(capacity)
+    }
 
     /// The output as text.
     public var text: String { String(decoding: bytes, as: UTF8.self) }
@@ -99,6 +103,12 @@ public struct JSONWriter: Sendable {
         appendDigits(Int128(value), scale: 0, places: 0)
     }
 
+    /// A time in ns since 1970, rounded down to the writer's unit.
+    public mutating func time(_ nanos: Int64) { integer(nanos / timeUnit.nanos) }
+
+    /// The last time before one in ns since 1970, in the writer's unit.
+    public mutating func time(before nanos: Int64) { integer(nanos / timeUnit.nanos - 1) }
+
     /// `true` or `false`.
     public mutating func bool(_ value: Bool) {
         beginValue()
@@ -186,6 +196,12 @@ extension JSONWriter {
     public mutating func field(_ name: StaticString, _ value: some BinaryInteger) {
         key(name)
         integer(value)
+    }
+
+    /// A member that is a time in ns since 1970.
+    public mutating func field(_ name: StaticString, time nanos: Int64) {
+        key(name)
+        time(nanos)
     }
 
     /// A member that is a flag.

@@ -14,10 +14,10 @@ extension JSONWriter {
         field("orderId", view.order.number)
         field("orderListId", -1)
         field("clientOrderId", view.clOrdID)
-        field("transactTime", milliseconds(time))
+        field("transactTime", time: time)
         if response != .ack {
             orderState(view, units)
-            field("workingTime", workingTime(view))
+            workingTime(view)
             orderTail(view, units)
         }
         if response == .full {
@@ -51,7 +51,7 @@ extension JSONWriter {
         field("orderId", view.order.number)
         field("orderListId", -1)
         field("clientOrderId", clOrdID)
-        field("transactTime", milliseconds(view.updatedTime))
+        field("transactTime", time: view.updatedTime)
         orderState(view, units)
         orderTail(view, units)
         endObject()
@@ -63,7 +63,7 @@ extension JSONWriter {
         _ view: OrderView, _ units: InstrumentUnits, from: Text40, execution: UInt64
     ) {
         beginObject()
-        field("transactTime", milliseconds(view.updatedTime))
+        field("transactTime", time: view.updatedTime)
         field("executionId", execution)
         key("amendedOrder")
         beginObject()
@@ -83,7 +83,7 @@ extension JSONWriter {
         field("type", view.type.word)
         field("side", view.side.word)
         if view.displayQuantity != .zero { field("icebergQty", view.displayQuantity, units) }
-        field("workingTime", workingTime(view))
+        workingTime(view)
         orderTail(view, units)
         endObject()
         endObject()
@@ -99,10 +99,10 @@ extension JSONWriter {
         orderTerms(view, units)
         field("stopPrice", view.stopPrice, units)
         field("icebergQty", view.displayQuantity, units)
-        field("time", milliseconds(view.createdTime))
-        field("updateTime", milliseconds(view.updatedTime))
+        field("time", time: view.createdTime)
+        field("updateTime", time: view.updatedTime)
         field("isWorking", view.isWorking)
-        field("workingTime", workingTime(view))
+        workingTime(view)
         orderTail(view, units)
         endObject()
     }
@@ -136,8 +136,9 @@ extension JSONWriter {
     }
 
     /// Since when the order works; -1 while it waits for its trigger.
-    private func workingTime(_ view: OrderView) -> Int64 {
-        view.workingTime == 0 ? -1 : milliseconds(view.workingTime)
+    private mutating func workingTime(_ view: OrderView) {
+        key("workingTime")
+        if view.workingTime == 0 { integer(-1) } else { time(view.workingTime) }
     }
 }
 

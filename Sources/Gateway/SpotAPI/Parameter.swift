@@ -66,6 +66,8 @@ public struct Parameter: Hashable, Sendable {
     public static let interval = Parameter("interval", .word)
     /// Where a candle of a day or more begins: only in UTC.
     public static let timeZone = Parameter("timeZone", .text)
+    /// The unit of a stream's times, in its URL.
+    public static let timeUnit = Parameter("timeUnit", .text)
     /// A ticker's kind.
     public static let tickerType = Parameter("type", .word)
     /// The streams of a connection.

@@ -24,7 +24,7 @@ extension JSONWriter {
         field("t", trade.id.number)
         field("p", trade.price, units)
         field("q", trade.quantity, units)
-        field("T", milliseconds(trade.time))
+        field("T", time: trade.time)
         field("m", trade.takerSide == .sell)
         field("M", true)
         endObject()
@@ -58,8 +58,9 @@ extension JSONWriter {
         beginEvent("kline", units, time: time)
         key("k")
         beginObject()
-        field("t", milliseconds(candle.openTime))
-        field("T", milliseconds(candle.openTime + interval.length) - 1)
+        field("t", time: candle.openTime)
+        key("T")
+        self.time(before: candle.openTime + interval.length)
         field("s", units.view.symbol)
         field("i", interval.rawValue)
         field("f", tradeID(candle.firstTrade))
@@ -109,8 +110,8 @@ extension JSONWriter {
         field("v", lots: candle.volume, units)
         field("q", candle.quoteVolume, units)
         if !isMini {
-            field("O", milliseconds(day.openTime))
-            field("C", milliseconds(day.closeTime))
+            field("O", time: day.openTime)
+            field("C", time: day.closeTime)
             field("F", tradeID(candle.firstTrade))
             field("L", tradeID(candle.lastTrade))
             field("n", candle.tradeCount)
@@ -121,7 +122,7 @@ extension JSONWriter {
     private mutating func beginEvent(_ name: String, _ units: InstrumentUnits, time: Int64) {
         beginObject()
         field("e", name)
-        field("E", milliseconds(time))
+        field("E", time: time)
         field("s", units.view.symbol)
     }
 }

@@ -95,12 +95,23 @@ public struct StreamPath: Hashable, Sendable {
     public var isCombined: Bool
     /// The initial streams.
     public var names: [String]
+    /// The unit of the messages' times: that of `timeUnit` in the URL.
+    public var timeUnit = TimeUnit.milliseconds
 
-    /// Reads `/ws`, `/ws/name/name…`, `/stream` and `/stream?streams=name/name…`; nil for any other
-    /// path.
+    /// Reads `/ws`, `/ws/name/name…`, `/stream` and `/stream?streams=name/name…`, each with
+    /// `timeUnit` too; nil for any other path and for another unit.
     public init?(uri: String) {
         let split = uri.firstIndex(of: "?") ?? uri.endIndex
         let path = uri[..<split]
+        // python-binance adds ?timeUnit behind ?streams; no name has one in it.
+        let query = split == uri.endIndex ? "" : String(uri[uri.index(after: split)...])
+        let parameters = try? Parameters(
+            query: query.split(separator: "?", omittingEmptySubsequences: false).joined(
+                separator: "&"))
+        if let word = parameters?[.timeUnit] {
+            guard let unit = TimeUnit(word) else { return nil }
+            timeUnit = unit
+        }
         if path == "/ws" || path.hasPrefix("/ws/") {
             isCombined = false
             guard let decoded = PercentEncoding.decode(path.dropFirst(3), isForm: true) else {
@@ -109,8 +120,7 @@ public struct StreamPath: Hashable, Sendable {
             names = Self.names(decoded)
         } else if path == "/stream" || path == "/stream/" {
             isCombined = true
-            let query = split == uri.endIndex ? "" : String(uri[uri.index(after: split)...])
-            guard let parameters = try? Parameters(query: query) else { return nil }
+            guard let parameters else { return nil }
             names = Self.names(parameters[.streams] ?? "")
         } else {
             return nil

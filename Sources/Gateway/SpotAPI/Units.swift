@@ -129,3 +129,24 @@ extension JSONWriter {
 
 /// Nanoseconds on the log's clock as the API's milliseconds.
 public func milliseconds(_ nanoseconds: Int64) -> Int64 { nanoseconds / 1_000_000 }
+
+/// The unit of the times in a reply or a stream. Source: Binance Spot API documentation, "General
+/// API information".
+public enum TimeUnit: Hashable, Sendable, CaseIterable {
+    /// Unless the client asks for another one.
+    case milliseconds
+    /// With the header `X-MBX-TIME-UNIT: MICROSECOND`, or `timeUnit=MICROSECOND` in a stream's URL.
+    case microseconds
+
+    /// Its word in capitals or small letters; nil for any other.
+    public init?(_ word: some StringProtocol) {
+        switch word {
+        case "MILLISECOND", "millisecond": self = .milliseconds
+        case "MICROSECOND", "microsecond": self = .microseconds
+        default: return nil
+        }
+    }
+
+    /// Its length in ns.
+    var nanos: Int64 { self == .milliseconds ? 1_000_000 : 1_000 }
+}

@@ -112,6 +112,8 @@ extension Settings {
         state = Path.join(Path.parent(file), state)
         secretsDirectory = Path.join(state, secretsDirectory)
         gatewayd.state = Path.join(state, gatewayd.state)
+        gatewayd.tlsCertificate = gatewayd.tlsCertificate.map { Path.join(state, $0) }
+        gatewayd.tlsKey = gatewayd.tlsKey.map { Path.join(state, $0) }
         matchd.socket = Path.join(state, matchd.socket)
         matchd.linkKey = matchd.linkKey.map { Path.join(state, $0) }
         walletd.state = Path.join(state, walletd.state)
@@ -131,6 +133,30 @@ extension Settings {
         agent.helper = Path.join(state, agent.helper)
         snmp.resolve(below: state)
         clusterSection.directory = Path.join(state, clusterSection.directory)
+    }
+
+    /// What keeps the gateway from starting, by key. The other daemons start all the same: trading
+    /// does not end over how clients reach it.
+    public var gatewayProblems: [(key: String, text: String)] {
+        var found: [(key: String, text: String)] = []
+        if (gatewayd.tlsCertificate == nil) != (gatewayd.tlsKey == nil) {
+            found.append(
+                (
+                    gatewayd.tlsKey == nil ? "gatewayd.tls_key" : "gatewayd.tls_certificate",
+                    "is missing: TLS needs a certificate and its key"
+                ))
+        }
+        if !gatewayd.listen.isLoopback, gatewayd.tlsCertificate == nil, !gatewayd.takesPlainHTTP {
+            found.append(
+                (
+                    "gatewayd.listen",
+                    "others than this host reach it, and without TLS whoever is between reads and "
+                        + "repeats what clients send: set gatewayd.tls_certificate and "
+                        + "gatewayd.tls_key, or gatewayd.plain_http = true where a proxy in front "
+                        + "of it speaks TLS"
+                ))
+        }
+        return found
     }
 
     /// Constraints between keys.
@@ -205,7 +231,7 @@ extension Settings {
     }
 
     /// The bytes of a file.
-    private static func read(_ file: String) throws(SettingsError) -> [UInt8] {
+    static func read(_ file: String) throws(SettingsError) -> [UInt8] {
         func failure(_ text: String) -> SettingsError {
             SettingsError(
                 file: file, problems: [SettingsError.Problem(line: nil, key: "", text: text)])

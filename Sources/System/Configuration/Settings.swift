@@ -1,5 +1,6 @@
 // The checked and resolved configuration: the same value for every daemon of a host.
 
+public import Platform
 public import Terms
 
 /// The settings of one exchange on one host, from `bourse.toml`.
@@ -76,12 +77,21 @@ public struct Settings: Hashable, Sendable {
     public struct Gatewayd: Hashable, Sendable {
         /// The address that serves HTTP and WebSocket.
         public var listen: ListenAddress
+        /// The certificate that clients see, PEM, with those that lead to its authority; nil: they
+        /// speak plain HTTP.
+        public var tlsCertificate: String?
+        /// Its private key, PEM; nil without it.
+        public var tlsKey: String?
+        /// Whether others than this host may speak plain HTTP to it.
+        public var takesPlainHTTP = false
         /// The gateway's session name in the log, unique to each gateway.
         public var name: Text40
         /// The gateway's own directory: its lock and its history.
         public var state: String
         /// The hosts whose matchd it follows by TLS; empty: this host's, by its socket.
         public var hosts: [MatchdHost] = []
+        /// Proxies of the owner's, which name clients in X-Forwarded-For.
+        public var proxies: [AddressRange] = []
         /// Maximum client connections.
         public var connections: Int
         /// Maximum client connections from one address.

@@ -53,16 +53,10 @@ extension SettingsKey {
                 $0.agent.allow = $1
                 return nil
             },
-            SettingsKey(
-                table: "agent", field: "automatic", literal: "false",
-                note: "Whether it makes these changes by itself; if false, only on request."
-            ) { settings, value in
-                guard case .boolean(let isOn) = value else {
-                    return "expected true or false, not \(value.kindName)"
-                }
-                settings.agent.isAutomatic = isOn
-                return nil
-            },
+            .flag(
+                "agent", "automatic", false,
+                "Whether it makes these changes by itself; if false, only on request."
+            ) { $0.agent.isAutomatic = $1 },
         ]
     }
 

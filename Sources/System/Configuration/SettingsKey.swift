@@ -1,5 +1,6 @@
 // The schema of the configuration file: every key once, with its default, range and explanation.
 
+import Platform
 import Terms
 
 /// One key of the configuration file.
@@ -226,6 +227,28 @@ struct SettingsKey {
                 return nil
             },
             .text(
+                "gatewayd", "tls_certificate", "\"\"",
+                "The certificate that clients see, a PEM file with those that lead to its "
+                    + "authority.\nA new one is taken by `systemctl reload bourse-gatewayd`. "
+                    + "Empty: they speak plain\nHTTP."
+            ) {
+                $0.gatewayd.tlsCertificate = $1.isEmpty ? nil : $1
+                return nil
+            },
+            .text(
+                "gatewayd", "tls_key", "\"\"",
+                "Its private key, a PEM file that bourse-gateway may read and others may not."
+            ) {
+                $0.gatewayd.tlsKey = $1.isEmpty ? nil : $1
+                return nil
+            },
+            .flag(
+                "gatewayd", "plain_http", false,
+                "Whether clients elsewhere than on this host may speak plain HTTP, as behind a "
+                    + "proxy\nthat speaks TLS for it. Whoever is between can read what they "
+                    + "send, and send it\nagain."
+            ) { $0.gatewayd.takesPlainHTTP = $1 },
+            .text(
                 "gatewayd", "name", "\"gateway/1\"",
                 "The gateway's name in the log, unique to each gateway."
             ) {
@@ -261,9 +284,26 @@ struct SettingsKey {
                 $0.gatewayd.hosts = hosts
                 return nil
             },
+            .text(
+                "gatewayd", "proxies", "\"\"",
+                "Proxies in front of it, as \"10.0.0.5 10.1.0.0/16\": the client that limits count "
+                    + "is\nthen the last address in X-Forwarded-For that is none of these."
+            ) {
+                let words = $1.split(separator: " ")
+                let ranges = words.compactMap { AddressRange($0) }
+                guard ranges.count == words.count, ranges.count <= 64,
+                    !ranges.contains(where: \.isAll)
+                else {
+                    return "expected up to 64 addresses, not all of them, as \"10.0.0.5 "
+                        + "10.1.0.0/16\""
+                }
+                $0.gatewayd.proxies = ranges
+                return nil
+            },
             .integer(
                 "gatewayd", "connections", 4_096, in: 1...1_000_000,
                 "Maximum client connections, streams included; further ones are closed at once."
+                    + "\nOne by TLS takes about 64 KiB besides what client_memory_mib counts."
             ) { $0.gatewayd.connections = Int($1) },
             .integer(
                 "gatewayd", "connections_per_address", 2_048, in: 1...1_000_000,
@@ -307,6 +347,21 @@ struct SettingsKey {
             }
             guard !text.utf8.contains(0) else { return "expected a string without a zero byte" }
             return take(&settings, text)
+        }
+    }
+
+    static func flag(
+        _ table: String, _ field: String, _ initial: Bool, _ note: String,
+        _ take: @escaping @Sendable (inout Settings, Bool) -> Void
+    ) -> SettingsKey {
+        SettingsKey(
+            table: table, field: field, literal: String(initial), note: note
+        ) { settings, value in
+            guard case .boolean(let isOn) = value else {
+                return "expected true or false, not \(value.kindName)"
+            }
+            take(&settings, isOn)
+            return nil
         }
     }
 

@@ -6,13 +6,22 @@
 // space, 10 MB resident), does not report the line of a value, and stops at the first error.
 
 /// A value in a configuration file.
-enum TOMLValue: Hashable, Sendable {
+public enum TOMLValue: Hashable, Sendable {
     /// A string.
     case string(String)
     /// An integer.
     case integer(Int64)
     /// `true` or `false`.
     case boolean(Bool)
+
+    /// It as text, a string without quotes.
+    public var text: String {
+        switch self {
+        case .string(let text): text
+        case .integer(let number): String(number)
+        case .boolean(let isOn): String(isOn)
+        }
+    }
 
     /// Its kind, for messages.
     var kindName: String {

@@ -9,8 +9,7 @@ public import Platform
 public struct DaemonProcess: Sendable {
     /// Its log.
     public let log: Logger
-    /// Its signals. SIGHUP is logged and changes nothing: the configuration is read only at the
-    /// start.
+    /// Its signals. SIGHUP is logged and changes nothing where the daemon reloads nothing.
     public let signals: Signals
 
     /// Runs a daemon until `body` returns, and ends the process as `once` does. Call it before any
@@ -34,12 +33,13 @@ public struct DaemonProcess: Sendable {
     }
 
     /// Waits for a signal that stops the daemon. Meanwhile calls `turn` at least once a second, and
-    /// often enough for the watchdog, until it returns false.
-    public func watch(_ turn: () -> Bool) {
+    /// often enough for the watchdog, until it returns false. At SIGHUP it calls `reload`, if there
+    /// is one.
+    public func watch(reload: (() -> Void)? = nil, _ turn: () -> Bool) {
         let period = min(1_000_000_000, (ServiceManager.watchdogNanos ?? .max) / 2)
         let millis = Int32(max(1, period / 1_000_000))
         repeat {
-            if let signal = signals.wait(milliseconds: millis) {
+            if let signal = signals.wait(milliseconds: millis, onHangUp: reload) {
                 log.notice("got signal \(signal), stopping")
                 return
             }

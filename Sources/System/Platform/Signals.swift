@@ -68,21 +68,22 @@ public final class Signals: Sendable {
 
     deinit { _ = close(descriptor) }
 
-    /// The next pending signal at which a daemon stops, or nil; others are skipped.
-    public func next() -> Signal? {
+    /// The next pending signal at which a daemon stops, or nil; others are skipped, but for SIGHUP
+    /// where there is `onHangUp`, which is called.
+    public func next(onHangUp: (() -> Void)? = nil) -> Signal? {
         while let signal = Signal(rawValue: bourse_signalfd_read(descriptor)) {
             if signal.isStop { return signal }
-            note(signal.note)
+            if signal == .hangUp, let onHangUp { onHangUp() } else { note(signal.note) }
         }
         return nil
     }
 
     /// Waits for a signal, at most `milliseconds` (negative: for ever). Nil after that time, or if
     /// only ignored signals came.
-    public func wait(milliseconds: Int32 = -1) -> Signal? {
+    public func wait(milliseconds: Int32 = -1, onHangUp: (() -> Void)? = nil) -> Signal? {
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         let result = unsafe poll(&entry, 1, milliseconds)
         precondition(result >= 0 || errno == EINTR, "signals can be waited for")
-        return next()
+        return next(onHangUp: onHangUp)
     }
 }

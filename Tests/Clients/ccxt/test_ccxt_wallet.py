@@ -174,6 +174,10 @@ def test_a_tier_and_an_account_have_their_own_fee_and_minimum(venue, wallet):
     row, = [one for one in wallet.fetch_withdrawals("BTC") if one["id"] == made["id"]]
     assert (row["amount"], row["fee"]["cost"]) == (0.2, 0)
     refuse(venue, made)
+    counting, = venue.exchange.ctl_json("wallet", "terms", "show", "BTC", "--account", "demo1")
+    assert counting["account"] == "demo1" and exact(counting["minimum"]) == Decimal("0.2")
+    counting, = venue.exchange.ctl_json("wallet", "terms", "show", "--account", "demo2")
+    assert (counting["account"], counting["tier"]) == (None, 0)
     rows = venue.exchange.ctl_json("wallet", "terms", "show")
     assert [(row["account"], row["tier"], exact(row["fee"])) for row in rows] == [
         (None, 0, Decimal("0.00005")), ("demo1", None, 0)]

@@ -1,8 +1,13 @@
 """python-binance as it comes from PyPI: it signs before it encodes, and deletes with a body."""
+import asyncio
+import time
+
 import pytest
 from Crypto.PublicKey import ECC
+from binance.async_client import AsyncClient
 from binance.client import Client
 from binance.exceptions import BinanceAPIException
+from binance.ws.streams import BinanceSocketManager
 
 
 @pytest.fixture
@@ -66,3 +71,59 @@ def test_refuses(client):
         client.order_limit_sell(symbol="BTCUSDT", quantity="5000", price="60000")
     assert refusal.value.code == -2010
     assert refusal.value.message == "Account has insufficient balance for requested action."
+
+
+def is_now(micros):
+    return abs(micros / 1e6 - time.time()) < 60
+
+
+def test_times_in_microseconds(venue):
+    fine, coarse = (Client(*venue.key("demo1"), ping=False, time_unit=unit)
+                    for unit in ("MICROSECOND", "MILLISECOND"))
+    for one in (fine, coarse):
+        one.API_URL = f"{venue.url}/api"
+    assert is_now(fine.get_server_time()["serverTime"])
+    assert is_now(coarse.get_server_time()["serverTime"] * 1000)
+    order = fine.order_limit_buy(symbol="BTCUSDT", quantity="0.01", price="30000.00")
+    assert is_now(order["transactTime"]) and is_now(order["workingTime"])
+    shown = fine.get_order(symbol="BTCUSDT", orderId=order["orderId"])
+    rough = coarse.get_order(symbol="BTCUSDT", orderId=order["orderId"])
+    assert shown["time"] == order["transactTime"]
+    assert rough["time"] == shown["time"] // 1000 and rough["updateTime"] == shown["updateTime"] // 1000
+    assert is_now(fine.cancel_order(symbol="BTCUSDT", orderId=order["orderId"])["transactTime"])
+    other = Client(*venue.key("demo2"), ping=False)
+    other.API_URL = f"{venue.url}/api"
+    other.order_limit_sell(symbol="ETHUSDT", quantity="0.1", price="2900")
+    fine.order_market_buy(symbol="ETHUSDT", quantity="0.1")
+    deadline = time.monotonic() + 10
+    while not (trades := fine.get_my_trades(symbol="ETHUSDT")):
+        assert time.monotonic() < deadline
+    assert is_now(trades[-1]["time"])
+    candle, exact = (one.get_klines(symbol="ETHUSDT", interval="1m")[-1] for one in (coarse, fine))
+    assert exact[0] == candle[0] * 1000 and exact[6] == candle[6] * 1000 + 999
+    with pytest.raises(BinanceAPIException) as refusal:
+        wrong = Client(*venue.key("demo1"), ping=False, time_unit="SECOND")
+        wrong.API_URL = f"{venue.url}/api"
+        wrong.get_server_time()
+    assert refusal.value.code == -1194
+
+
+@pytest.mark.parametrize("unit, isFine", [("MICROSECOND", True), (None, False)])
+@pytest.mark.parametrize("many", [False, True])
+def test_streams_in_either_unit(venue, unit, isFine, many):
+    async def run():
+        client = AsyncClient(*venue.key("demo1"), time_unit=unit)
+        client.API_URL = f"{venue.url}/api"
+        sockets = BinanceSocketManager(client)
+        sockets.STREAM_URL = venue.url.replace("http", "ws") + "/"
+        socket = (sockets.multiplex_socket(["btcusdt@depth@100ms"]) if many
+                  else sockets.depth_socket("BTCUSDT", interval=100))
+        async with socket as stream:
+            order = await client.order_limit_buy(symbol="BTCUSDT", quantity="0.01", price="29000.00")
+            event = await asyncio.wait_for(stream.recv(), 10)
+        await client.cancel_order(symbol="BTCUSDT", orderId=order["orderId"])
+        await client.close_connection()
+        return event["data"] if many else event
+
+    time_of_event = asyncio.run(run())["E"]
+    assert is_now(time_of_event if isFine else time_of_event * 1000)

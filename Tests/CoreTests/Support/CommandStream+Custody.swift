@@ -176,6 +176,7 @@ extension CommandStream {
                 twin.networks.isEmpty || random.once(in: 8) ? nil : random.pick(twin.networks)
             let isOfTier = random.once(in: 2)
             let tiers: [UInt16] = [0, 0, 1, 2, 7, 8]
+            let isRemoved = random.once(in: 5)
             return .setWithdrawalTerms(
                 SetWithdrawalTerms(
                     account: isOfTier ? AccountID(0) : account(),
@@ -183,10 +184,12 @@ extension CommandStream {
                     asset: known?.asset ?? assetID(), network: known?.network ?? chain(),
                     minimum: Amount(
                         units: random.pick(weighted: [
-                            (8, 0), (10, 1), (10, 9), (4, 1 << 40), (1, -1), (1, .max),
+                            (isRemoved ? 200 : 1, 0), (10, 1), (10, 9), (4, 1 << 40), (1, -1),
+                            (1, .max),
                         ])),
                     fee: Amount(
                         units: random.pick(weighted: [
+                            (isRemoved ? 200 : 0, 0),
                             (10, 0), (10, 1), (10, 4), (2, 1 << 70), (1, -1), (1, 1 << 120 + 1),
                         ])), audit: audit))
         case .addWithdrawalAddress:

@@ -44,7 +44,7 @@ struct CommandStream {
         isDeep = seed % 4 == 2
         hasManyKills = seed % 3 == 0 && !isDeep
         isPrompt = seed / 4 % 2 == 0
-        firstRules = seed % 5 == 0 ? 1 : seed % 5 == 3 ? 2 : 3
+        firstRules = [1, 3, 4, 2, 4][Int(seed % 5)]
         hasOperators = seed % 7 == 3 || seed % 10 == 4
         opening = []
         opening = Array(openingCommands().reversed())

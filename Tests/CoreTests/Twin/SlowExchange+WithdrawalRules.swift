@@ -79,6 +79,7 @@ extension SlowExchange {
             $0.account != c.account || $0.tier != c.tier || $0.asset != c.asset
                 || $0.network != c.network
         }
+        if c.minimum.units == 0, c.fee.units > 0 { return .refused(.termsInvalid) }
         let isNew = others.count == withdrawalTerms.count
         if c.minimum.units > 0, isNew, others.count >= 16_384 { return .refused(.tableFull) }
         withdrawalTerms = c.minimum.units == 0 ? others : others + [WithdrawalTermsView(c)]

@@ -131,15 +131,29 @@ func cpuSeconds() -> Double {
 let arguments = Arguments()
 
 /// Where this run's disks are, in memory: a folder of its own, so that what a run that was killed
-/// left behind is never found by a process that has its number again.
+/// left behind is never found by a process that has its number again. It is locked while the run
+/// lasts; what nobody has locked is left over, and removed.
 let runRoot: String = {
-    var template = Array("/dev/shm/bourse-pair-XXXXXX".utf8CString)
+    let (place, prefix) = ("/dev/shm", "bourse-pair-")
+    for name in (try? Directory.names(in: place)) ?? [] where name.hasPrefix(prefix) {
+        let lock = open("\(place)/\(name)/lock", O_RDWR | O_CLOEXEC)
+        if lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0 { removeAll("\(place)/\(name)") }
+        if lock >= 0 { close(lock) }
+    }
+    var template = Array("\(place)/\(prefix)XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else {
-        print("no folder can be made in /dev/shm: errno \(errno)")
+        print("no folder can be made in \(place): errno \(errno)")
         exit(1)
     }
-    return String(
+    let root = String(
         decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    // Held until this process ends.
+    let lock = open("\(root)/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+        print("\(root) cannot be locked: errno \(errno)")
+        exit(1)
+    }
+    return root
 }()
 
 var summary = Summary()

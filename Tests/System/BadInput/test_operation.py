@@ -184,3 +184,23 @@ def test_another_exchanges_history_is_refused(exchange, tmp_path):
     process = exchange.running.pop("gatewayd")
     assert process.wait(SECONDS_MAX) == 1
     assert "history" in exchange.log_tail("gatewayd")
+
+
+def test_the_configuration_is_shown_as_it_is_read(exchange):
+    ctl = exchange.ctl
+    assert ctl("config", "get", "gatewayd.listen").stdout == f"127.0.0.1:{exchange.port}\n"
+    assert ctl("config", "get", "matchd.hash_every").stdout == "65536\n"
+    assert ctl("config", "get", "gatewayd.tls_key").stdout == "\n"
+    given = exchange.ctl_json("config", "get", "matchd.segment_mib")
+    assert given["value"] == 4 and given["default"] == 64 and given["line"] > 1
+    rows = {row["key"]: row for row in exchange.ctl_json("config", "show")}
+    assert set(rows) >= {"gatewayd.listen", "matchd.segment_mib"}
+    assert "gatewayd.name" not in rows
+    everything = exchange.ctl_json("config", "show", "--all")
+    assert len(everything) > 50 and rows.keys() < {row["key"] for row in everything}
+    done = ctl("config", "get", "agent.name", check=False)
+    assert done.returncode == 64 and "did you mean gatewayd.name" in done.stderr
+    exchange.config.write_text("[gatewayd]\nlisten = 5\n")
+    for words in (("get", "gatewayd.listen"), ("show",)):
+        done = ctl("config", *words, check=False)
+        assert done.returncode == 78 and "gatewayd.listen: expected a string" in done.stderr

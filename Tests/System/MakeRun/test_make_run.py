@@ -3,6 +3,7 @@ die, stop in order on Ctrl-C, and continue with the same state the next time."""
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -21,7 +22,7 @@ class Foreground:
         self.lines = []
         self.process = subprocess.Popen(
             [str(ROOT / "packaging/local/exchange"), "--bin", str(BIN), "--state", str(state),
-             "--port", str(port), *options],
+             *(["--port", str(port)] if port else []), *options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             start_new_session=True, env=os.environ | {"NO_COLOR": "1"},
         )
@@ -153,6 +154,31 @@ def test_refuses_a_port_that_is_none(started):
         capture_output=True, text=True,
     )
     assert done.returncode == 1 and "99999" in done.stderr
+
+
+def test_a_taken_port_is_refused_before_anything_starts(started):
+    with socket.create_server(("127.0.0.1", started.port)):
+        run = started()
+        assert run.process.wait(SECONDS_MAX) == 1
+        run.await_line(rf"another process listens at 127.0.0.1:{started.port}; .*PORT=N")
+        assert not re.search(r"[A-Za-z0-9]{64}", run.text), "no keys are printed"
+
+
+@pytest.mark.parametrize("form", [
+    "[gatewayd]\n\tlisten\t=\t'[::1]:PORT'\t# over IPv6", "gatewayd.listen = '127.0.0.1:PORT'",
+    "[ gatewayd ]\r\nlisten = \"127.0.0.1:PORT\"\r",
+])
+def test_any_form_of_the_configuration_is_read(started, tmp_path, form):
+    """Its address was looked for by sed(1), which knew one form."""
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    (state / "bourse.toml").write_text(form.replace("PORT", str(started.port)) + "\n")
+    run = Foreground(state, None)
+    try:
+        run.await_line(r"Ctrl-C stops it")
+        assert run.interrupt() == 0
+    finally:
+        run.end()
 
 
 def test_matching_outlives_a_gateway_that_dies_again_and_again(started):

@@ -13,7 +13,8 @@ import time
 
 import pytest
 from exchange import Exchange, Refused
-from pair import ETCD, await_true, openssl
+from pair import ETCD, await_true
+from pki import openssl
 from spot import Refusal, Spot, Unknown
 from trio import ADDRESSES
 

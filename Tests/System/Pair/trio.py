@@ -15,7 +15,8 @@ from pathlib import Path
 
 from exchange import BIN, Exchange, ExchangeFault, Refused, free_port
 from journal import crc32c
-from pair import ETCD, Pair, await_true, certificates
+from pair import ETCD, Pair, await_true
+from pki import certificates
 
 ADDRESSES = {"a": "127.0.0.1", "b": "127.0.0.2", "w": "127.0.0.3"}
 

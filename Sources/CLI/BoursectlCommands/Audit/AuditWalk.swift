@@ -132,8 +132,8 @@ package final class AuditWalk {
     ) {
         guard fault == nil else { return }
         if outcome.refusal == .voided,
-            20...39 ~= header.kind || 50...56 ~= header.kind || 60...65 ~= header.kind
-                || 70...73 ~= header.kind
+            // From 60 on all are of operators.
+            20...39 ~= header.kind || 50...56 ~= header.kind || header.kind >= 60
         {
             list(header.sequence, in: \.voided)
         } else if let kind = CommandKind(rawValue: header.kind), kind.isSigned {

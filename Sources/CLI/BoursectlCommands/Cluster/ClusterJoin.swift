@@ -185,6 +185,19 @@ struct ClusterJoinCommand: ParsableCommand {
         try setup.beginStandby(reply.firstRecord)
     }
 
+    /// What the gateway here needs that is on the first host alone.
+    private static var missingFiles: [String] {
+        guard let gatewayd = try? Settings.load(path: ClusterSetup.installed).gatewayd,
+            let certificate = gatewayd.tlsCertificate, let key = gatewayd.tlsKey
+        else { return [] }
+        let missing = [certificate, key].filter { !Directory.exists($0) }
+        guard !missing.isEmpty else { return [] }
+        return [
+            "Its gateway needs the certificate that clients see as well: put "
+                + "\(missing.joined(separator: " and ")) here, from the first host"
+        ]
+    }
+
     private func give(_ plan: ClusterPlan, _ own: ClusterPlan.Member) {
         let isWitness = own == plan.witness
         common.out.give(
@@ -201,7 +214,7 @@ struct ClusterJoinCommand: ParsableCommand {
                     : [
                         "When `cluster init` on \(plan.founder.name) has ended, start the exchange "
                             + "here: sudo systemctl start bourse.target"
-                    ]))
+                    ] + Self.missingFiles))
     }
 }
 

@@ -10,8 +10,8 @@ struct FeesTierCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tier", abstract: "Assigns an account to a tier.",
         discussion: """
-            The tier's fees count for it from then on, and its limits of withdrawals (`boursectl \
-            wallet limits`).
+            The tier's fees count for it from then on, and its limits and terms of withdrawals \
+            (`boursectl wallet limits`, `wallet terms`).
 
             JSON: {"sequence", "account", "tier"}
             """)

@@ -92,6 +92,8 @@ struct ProposalApproveCommand: ParsableCommand {
                     + "administrator has to",
                 .stateInvalid: "what it changes is in another state by now, or too few operators "
                     + "would be left to administer or to approve",
+                .termsInvalid: "a value is out of its range by now, or of a withdrawal the fee "
+                    + "has risen above what its request agrees to: propose it anew",
             ])
         let isApplied = !session.replica.engine.proposals.contains { $0.id == text.view.id }
         common.out.give(

@@ -116,6 +116,18 @@ package struct SignedText {
             facts.append((name, text))
         }
         if case .setColdStorage(let c) = command { add(c, engine) }
+        if case .setWithdrawalTerms(let c) = command { add(c, engine) }
+    }
+
+    /// What other terms of withdrawals come to.
+    private mutating func add(_ c: SetWithdrawalTerms, _ engine: borrowing Engine) {
+        if c.minimum == .zero {
+            return add("terms", "removed: those of the tier or the network count again")
+        }
+        guard let chain = engine.chain(c.network), let asset = engine.asset(c.asset) else { return }
+        do throws(CommandError) { try MinimumOnChain.check(c.minimum, asset, chain) } catch {
+            add("WARNING", error.problem)
+        }
     }
 
     /// What cold storage is in words: who endorses it compares the addresses with the device's.

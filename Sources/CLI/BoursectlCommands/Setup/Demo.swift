@@ -26,7 +26,9 @@ struct DemoCommand: ParsableCommand {
         let session = try Exchange(settings: settings).session(who)
         var demo = try DemoExchange(session: session, settings: settings, name: who.text())
         try demo.setUp()
-        let api = "http://\(settings.gatewayd.listen)"
+        let api =
+            (settings.gatewayd.tlsCertificate == nil ? "http" : "https")
+            + "://\(settings.gatewayd.listen)"
         common.out.give(
             [
                 "api": .string(api),

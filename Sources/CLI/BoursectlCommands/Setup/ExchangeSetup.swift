@@ -43,7 +43,7 @@ struct ExchangeSetup {
             }
         guard text != before else { return }
         do {
-            _ = try Settings.parse(Array(text.utf8), file: path)
+            _ = try Settings.parse(Array(text.utf8), file: path) { $0.gatewayProblems }
         } catch { throw CommandError("\(error)", code: .configuration) }
         try TextFile.write(text, to: path, mode: mode)
         created.append(path)

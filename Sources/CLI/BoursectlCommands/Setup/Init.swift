@@ -34,7 +34,9 @@ struct InitCommand: ParsableCommand {
             JSON: {"state", "config", "created"}; created lists what was made or changed.
 
             EXAMPLE
-              sudo boursectl init --listen 0.0.0.0:8080 --cpu 2
+              sudo boursectl init --cpu 2 --listen 0.0.0.0:8443 \\
+                --set 'gatewayd.tls_certificate="/etc/bourse/tls/exchange.crt"' \\
+                --set 'gatewayd.tls_key="/etc/bourse/tls/exchange.key"'
               boursectl --state ./state init --listen 127.0.0.1:8080
               boursectl --state ./state init --set 'matchd.idle="spin"'
             """)
@@ -90,12 +92,13 @@ struct InitCommand: ParsableCommand {
                     + "boursectl --state ./state init", code: .usage)
         }
         let isNew = !Directory.exists(file)
-        var answers = SetupAnswers(listen: listen, cpu: cpu)
+        var answers = SetupAnswers(listen: listen, cpu: cpu, assignments: set)
         if isNew { answers = try answers.asked() }
         let overrides =
             (isNew ? ConfigurationOverride.installed : [])
             + (try ConfigurationOverride.parse(
-                listen: answers.listen, cpu: answers.cpu, assignments: set))
+                listen: answers.listen, cpu: answers.cpu,
+                assignments: answers.assignments))
         try setup.makeDirectory(Directory.parent(of: file) ?? "/", mode: 0o755)
         try setup.configure(file, overrides, mode: 0o644)
         let settings = try CommonOptions.settings(in: file)

@@ -11,6 +11,8 @@ struct SetupAnswers {
     var listen: String?
     /// The engine's CPU.
     var cpu: Int?
+    /// Other keys, as `TABLE.KEY=VALUE`.
+    var assignments: [String] = []
 
     /// Asks for what flags left open; without a terminal the defaults apply.
     func asked() throws(CommandError) -> SetupAnswers {
@@ -20,6 +22,9 @@ struct SetupAnswers {
             all.listen = try Self.ask("Address for clients to reach the gateway", "127.0.0.1:8080")
             {
                 ListenAddress($0) == nil ? "give HOST:PORT, as 0.0.0.0:8080" : nil
+            }
+            if let place = all.listen.flatMap(ListenAddress.init), !place.isLoopback {
+                try all.askTLS()
             }
         }
         if cpu == nil {
@@ -32,11 +37,38 @@ struct SetupAnswers {
         return all
     }
 
+    /// What the gateway needs beyond this host: a certificate, or the word that a proxy has one.
+    private mutating func askTLS() throws(CommandError) {
+        let isSaid = assignments.contains {
+            $0.hasPrefix("gatewayd.tls_") || $0.hasPrefix("gatewayd.plain_http")
+        }
+        guard !isSaid else { return }
+        let problem: (String) -> String? = {
+            Directory.exists($0) && $0.hasPrefix("/")
+                && !$0.contains(where: { $0 == "\"" || $0 == "\\" })
+                ? nil : "there is no such file: give its whole path"
+        }
+        let certificate = try Self.ask(
+            "Certificate that clients see, a PEM file; or the word plain, where a proxy in front "
+                + "of it has one", ""
+        ) { $0 == "plain" ? nil : problem($0) }
+        if certificate == "plain" {
+            assignments.append("gatewayd.plain_http=true")
+        } else {
+            let key = try Self.ask(
+                "Its private key, a PEM file that bourse-gateway may read", "", problem)
+            assignments += [
+                "gatewayd.tls_certificate=\"\(certificate)\"", "gatewayd.tls_key=\"\(key)\"",
+            ]
+        }
+    }
+
     private static func ask(
         _ question: String, _ initial: String, _ problem: (String) -> String?
     ) throws(CommandError) -> String {
         while true {
-            Terminal.write("\(question) [\(initial)]? ", to: STDERR_FILENO)
+            let hint = initial.isEmpty ? "" : " [\(initial)]"
+            Terminal.write("\(question)\(hint)? ", to: STDERR_FILENO)
             guard let line = readLine() else {
                 throw CommandError("nothing was set up", code: .usage)
             }

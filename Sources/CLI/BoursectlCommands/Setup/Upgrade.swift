@@ -61,6 +61,12 @@ struct UpgradeCommand: ParsableCommand {
                 "matchd is not running, so there is nothing to upgrade",
                 repair: "systemctl start bourse.target starts the installed version")
         }
+        if let problem = settings.gatewayProblems.first {
+            throw CommandError(
+                "\(settings.file): \(problem.key): \(problem.text)",
+                repair: "the installed gateway would not start; then run this again",
+                code: .configuration)
+        }
         let isMatchdOld = try force || Self.isReplaced(Self.matchd)
         let old = try UpgradedUnits.all.filter { try isMatchdOld || Self.isReplaced($0) }
         let order = settings.cluster.map { _ in

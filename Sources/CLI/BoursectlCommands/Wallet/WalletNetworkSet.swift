@@ -15,7 +15,9 @@ struct WalletNetworkSetCommand: ParsableCommand {
         discussion: """
             A new network needs --name, --confirmations, --minimum and --fee. Where it exists, \
             terms that are not given stay unchanged; open withdrawals keep the terms of their \
-            request. A chain of Bitcoin's kin carries one asset, its coin, with 8 decimals.
+            request. Accounts and tiers with a fee and a minimum of their own (`boursectl wallet \
+            terms`) keep those. A chain of Bitcoin's kin carries one asset, its coin, with 8 \
+            decimals.
 
             With --no-deposits customers are shown no addresses, and what arrives is credited only \
             once deposits are open again. --no-withdrawals refuses new withdrawals and leaves \

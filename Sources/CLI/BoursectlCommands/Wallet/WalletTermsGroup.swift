@@ -29,11 +29,16 @@ struct WalletTermsGroup: ParsableCommand {
 
 /// The terms that count for an account or a tier, as commands show them.
 struct WithdrawalTermsRow {
-    let owner: String
-    let account: String?
-    let tier: UInt16?
     let view: NetworkView
+    /// The row that they are from; nil: they are the network's.
+    let row: WithdrawalTermsView?
     let replica: ExchangeReplica
+
+    /// Whose they are.
+    private var owner: String {
+        guard let row else { return "each account" }
+        return row.tier.map { "tier \($0)" } ?? replica.name(row.account)
+    }
 
     /// The columns of a table.
     var cells: [String] {
@@ -48,7 +53,9 @@ struct WithdrawalTermsRow {
     var json: JSONValue {
         [
             "asset": .string(replica.code(view.asset)), "chain": .number(view.network.number),
-            "account": .orNull(account), "tier": .orNull(tier.map { Int64($0) }),
+            "account": .orNull(
+                row.flatMap { $0.tier == nil ? replica.name($0.account) : nil }),
+            "tier": .orNull(row?.tier.map { Int64($0) }),
             "minimum": .string("\(replica.number(view.minimum, view.asset))"),
             "fee": .string("\(replica.number(view.fee, view.asset))"),
         ]
@@ -102,26 +109,28 @@ struct TermsTarget: ParsableArguments {
                 "there is no tier \(tier): tiers go from 0 to \(tiers - 1)", code: .usage)
         }
         let account = try account.map { try replica.account($0) }
-        func counting() throws -> NetworkView {
-            let found =
+        let id = account?.id ?? AccountID(0)
+        func counting() throws -> WithdrawalTermsRow {
+            let view =
                 tier.map { replica.engine.network(asset.id, number.id, tier: $0) }
-                ?? replica.engine.network(asset.id, number.id, for: account?.id ?? AccountID(0))
-            return try found ?? replica.network(asset, number)
+                ?? replica.engine.network(asset.id, number.id, for: id)
+            let row =
+                tier.map { replica.engine.withdrawalTerms(tier: $0, asset.id, number.id) }
+                ?? replica.engine.withdrawalTerms(id, asset.id, number.id)
+            return WithdrawalTermsRow(
+                view: try view ?? replica.network(asset, number), row: row, replica: replica)
         }
         var command = SetWithdrawalTerms(
-            account: account?.id ?? AccountID(0), tier: tier, asset: asset.id, network: number.id,
+            account: id, tier: tier, asset: asset.id, network: number.id,
             minimum: .zero, fee: .zero, audit: audit)
-        try make(try counting(), asset, &command, replica)
+        try make(try counting().view, asset, &command, replica)
         let receipt = try session.submit(
             command,
             meanings: [
                 .tableFull: "there are \(Limits.withdrawalTermsMax) rows of terms, which is the "
                     + "most: remove one"
             ])
-        let row = WithdrawalTermsRow(
-            owner: tier.map { "tier \($0)" } ?? account.map { "\($0.name)" } ?? "",
-            account: account.map { "\($0.name)" }, tier: tier, view: try counting(),
-            replica: replica)
+        let row = try counting()
         var table = WithdrawalTermsRow.table
         table.add(row.cells)
         common.out.give(
@@ -206,39 +215,38 @@ struct WalletTermsShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Shows accounts' and tiers' own terms.",
         discussion: """
-            With --account it shows what counts for that account on each network. Without, the \
-            rows that were set; what counts elsewhere is in `boursectl wallet network list`.
+            With --account it shows what counts for that account on each network: its own terms, \
+            its tier's, or those of each account. Without, the terms that were set for accounts \
+            and tiers; what counts elsewhere is in `boursectl wallet network list`.
 
             JSON: an array of \(WithdrawalTermsRow.fields).
             """)
 
     @OptionGroup var common: CommonOptions
+    @Argument(help: "Only this asset's: its code.") var asset: String?
     @Option(help: "What counts for this account: its name, or id:NUMBER.") var account: String?
 
     func run() throws {
         let replica = try common.exchange().replica()
+        let asset = try asset.map { try replica.asset($0) }
         var rows: [WithdrawalTermsRow] = []
         if let account {
             let found = try replica.account(account)
-            for network in replica.networks {
+            for network in replica.networks where asset == nil || network.asset == asset?.id {
                 guard
                     let view = replica.engine.network(
                         network.asset, network.network, for: found.id)
                 else { continue }
-                rows.append(
-                    WithdrawalTermsRow(
-                        owner: "\(found.name)", account: "\(found.name)", tier: nil, view: view,
-                        replica: replica))
+                let row = replica.engine.withdrawalTerms(found.id, network.asset, network.network)
+                rows.append(WithdrawalTermsRow(view: view, row: row, replica: replica))
             }
         } else {
             replica.engine.forEachWithdrawalTerms { row in
-                guard var view = replica.engine.network(row.asset, row.network) else { return }
+                guard asset == nil || row.asset == asset?.id,
+                    var view = replica.engine.network(row.asset, row.network)
+                else { return }
                 (view.minimum, view.fee) = (row.minimum, row.fee)
-                let name = row.tier == nil ? replica.name(row.account) : nil
-                rows.append(
-                    WithdrawalTermsRow(
-                        owner: row.tier.map { "tier \($0)" } ?? name ?? "", account: name,
-                        tier: row.tier, view: view, replica: replica))
+                rows.append(WithdrawalTermsRow(view: view, row: row, replica: replica))
             }
         }
         var table = WithdrawalTermsRow.table

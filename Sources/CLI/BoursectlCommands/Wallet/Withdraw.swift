@@ -66,8 +66,13 @@ struct WithdrawCommand: ParsableCommand {
         let receipt = try session.submit(
             RequestWithdrawal(
                 account: account.id, asset: asset.id, network: number.id, amount: units,
-                address: address, tag: tag, clientID: clientID, requester: requester),
+                feeMost: network.fee, address: address, tag: tag, clientID: clientID,
+                requester: requester),
             meanings: [
+                .termsInvalid: "the fee has risen above "
+                    + "\(replica.number(network.fee, asset.id)) \(asset.code) meanwhile; nothing "
+                    + "was requested: look at `boursectl wallet terms show --account "
+                    + "\(account.name)`, and request it again",
                 .referenceDuplicate: "\(account.name) has a withdrawal with the client id "
                     + "\(clientID) already; nothing was requested",
                 .withdrawalsStopped: replica.engine.isWithdrawalStopped(asset.id)

@@ -2,6 +2,7 @@
 
 import Engine
 import Follower
+import Platform
 import SpotAPI
 import Terms
 
@@ -11,7 +12,7 @@ extension Endpoint {
         Endpoint(.get, "/api/v3/time", .open, 1) { _, call in
             call.reply { json in
                 json.beginObject()
-                json.field("serverTime", call.now)
+                json.field("serverTime", time: Clock.realtimeNanos())
                 json.endObject()
             }
         },
@@ -58,7 +59,7 @@ extension Endpoint {
         call.reply(capacity: 256 + 2_048 * instruments.count) { json in
             ExchangeInfo.write(
                 to: &json, instruments: instruments, limits: context.limiter.limits,
-                time: call.now * 1_000_000, openOrdersMax: openOrdersMax,
+                time: Clock.realtimeNanos(), openOrdersMax: openOrdersMax,
                 showsPermissions: showsPermissions)
         }
     }
@@ -67,7 +68,7 @@ extension Endpoint {
         call.reply { json in
             json.beginObject()
             json.field("timezone", "UTC")
-            json.field("serverTime", call.now)
+            json.field("serverTime", time: Clock.realtimeNanos())
             json.field("symbols", list: [])
             json.endObject()
         }

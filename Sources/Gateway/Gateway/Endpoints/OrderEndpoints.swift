@@ -59,14 +59,15 @@ extension Endpoint {
         try context.session.submit(order.place, order.answerTime, deadline: call.deadline) {
             result in
             call.reply(result) { applied throws(APIError) in
-                try newOrder(applied, order, units)
+                try newOrder(applied, order, units, call.timeUnit)
             }
         }
     }
 
     /// The new order's reply, or the error for its refusal.
     private static func newOrder(
-        _ applied: AppliedCommand, _ order: OrderRequest, _ units: InstrumentUnits
+        _ applied: AppliedCommand, _ order: OrderRequest, _ units: InstrumentUnits,
+        _ timeUnit: TimeUnit
     ) throws(APIError) -> [UInt8] {
         guard applied.outcome.refusal == .none else {
             throw APIError(applied.outcome.refusal, isMarket: order.place.type == .market)
@@ -76,7 +77,7 @@ extension Endpoint {
             let result = OrderResult(
                 order: id, events: applied.events, timestamp: applied.timestamp)
         else { preconditionFailure("an accepted order has its event") }
-        var json = JSONWriter()
+        var json = JSONWriter(timeUnit: timeUnit)
         json.newOrder(result, units, response: order.response, time: applied.header.timestamp)
         return json.bytes
     }
@@ -130,19 +131,21 @@ extension Endpoint {
                     throw APIError(applied.outcome.refusal)
                 }
                 return canceled(
-                    applied, OrderID(applied.outcome.id), units, clOrdID: cancel.cancelID)
+                    applied, OrderID(applied.outcome.id), units, call.timeUnit,
+                    clOrdID: cancel.cancelID)
             }
         }
     }
 
     private static func canceled(
-        _ applied: AppliedCommand, _ order: OrderID, _ units: InstrumentUnits, clOrdID: Text40
+        _ applied: AppliedCommand, _ order: OrderID, _ units: InstrumentUnits,
+        _ timeUnit: TimeUnit, clOrdID: Text40
     ) -> [UInt8] {
         guard
             let result = OrderResult(
                 order: order, events: applied.events, timestamp: applied.timestamp)
         else { preconditionFailure("a canceled order has its event") }
-        var json = JSONWriter()
+        var json = JSONWriter(timeUnit: timeUnit)
         json.canceledOrder(result.view, units, clOrdID: clOrdID)
         return json.bytes
     }
@@ -161,7 +164,8 @@ extension Endpoint {
                 guard applied.outcome.refusal == .none else {
                     throw APIError(applied.outcome.refusal)
                 }
-                var json = JSONWriter(capacity: 16 + 400 * applied.events.count)
+                var json = JSONWriter(
+                    capacity: 16 + 400 * applied.events.count, timeUnit: call.timeUnit)
                 json.beginArray()
                 var count = 0
                 for case .orderEnded(let view, .massCancel) in applied.events {
@@ -204,7 +208,8 @@ extension Endpoint {
             command, order.answerTime, cancel: cancel, deadline: call.deadline
         ) { result in
             do throws(APIError) {
-                let reply = try replaced(try result.get(), command, order, units)
+                let reply = try replaced(
+                    try result.get(), command, order, units, call.timeUnit)
                 call.reply(status: reply.status) { reply.write(to: &$0) }
             } catch { call.fail(error) }
         }
@@ -214,15 +219,16 @@ extension Endpoint {
     /// then nothing was done.
     private static func replaced(
         _ applied: AppliedCommand, _ command: CancelReplace, _ order: OrderRequest,
-        _ units: InstrumentUnits
+        _ units: InstrumentUnits, _ timeUnit: TimeUnit
     ) throws(APIError) -> CancelReplaceReply {
         var canceledOrder: [UInt8]?
         for case .orderEnded(let view, .replaced) in applied.events {
-            canceledOrder = canceled(applied, view.order, units, clOrdID: command.cancel.cancelID)
+            canceledOrder = canceled(
+                applied, view.order, units, timeUnit, clOrdID: command.cancel.cancelID)
         }
         let place: Result<[UInt8], APIError>
         do throws(APIError) {
-            place = .success(try newOrder(applied, order, units))
+            place = .success(try newOrder(applied, order, units, timeUnit))
         } catch { place = .failure(error) }
         if let canceledOrder {
             return CancelReplaceReply(cancel: .success(canceledOrder), newOrder: place)
@@ -268,7 +274,7 @@ extension Endpoint {
                         order: OrderID(applied.outcome.id), events: applied.events,
                         timestamp: applied.timestamp)
                 else { preconditionFailure("an amended order has its event") }
-                var json = JSONWriter()
+                var json = JSONWriter(timeUnit: call.timeUnit)
                 json.amendedOrder(
                     result.view, units, from: from, execution: applied.header.sequence)
                 return json.bytes

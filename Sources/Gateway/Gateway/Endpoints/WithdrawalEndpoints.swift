@@ -52,13 +52,17 @@ extension Endpoint {
             amount: try WithdrawalAmount.net(amount, asset, network), feeMost: network.fee,
             address: destination, clientID: clientID, keyID: key(call, replica),
             deadline: context.deadline(call))
-        let minimum = WithdrawalAmount.text(network.grossMinimum, asset)
         let waits = waits(command, replica)
         try context.session.submit(command, .atOnce, deadline: call.deadline) { result in
             call.reply(result) { applied throws(APIError) in
                 guard applied.outcome.refusal == .none else {
+                    // The terms that it was refused by: they may be others than when it was asked.
+                    let terms =
+                        replica.engine.network(asset.id, network.network, for: call.account)
+                        ?? network
                     throw APIError(
-                        withdrawal: applied.outcome.refusal, minimum: minimum, waits: waits)
+                        withdrawal: applied.outcome.refusal,
+                        minimum: WithdrawalAmount.text(terms.grossMinimum, asset), waits: waits)
                 }
                 var json = JSONWriter(capacity: 40)
                 json.beginObject()

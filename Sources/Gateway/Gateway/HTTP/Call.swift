@@ -41,6 +41,8 @@ final class Call {
         var body: String
         /// The header `X-MBX-APIKEY`, or nil.
         var apiKey: String?
+        /// The header `X-MBX-TIME-UNIT`, or nil.
+        var timeUnit: String?
         /// The client's address.
         var address: String
     }
@@ -53,16 +55,18 @@ final class Call {
     /// When the request must have no effect any more, ns since 1970 on this host's clock; 0 where
     /// the endpoint is public.
     let deadline: Int64
+    /// The unit of the reply's times.
+    let timeUnit: TimeUnit
     /// Set where the reply reports how many orders the account has sent.
     var orderCounts: (ten: Int, day: Int)?
     private var finish: ((Reply) -> Void)?
 
     init(
         parameters: Parameters, now: Int64, caller: AuthenticatedCaller?, deadline: Int64,
-        finish: @escaping (Reply) -> Void
+        timeUnit: TimeUnit, finish: @escaping (Reply) -> Void
     ) {
         (self.parameters, self.now, self.caller) = (parameters, now, caller)
-        (self.deadline, self.finish) = (deadline, finish)
+        (self.deadline, self.timeUnit, self.finish) = (deadline, timeUnit, finish)
     }
 
     /// The account that calls. Only for endpoints that are signed.
@@ -73,7 +77,7 @@ final class Call {
 
     /// Answers with JSON.
     func reply(status: Int = 200, capacity: Int = 512, _ write: (inout JSONWriter) -> Void) {
-        var json = JSONWriter(capacity: capacity)
+        var json = JSONWriter(capacity: capacity, timeUnit: timeUnit)
         write(&json)
         answer(Reply(status: status, body: json.bytes))
     }

@@ -89,14 +89,18 @@ final class ClientBuffer: ChannelOutboundHandler {
     func write(
         context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?
     ) {
-        guard case .byteBuffer(let buffer) = unwrapOutboundIn(data), buffer.readableBytes > 0
+        guard case .byteBuffer(var buffer) = unwrapOutboundIn(data), buffer.readableBytes > 0
         else { return context.write(data, promise: promise) }
+        // TLS gives its whole buffer away for each message, however short.
+        if buffer.storageCapacity > 4_096, buffer.readableBytes < buffer.storageCapacity / 4 {
+            buffer = context.channel.allocator.buffer(buffer: buffer)
+        }
         // The memory it occupies, not its content.
         let count = buffer.storageCapacity
         let sent = promise ?? context.eventLoop.makePromise()
         add(count)
         sent.futureResult.assumeIsolated().whenComplete { [self] _ in remove(count) }
-        context.write(data, promise: sent)
+        context.write(wrapOutboundOut(.byteBuffer(buffer)), promise: sent)
     }
 
     /// Counts buffered bytes.

@@ -14,7 +14,9 @@ import Terms
 /// so there are no locks.
 final class Front {
     let eventLoop: any EventLoop
-    let options: GatewayOptions
+    private(set) var options: GatewayOptions
+    /// By which certificate new connections are encrypted; nil: they are not.
+    private(set) var tls: ClientTLS?
     let limiter: RateLimiter
     let memory: ClientMemory
     let streams: StreamHub
@@ -27,8 +29,11 @@ final class Front {
     private var takenRequests: TakenRequests
     private var context: EndpointContext
 
-    init(eventLoop: any EventLoop, options: GatewayOptions, session: MatchdSession, log: Logger) {
+    init(
+        eventLoop: any EventLoop, options: GatewayOptions, session: MatchdSession, log: Logger
+    ) throws(ClientTLSError) {
         (self.eventLoop, self.options, self.log) = (eventLoop, options, log)
+        tls = try options.clientTLS.map { files throws(ClientTLSError) in try ClientTLS(files) }
         limiter = RateLimiter(limits: options.rateLimits)
         memory = ClientMemory(
             bytesMax: options.clientBytesMax, log: log, clock: Clock.monotonicMillis)
@@ -65,6 +70,36 @@ final class Front {
         } catch { call.fail(error) }
     }
 
+    /// Takes a certificate, proxies, and limits: of rates, and of how many connect. Connections
+    /// that are open stay.
+    func reload(_ fresh: GatewayOptions, _ tls: ClientTLS?) {
+        self.tls = tls
+        limiter.limits = fresh.rateLimits
+        options.rateLimits = fresh.rateLimits
+        options.connectionsMax = fresh.connectionsMax
+        options.connectionsPerAddressMax = fresh.connectionsPerAddressMax
+        options.proxies = fresh.proxies
+    }
+
+    /// Whom limits count for what comes from `peer`.
+    func holder(_ peer: String, forwarded: [String]) -> String {
+        ClientAddress.holder(peer, forwarded: forwarded, proxies: options.proxies)
+    }
+
+    /// Counts a new connection from `peer`, and returns the place that it is counted at; nil where
+    /// it is refused: too many are open or shake hands. One that is banned is told so in a reply.
+    func open(_ peer: String) -> String? {
+        let isProxy = IPAddress(peer).map { peer in
+            options.proxies.contains { $0.contains(peer) }
+        }
+        // A proxy's connections are those of many, and are counted by its whole address.
+        let place = isProxy == true ? "proxy \(peer)" : holder(peer, forwarded: [])
+        let isOpen = connections.open(
+            place, isProxy: isProxy == true, isTLS: tls != nil, now: Clock.monotonicMillis(),
+            options)
+        return isOpen ? place : nil
+    }
+
     /// Says how many connections were refused of late, if any were.
     func noteRefused() {
         let refused = connections.takeRefused()
@@ -72,8 +107,9 @@ final class Front {
         log.warning(
             """
             \(refused.all) connections were refused in ten seconds, the last from \
-            \(refused.lastAddress): \(connections.count) are open, and [gatewayd] connections and \
-            connections_per_address let no more in
+            \(refused.lastAddress): \(connections.count) are open; [gatewayd] connections and \
+            connections_per_address let no more in, or \(options.handshakesPerSecond) handshakes \
+            of TLS a second, \(options.handshakesPerSecondOfAddress) of one address
             """)
     }
 
@@ -119,12 +155,21 @@ final class Front {
         }
         try limiter.charge(endpoint.weight(parameters), address: request.address, now: now)
         if isStopping { throw .shuttingDown }
+        let timeUnit: TimeUnit
+        if let word = request.timeUnit {
+            guard let unit = TimeUnit(word) else { throw .timeUnitInvalid }
+            timeUnit = unit
+        } else {
+            timeUnit = .milliseconds
+        }
         // A client that does not read can fill the memory, but must not keep others from their
         // orders, the answers to which are short.
         if memory.isFull, endpoint.security != .trade { throw .overloaded }
         guard let needed = endpoint.security.permission else {
             try parameters.check(needs: endpoint.needs, takes: endpoint.takes)
-            return Call(parameters: parameters, now: now, caller: nil, deadline: 0, finish: finish)
+            return Call(
+                parameters: parameters, now: now, caller: nil, deadline: 0, timeUnit: timeUnit,
+                finish: finish)
         }
         let (caller, deadline, text) = try authenticate(request, parameters, needed, now: now)
         try parameters.check(needs: endpoint.needs, takes: endpoint.takes)
@@ -136,7 +181,7 @@ final class Front {
         let latest = (now + options.answerMilliseconds) * 1_000_000
         return Call(
             parameters: parameters, now: now, caller: caller, deadline: min(deadline, latest),
-            finish: finish)
+            timeUnit: timeUnit, finish: finish)
     }
 
     private func authenticate(
@@ -164,17 +209,67 @@ struct ConnectionTable {
     private(set) var count = 0
     private var refused = (all: 0, lastAddress: "")
     private var byAddress: [String: Int] = [:]
+    private var forwarded: [String: Int] = [:]
+    /// The handshakes of this second.
+    private var handshakes: [String: Int] = [:]
+    private var handshakesOfAll = 0
+    private var second: Int64 = 0
 
-    /// Counts one more; false, and nothing counted, when that is too many.
-    mutating func open(_ address: String, _ options: GatewayOptions) -> Bool {
+    /// Counts one more; false, and nothing counted, when that is too many. A proxy has as many as
+    /// all. `now` in milliseconds of a clock that does not go back.
+    mutating func open(
+        _ address: String, isProxy: Bool = false, isTLS: Bool = false, now: Int64 = 0,
+        _ options: GatewayOptions
+    ) -> Bool {
         let own = byAddress[address] ?? 0
-        guard count < options.connectionsMax, own < options.connectionsPerAddressMax else {
-            refused = (refused.all + 1, address)
+        guard count < options.connectionsMax, isProxy || own < options.connectionsPerAddressMax,
+            !isTLS || mayShakeHands(address, isProxy: isProxy, now, options)
+        else {
+            refuse(address)
             return false
         }
         count += 1
         byAddress[address] = own + 1
         return true
+    }
+
+    /// A handshake costs a signature: so many in a second hold up nobody's orders for long.
+    private mutating func mayShakeHands(
+        _ address: String, isProxy: Bool, _ now: Int64, _ options: GatewayOptions
+    ) -> Bool {
+        if now / 1_000 != second {
+            second = now / 1_000
+            handshakes.removeAll(keepingCapacity: true)
+            handshakesOfAll = 0
+        }
+        let own = handshakes[address] ?? 0
+        guard handshakesOfAll < options.handshakesPerSecond,
+            isProxy || own < options.handshakesPerSecondOfAddress
+        else { return false }
+        handshakesOfAll += 1
+        handshakes[address] = own + 1
+        return true
+    }
+
+    /// Counts one that was refused.
+    mutating func refuse(_ address: String) { refused = (refused.all + 1, address) }
+
+    /// Counts a WebSocket of a client behind a proxy; false where it has as many as one address
+    /// may.
+    mutating func openForwarded(_ client: String, _ options: GatewayOptions) -> Bool {
+        let own = forwarded[client] ?? 0
+        guard own < options.connectionsPerAddressMax else {
+            refuse(client)
+            return false
+        }
+        forwarded[client] = own + 1
+        return true
+    }
+
+    /// Counts one less of those.
+    mutating func closeForwarded(_ client: String) {
+        guard let own = forwarded[client] else { return }
+        forwarded[client] = own == 1 ? nil : own - 1
     }
 
     /// How many were refused since the last call, and from where the last came.

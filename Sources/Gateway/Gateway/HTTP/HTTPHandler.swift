@@ -4,6 +4,7 @@
 
 import NIOCore
 import NIOHTTP1
+import Platform
 import SpotAPI
 
 /// The last handler of an HTTP connection.
@@ -20,7 +21,12 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private let front: Front
-    private let address: String
+    /// The other end of the connection: the client, or a proxy.
+    private let peer: String
+    /// Whom limits count for the request that is being answered.
+    private var address: String
+    /// Whether that is whom a proxy named.
+    private var isForwarded = false
     /// The handlers of HTTP; they are removed when the connection becomes a WebSocket.
     private let http: [any RemovableChannelHandler]
     /// Counts what is buffered for this client.
@@ -47,8 +53,11 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var timer: Scheduled<Void>?
 
     init(
-        front: Front, address: String, http: [any RemovableChannelHandler], buffer: ClientBuffer
-    ) { (self.front, self.address, self.http, self.buffer) = (front, address, http, buffer) }
+        front: Front, peer: String, http: [any RemovableChannelHandler], buffer: ClientBuffer
+    ) {
+        (self.front, self.peer, self.http, self.buffer) = (front, peer, http, buffer)
+        address = front.holder(peer, forwarded: [])
+    }
 
     func handlerAdded(context: ChannelHandlerContext) {
         expect(within: front.options.firstRequestSeconds, context)
@@ -67,11 +76,18 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
             timer = nil
             guard let deadline else { return }
             if deadline <= .now() {
-                context.close(promise: nil)
+                drop(context)
             } else {
                 watch(context, at: deadline)
             }
         }
+    }
+
+    /// Closes; what still comes meanwhile, as TLS takes its time for that, is not done.
+    private func drop(_ context: ChannelHandlerContext) {
+        (isOpen, isEnding) = (false, true)
+        waiting.removeAll()
+        context.close(promise: nil)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -148,10 +164,7 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard error is HTTPParserError, !isEnding, held == nil else {
-            context.close(promise: nil)
-            return
-        }
+        guard error is HTTPParserError, !isEnding, held == nil else { return drop(context) }
         malformed = Reply(.illegal("request", range: "HTTP/1.1"))
         end(context)
     }
@@ -181,6 +194,10 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func take(_ request: Request, _ context: ChannelHandlerContext) {
         let head = request.head
+        if isForwarded || !front.options.proxies.isEmpty {
+            address = front.holder(peer, forwarded: head.headers["x-forwarded-for"])
+            isForwarded = address != front.holder(peer, forwarded: [])
+        }
         let keepAlive =
             head.isKeepAlive && !request.isTooLarge && !WebSocketUpgrade.isAnyAsked(head)
         let answer: (Reply) -> Void = { [self] reply in
@@ -191,6 +208,19 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
         if WebSocketUpgrade.isAsked(head), !front.isStopping {
             if front.memory.isFull { return answer(Reply(.overloaded)) }
+            do throws(APIError) {
+                try front.limiter.checkBan(address, now: Clock.realtimeMillis())
+            } catch { return answer(Reply(error)) }
+            if isForwarded {
+                let client = address
+                guard front.connections.openForwarded(client, front.options) else {
+                    return answer(Reply(.overloaded))
+                }
+                let front = front
+                context.channel.closeFuture.assumeIsolated().whenComplete { _ in
+                    front.connections.closeForwarded(client)
+                }
+            }
             return upgrade(head, context, refuse: answer)
         }
         guard let body = String(validating: request.body.readableBytesView, as: UTF8.self) else {
@@ -207,7 +237,8 @@ final class HTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
             Call.Request(
                 method: method, path: String(head.uri[..<(split ?? head.uri.endIndex)]),
                 query: split.map { String(head.uri[head.uri.index(after: $0)...]) } ?? "",
-                body: body, apiKey: head.headers.first(name: "X-MBX-APIKEY"), address: address),
+                body: body, apiKey: head.headers.first(name: "X-MBX-APIKEY"),
+                timeUnit: head.headers.first(name: "X-MBX-TIME-UNIT"), address: address),
             finish: answer)
     }
 

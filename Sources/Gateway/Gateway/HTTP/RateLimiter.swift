@@ -5,7 +5,7 @@ import Terms
 
 /// Counts request weight by address and new orders by account, in windows of the clock.
 final class RateLimiter {
-    let limits: RateLimits
+    var limits: RateLimits
     /// Maximum number of addresses and accounts with a count of their own; others share one.
     let entriesMax: Int
     private var minute: Int64 = -1
@@ -43,6 +43,11 @@ final class RateLimiter {
         throw .tooManyRequests(
             limit: limits.weightPerMinute,
             retryAfterSeconds: Int((60_000 - now % 60_000 + 999) / 1_000))
+    }
+
+    /// Throws -1003 with 418 while an address is banned.
+    func checkBan(_ address: String, now: Int64) throws(APIError) {
+        if let until = banned[address], until > now { throw Self.ban(until: until, now: now) }
     }
 
     /// Counts a new order. Throws -1015.

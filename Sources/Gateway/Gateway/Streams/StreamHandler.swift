@@ -15,6 +15,8 @@ final class StreamHandler: ChannelInboundHandler {
     private let hub: StreamHub
     private let buffer: ClientBuffer
     private var isCombined: Bool
+    /// The unit of its messages' times.
+    let timeUnit: TimeUnit
     private var context: ChannelHandlerContext?
     /// Its subscriptions, and the name that the client used for each.
     private(set) var names: [StreamName: String] = [:]
@@ -35,7 +37,7 @@ final class StreamHandler: ChannelInboundHandler {
 
     init(hub: StreamHub, path: StreamPath, buffer: ClientBuffer) {
         (self.hub, self.buffer) = (hub, buffer)
-        isCombined = path.isCombined
+        (isCombined, timeUnit) = (path.isCombined, path.timeUnit)
         let now = Clock.monotonicMillis()
         (began, lastPing, lastPong) = (now, now, now)
         let room = hub.options.subscriptionsMax - hub.nameCount

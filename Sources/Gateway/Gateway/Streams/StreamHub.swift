@@ -49,22 +49,34 @@ final class StreamHub {
     /// Sends pings, closes silent or old WebSockets. `now` in ms of a monotonic clock.
     func beat(now: Int64) { for handler in handlers.values { handler.beat(now: now) } }
 
-    /// Sends a message to all listeners of `name`.
+    /// Sends a message to all listeners of `name`. It is written once for each unit of time that
+    /// they want.
     private func send(_ name: StreamName, _ write: (inout JSONWriter) -> Void) {
         guard let all = listeners[name] else { return }
-        var json = JSONWriter()
-        write(&json)
-        // All listeners share the bytes; wrapped messages are shared by those with the same name.
-        let message = ByteBuffer(bytes: json.bytes)
-        var wrapped: [String: ByteBuffer] = [:]
-        for handler in all.values {
-            guard let text = handler.wrapper(of: name) else {
-                handler.write(message)
-                continue
+        for unit in TimeUnit.allCases {
+            // All listeners share the bytes; wrapped messages are shared by those with the same
+            // name.
+            var message: (json: [UInt8], plain: ByteBuffer)?
+            var wrapped: [String: ByteBuffer] = [:]
+            for handler in all.values where handler.timeUnit == unit {
+                let shared = message ?? Self.message(unit, write)
+                message = shared
+                guard let text = handler.wrapper(of: name) else {
+                    handler.write(shared.plain)
+                    continue
+                }
+                if wrapped[text] == nil { wrapped[text] = Self.wrap(shared.json, of: text) }
+                if let message = wrapped[text] { handler.write(message) }
             }
-            if wrapped[text] == nil { wrapped[text] = Self.wrap(json.bytes, of: text) }
-            if let message = wrapped[text] { handler.write(message) }
         }
+    }
+
+    private static func message(
+        _ unit: TimeUnit, _ write: (inout JSONWriter) -> Void
+    ) -> (json: [UInt8], plain: ByteBuffer) {
+        var json = JSONWriter(timeUnit: unit)
+        write(&json)
+        return (json.bytes, ByteBuffer(bytes: json.bytes))
     }
 
     /// `{"stream":…,"data":…}`
@@ -85,7 +97,7 @@ final class StreamHub {
     /// Trades of the newest records, and the best prices where they changed.
     func publish(_ trades: [MarketTrade], _ replica: GatewayReplica) {
         guard !listeners.isEmpty else { return }
-        let time = Clock.realtimeMillis() * 1_000_000
+        let time = Clock.realtimeNanos()
         for trade in trades {
             guard let units = InstrumentUnits(trade.instrument, in: replica.engine) else {
                 continue
@@ -158,8 +170,7 @@ final class StreamHub {
     private func publishDay(_ replica: GatewayReplica, isMini: Bool, now: Int64) {
         let kind = isMini ? StreamKind.miniTicker : .ticker
         let all = StreamName(symbol: Text16(), kind: kind)
-        var array = JSONWriter()
-        array.beginArray()
+        var days: [(units: InstrumentUnits, day: DayStatistics, top: BookTop)] = []
         for number in 0..<replica.engine.instrumentCount {
             let instrument = InstrumentID(UInt16(number + 1))
             guard let units = InstrumentUnits(instrument, in: replica.engine) else { continue }
@@ -167,12 +178,16 @@ final class StreamHub {
             guard isHeard(name) || isHeard(all) else { continue }
             let day = replica.dayStatistics(instrument, now: now)
             let top = replica.bookTop(instrument)
-            var json = JSONWriter()
-            json.dayTickerEvent(day, top, units, isMini: isMini, time: now)
-            send(name) { $0.raw(json.bytes) }
-            array.raw(json.bytes)
+            days.append((units, day, top))
+            send(name) { $0.dayTickerEvent(day, top, units, isMini: isMini, time: now) }
         }
-        array.endArray()
-        if isHeard(all), array.bytes.count > 2 { send(all) { $0.raw(array.bytes) } }
+        guard !days.isEmpty else { return }
+        send(all) { json in
+            json.beginArray()
+            for (units, day, top) in days {
+                json.dayTickerEvent(day, top, units, isMini: isMini, time: now)
+            }
+            json.endArray()
+        }
     }
 }

@@ -41,7 +41,7 @@ struct BooksCheck {
                     [
                         "boursectl wallet reconcile",
                         "pay coins in to the wallet, or raise the fee of withdrawals: boursectl "
-                            + "wallet network set",
+                            + "wallet network set, wallet terms set",
                     ]
                 )
             case "not comparable", "coins not seen":
