@@ -17,8 +17,6 @@ struct GatewayDaemon {
     let log: Logger
     /// Why the gateway cannot continue, once that is so.
     private let fault = FaultBox()
-    /// What the status says besides, until a reload is taken.
-    private let refusal = NoteBox()
     /// systemd passes the key where the gateway's user may not read the file itself.
     private var sealKeyFile: String {
         ServiceManager.credential("seal.key") ?? settings.sealKeyFile
@@ -110,7 +108,8 @@ struct GatewayDaemon {
     private func watch(_ server: GatewayServer, _ daemon: DaemonProcess) {
         var lastStatus = ""
         var nextWarning = Clock.monotonicNanos() + Self.dayNanos
-        daemon.watch(reload: { reload(server) }) {
+        var isReloadRefused = false
+        daemon.watch(reload: { isReloadRefused = !reload(server) }) {
             // The event loop answers: if it hangs, the watchdog gets no sign of life.
             let now = server.status()
             ServiceManager.watchdog()
@@ -119,7 +118,10 @@ struct GatewayDaemon {
                 ? now.isCaughtUp ? "serving" : "reading the log, at record \(now.sequence)"
                 : "matchd is away; requests that need it get 503"
                     + (now.lossText.isEmpty ? "" : " (\(now.lossText))")
-            let whole = ([status] + notes(server)).joined(separator: "; ")
+            let isEnding = server.certificateEnds().map(Self.isNear) ?? false
+            let whole =
+                status + (isEnding ? "; the certificate ends soon, see the log" : "")
+                + (isReloadRefused ? "; a reload was refused, see the log" : "")
             if whole != lastStatus { ServiceManager.status(whole) }
             lastStatus = whole
             if Clock.monotonicNanos() >= nextWarning {
@@ -128,13 +130,6 @@ struct GatewayDaemon {
             }
             return fault.text == nil
         }
-    }
-
-    /// What an operator should see beside how it serves.
-    private func notes(_ server: GatewayServer) -> [String] {
-        let isEnding = server.certificateEnds().map(Self.isNear) ?? false
-        return (isEnding ? ["the certificate ends soon, see the log"] : [])
-            + (refusal.text.map { [$0] } ?? [])
     }
 
     // MARK: Reloading
@@ -146,8 +141,8 @@ struct GatewayDaemon {
     private static let dayNanos: Int64 = 86_400 * 1_000_000_000
 
     /// Takes what can be taken without a restart, and says what it took. What cannot be used
-    /// changes nothing.
-    private func reload(_ server: GatewayServer) {
+    /// changes nothing, and is false.
+    private func reload(_ server: GatewayServer) -> Bool {
         do {
             let fresh = try Settings.load(path: settings.file) { $0.gatewayProblems }
             try server.reload(options(fresh))
@@ -168,10 +163,10 @@ struct GatewayDaemon {
                     by a restart
                     """)
             }
-            refusal.text = nil
+            return true
         } catch {
             log.error("reloaded nothing, what ran goes on: \(error)")
-            refusal.text = "a reload was refused, see the log"
+            return false
         }
     }
 
@@ -213,16 +208,6 @@ struct GatewayDaemon {
 
 /// Why the gateway cannot start or continue.
 struct GatewayDaemonError: Error, CustomStringConvertible { let description: String }
-
-/// A text that may go away again.
-final class NoteBox: Sendable {
-    private let stored = Mutex<String?>(nil)
-
-    var text: String? {
-        get { stored.withLock { $0 } }
-        set { stored.withLock { $0 = newValue } }
-    }
-}
 
 /// A fault's text, set by one thread and read by another.
 final class FaultBox: Sendable {
