@@ -33,7 +33,7 @@ struct GatewayDaemon {
         // Checked now, so that it is not the first client that finds a missing or readable key.
         _ = try SealKey.load(sealKeyFile)
         let server = try start()
-        let ends = server.certificateEnds()
+        let ends = server.status().certificateEnds
         log.notice(
             "listening at \(settings.gatewayd.listen.host):\(server.port), \(Self.words(ends))")
         warn(ends)
@@ -118,7 +118,7 @@ struct GatewayDaemon {
                 ? now.isCaughtUp ? "serving" : "reading the log, at record \(now.sequence)"
                 : "matchd is away; requests that need it get 503"
                     + (now.lossText.isEmpty ? "" : " (\(now.lossText))")
-            let isEnding = server.certificateEnds().map(Self.isNear) ?? false
+            let isEnding = now.certificateEnds.map(Self.isNear) ?? false
             let whole =
                 status + (isEnding ? "; the certificate ends soon, see the log" : "")
                 + (isReloadRefused ? "; a reload was refused, see the log" : "")
@@ -126,7 +126,7 @@ struct GatewayDaemon {
             lastStatus = whole
             if Clock.monotonicNanos() >= nextWarning {
                 nextWarning += Self.dayNanos
-                warn(server.certificateEnds())
+                warn(now.certificateEnds)
             }
             return fault.text == nil
         }
@@ -147,7 +147,7 @@ struct GatewayDaemon {
             let fresh = try Settings.load(path: settings.file) { $0.gatewayProblems }
             try server.reload(options(fresh))
             let limits = fresh.gatewayd
-            let ends = server.certificateEnds()
+            let ends = server.status().certificateEnds
             log.notice(
                 """
                 reloaded \(settings.file): \(Self.words(ends)); proxies, \(limits.connections) \

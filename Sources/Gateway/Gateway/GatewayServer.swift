@@ -120,12 +120,6 @@ public final class GatewayServer: Sendable {
         try core.eventLoop.submit { core.value.front.reload(fresh, tls) }.wait()
     }
 
-    /// When the certificate that clients see ends, seconds since 1970; nil: they see none.
-    public func certificateEnds() -> Int64? {
-        let core = core
-        return try? core.eventLoop.submit { core.value.front.tls?.ends }.wait()
-    }
-
     /// How a gateway is.
     public struct Status: Sendable {
         /// The sequence of the replica.
@@ -136,6 +130,8 @@ public final class GatewayServer: Sendable {
         public var isConnected = false
         /// Why the last connections to matchd failed or ended, in one line; empty: none has.
         public var lossText = ""
+        /// When the certificate that clients see ends, seconds since 1970; nil: they see none.
+        public var certificateEnds: Int64?
     }
 
     /// How it is now.
@@ -145,7 +141,8 @@ public final class GatewayServer: Sendable {
             let (replica, session) = (core.value.dispatcher.replica, core.value.session)
             return Status(
                 sequence: replica?.engine.sequence ?? 0, isCaughtUp: replica?.isCaughtUp ?? false,
-                isConnected: session.isOpen, lossText: core.value.connector.lossText)
+                isConnected: session.isOpen, lossText: core.value.connector.lossText,
+                certificateEnds: core.value.front.tls?.ends)
         }
         return (try? status.wait()) ?? Status()
     }
